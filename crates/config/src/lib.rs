@@ -1,0 +1,1 @@
+//! The configuration: types with their documentation and defaults, loading, checking.

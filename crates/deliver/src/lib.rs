@@ -1,0 +1,1 @@
+//! The last step: into a mailbox, or to another server.

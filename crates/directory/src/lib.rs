@@ -1,0 +1,1 @@
+//! Who is who: credentials, domains, addresses and aliases, routes.

@@ -1,0 +1,1 @@
+//! Acceptance: limits, policy, trace headers, the class of each recipient.

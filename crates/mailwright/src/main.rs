@@ -1,0 +1,3 @@
+//! The program: command line, wiring, shutdown.
+
+fn main() {}

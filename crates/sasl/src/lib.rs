@@ -1,0 +1,1 @@
+//! SASL mechanisms, both sides, as pure exchanges.

@@ -1,0 +1,1 @@
+//! The mail protocols' doors: a pure session and its answers.

@@ -1,0 +1,1 @@
+//! The only crate with SQL: bodies, spool, mailboxes, directory rows, events.

@@ -1,0 +1,1 @@
+//! The words of mail: addresses, envelopes, headers, status codes, reports.

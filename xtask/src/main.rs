@@ -1,0 +1,3 @@
+//! The project's own tools: test, tidy, docs, bench.
+
+fn main() {}
