@@ -1,1 +1,59 @@
-//! The HTTP door: health and metrics.
+//! The HTTP door: health and metrics, on the loopback listener.
+//!
+//! It answers from what others measured, and decides nothing. The caller brings the bound listener.
+
+mod health;
+mod metric;
+
+use std::{future::Future, io, sync::Arc};
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+pub use health::{Health, Problem};
+pub use metric::Metrics;
+use tokio::net::TcpListener;
+
+/// What the pages are answered from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The counters and gauges.
+    pub metrics: Metrics,
+    /// Asked at each request; must be quick.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+/// Serves until `stop` is done, then lets running requests finish.
+///
+/// Errors: the listener broke.
+pub async fn serve(
+    listener: TcpListener,
+    sources: Sources,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, router(sources)).with_graceful_shutdown(stop).await
+}
+
+fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/health", get(health_page))
+        .route("/metrics", get(metrics_page))
+        .with_state(sources)
+}
+
+async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {
+    let health = (sources.health)();
+    (health.code(), axum::Json(health))
+}
+
+async fn metrics_page(State(sources): State<Sources>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, sources.metrics.render())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The pages over a real socket.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let health = move || Health {
+        version: "1",
+        accepting,
+        problems: if accepting {
+            Vec::new()
+        } else {
+            vec![Problem { name: "disk_full", detail: "free some space".into() }]
+        },
+    };
+    let sources = Sources { metrics: metrics.clone(), health: Arc::new(health) };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, sources, async {
+        stopped.await.ok();
+    }));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_told() {
+    let metrics = Metrics::install().unwrap();
+    metrics::counter!("mailwright_test_total").increment(2);
+    let well = page(true, "/health", &metrics).await;
+    assert!(well.starts_with("HTTP/1.1 200") && well.contains("\"accepting\":true"), "{well}");
+    let full = page(false, "/health", &metrics).await;
+    assert!(full.starts_with("HTTP/1.1 503") && full.contains("disk_full"), "{full}");
+    let text = page(true, "/metrics", &metrics).await;
+    assert!(text.contains("mailwright_test_total 2"), "{text}");
+    assert!(page(true, "/nothing", &metrics).await.starts_with("HTTP/1.1 404"));
+}

@@ -1,0 +1,280 @@
+//! The command line: what can be said, and nothing of what it does.
+//!
+//! Scripts rely on these names and forms; a change here is a breaking change.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A mail platform in one binary: server, sending platform, sandbox and doctor.
+#[derive(Debug, Parser)]
+#[command(name = "mailwright", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Configuration file [default: mailwright.toml in the data folder, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "MAILWRIGHT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data folder: database, message bodies, keys [default: ./mailwright-data]
+    #[arg(long, global = true, value_name = "DIR", env = "MAILWRIGHT_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server until it is told to stop
+    Serve,
+    /// Write a commented mailwright.toml for a domain, on the real ports
+    Init {
+        /// The domain whose mail this server is for
+        domain: String,
+        /// Where to write it; `-` prints it
+        #[arg(long, default_value = "mailwright.toml")]
+        output: PathBuf,
+    },
+    /// Check, show or explain the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What is done to a server's data, running or not
+    #[command(flatten)]
+    Admin(AdminCommand),
+}
+
+/// Commands about the configuration alone.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether the configuration is right
+    Check,
+    /// Print the configuration in force, defaults included
+    Show,
+    /// Print the reference of every field
+    Docs,
+}
+
+/// Commands that need the store: carried out by the running server, or on the opened store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Domains whose mail is ours
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Accounts: who may log in
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Aliases: addresses that lead to other addresses
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Messages in mailboxes
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// Mail on its way
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Take a message from standard input, as programs expect of sendmail
+    Sendmail(Sendmail),
+}
+
+/// Commands about domains.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DomainCommand {
+    /// Take mail for a domain
+    Add {
+        /// Its name
+        name: String,
+        /// Take and relay its mail while its own server is away, as a backup MX
+        #[arg(long)]
+        backup: bool,
+        /// Where mail for unknown addresses of the domain goes
+        #[arg(long, value_name = "ADDRESS")]
+        catch_all: Option<String>,
+    },
+    /// List the domains
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take no more mail for a domain
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Commands about accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account; its domain must be one of ours
+    Add {
+        /// Its address, which is also its login name
+        address: String,
+        /// Read the password (or, with --hash, its hash) from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// What is read is a hash: {BLF-CRYPT}, {SHA512-CRYPT} or {ARGON2ID}
+        #[arg(long, requires = "password_stdin")]
+        hash: bool,
+        /// Most octets its mailboxes may hold
+        #[arg(long, value_name = "OCTETS")]
+        quota: Option<u64>,
+    },
+    /// List the accounts
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a new password, read from standard input
+    Password {
+        /// The account
+        address: String,
+        /// Read the password from standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        /// Also keep what CRAM-MD5 needs, which equals the password: see the documentation
+        #[arg(long)]
+        cram_md5: bool,
+    },
+    /// Delete an account and all of its mail
+    Remove {
+        /// The account
+        address: String,
+    },
+    /// Passwords for single programs
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
+}
+
+/// Commands about app passwords.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppPasswordCommand {
+    /// Make one, and print it once
+    Add {
+        /// The account
+        address: String,
+        /// What it is for
+        name: String,
+    },
+    /// List them with their last use
+    List {
+        /// The account
+        address: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one worthless
+    Revoke {
+        /// The account
+        address: String,
+        /// What it was for
+        name: String,
+    },
+}
+
+/// Commands about aliases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AliasCommand {
+    /// Make an address lead to others
+    Add {
+        /// The alias
+        address: String,
+        /// Where its mail goes
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// List the aliases
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an alias
+    Remove {
+        /// The alias
+        address: String,
+    },
+}
+
+/// Commands about messages in mailboxes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MessageCommand {
+    /// List the messages of an account
+    List {
+        /// The account
+        address: String,
+        /// One folder only
+        #[arg(long)]
+        folder: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one message
+    Show {
+        /// Its id
+        id: String,
+        /// The copy, byte for byte
+        #[arg(long)]
+        raw: bool,
+    },
+}
+
+/// Commands about the queue.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List what is on its way
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a recipient with each attempt and the last conversation
+    Show {
+        /// The recipient's or the message's id
+        id: String,
+    },
+    /// Try again now
+    Retry {
+        /// The recipient's or the message's id
+        id: String,
+    },
+    /// Do not try until released
+    Hold {
+        /// The recipient's or the message's id
+        id: String,
+    },
+    /// Let go on what was held
+    Release {
+        /// The recipient's or the message's id
+        id: String,
+    },
+    /// Take out of the queue, with no report to the sender
+    Delete {
+        /// The recipient's or the message's id
+        id: String,
+    },
+}
+
+/// The options of sendmail that programs use.
+#[derive(Debug, Args)]
+pub(crate) struct Sendmail {
+    /// Take the recipients from To, Cc and Bcc
+    #[arg(short = 't')]
+    pub(crate) from_headers: bool,
+    /// The envelope sender
+    #[arg(short = 'f', value_name = "ADDRESS")]
+    pub(crate) sender: Option<String>,
+    /// A line with a single dot does not end the message
+    #[arg(short = 'i')]
+    pub(crate) ignore_dots: bool,
+    /// The sender's full name, for a From that is missing
+    #[arg(short = 'F', value_name = "NAME")]
+    pub(crate) full_name: Option<String>,
+    /// Other options of sendmail, accepted and of no effect (-oi is -i)
+    #[arg(short = 'o', value_name = "OPTION")]
+    pub(crate) options: Vec<String>,
+    /// Who gets it
+    pub(crate) recipients: Vec<String>,
+}
