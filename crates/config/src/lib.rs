@@ -1,1 +1,131 @@
 //! The configuration: types with their documentation and defaults, loading, checking.
+//!
+//! [`Config::default`] is the first-run setting: loopback only, the real ports plus 10000. A file
+//! lies over it, the environment (`MAILWRIGHT_*`) over the file, flags over all. The reference page
+//! is made from the doc comments here, so a comment is the manual. Domains, accounts, aliases and
+//! credentials are not configuration: they live in the store.
+
+mod check;
+mod docs;
+mod init;
+mod limit;
+mod listener;
+mod load;
+mod problem;
+mod queue;
+mod relay;
+mod section;
+mod unit;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use docs::docs;
+pub use init::init;
+pub use limit::{Limits, Timeouts};
+pub use listener::{Listener, Role};
+pub use load::{Source, load, show};
+pub use problem::Problem;
+pub use queue::{Queue, Storage};
+pub use relay::{Dns, Host, Protocol, Relay, Route, TlsNeed};
+pub use section::{
+    Auth, BareNewlines, CatchAll, Certificate, Format, Http, Intake, Level, Log, OverQuota, Server,
+    Tls,
+};
+pub use unit::Secret;
+
+/// Everything that can be set, by section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who this server is, and where it keeps its data.
+    pub server: Server,
+    /// The HTTP listener: health and metrics.
+    pub http: Http,
+    /// What is written to the log.
+    pub log: Log,
+    /// Limits of sessions and messages.
+    pub limits: Limits,
+    /// How long each side of a session may take.
+    pub timeouts: Timeouts,
+    /// Certificates.
+    pub tls: Tls,
+    /// Authentication.
+    pub auth: Auth,
+    /// What is done with a message as it comes in.
+    pub intake: Intake,
+    /// How messages leave.
+    pub relay: Relay,
+    /// How names are looked up.
+    pub dns: Dns,
+    /// When and how often deliveries are tried.
+    pub queue: Queue,
+    /// How messages are stored.
+    pub storage: Storage,
+    /// Ports that take mail, by a name of your choice. A file that has one `[listeners.NAME]` has
+    /// to have all: they take the place of the default ones.
+    pub listeners: BTreeMap<String, Listener>,
+    /// Next hops by recipient domain; `*.example.com` stands for all below it, `*` for all.
+    pub routes: BTreeMap<String, Route>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            http: Http::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            tls: Tls::default(),
+            auth: Auth::default(),
+            intake: Intake::default(),
+            relay: Relay::default(),
+            dns: Dns::default(),
+            queue: Queue::default(),
+            storage: Storage::default(),
+            listeners: listener::first_run(),
+            routes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Largest message `listener` takes, in octets.
+    pub fn message_size_max(&self, listener: &Listener) -> u64 {
+        listener.message_size_max.unwrap_or(self.limits.message_size_max)
+    }
+
+    /// Most recipients `listener` takes for one message.
+    pub fn recipients_max(&self, listener: &Listener) -> usize {
+        listener.recipients_max.unwrap_or(self.limits.recipients_max)
+    }
+
+    /// Most sessions open at once on `listener`.
+    pub fn sessions_max(&self, listener: &Listener) -> usize {
+        listener.sessions_max.unwrap_or(self.limits.sessions_max)
+    }
+
+    /// Most sessions open at once from one address on `listener`.
+    pub fn sessions_per_address_max(&self, listener: &Listener) -> usize {
+        listener.sessions_per_address_max.unwrap_or(self.limits.sessions_per_address_max)
+    }
+
+    /// The route of mail to `domain`, the closest one that is set.
+    pub fn route(&self, domain: &str) -> Option<&Route> {
+        let domain = domain.to_ascii_lowercase();
+        let mut rest = domain.as_str();
+        if let Some(route) = self.routes.get(rest) {
+            return Some(route);
+        }
+        while let Some((_, parent)) = rest.split_once('.') {
+            if let Some(route) = self.routes.get(&format!("*.{parent}")) {
+                return Some(route);
+            }
+            rest = parent;
+        }
+        self.routes.get("*")
+    }
+}

@@ -1,0 +1,168 @@
+//! The check: settings that are well formed, but cannot be or cannot go together.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::{Config, Host, TlsNeed};
+
+/// A field that does not fit, and what would be right.
+pub(crate) struct Unfit {
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+type Checked = Result<(), Unfit>;
+
+/// Finds the first setting that cannot be.
+pub(crate) fn check(config: &Config) -> Checked {
+    server(config)?;
+    limits(config)?;
+    schedule(config)?;
+    intake(config)?;
+    listeners(config)?;
+    relay(config)?;
+    config.routes.iter().try_for_each(|(domain, route)| {
+        let field = format!("routes.{domain}");
+        let name = domain.strip_prefix("*.").unwrap_or(domain);
+        need(domain == "*" || is_name(name), &field, "is no domain; write \"example.com\"")?;
+        route.hosts.iter().chain(&route.backup).try_for_each(|hop| host(&field, hop))
+    })
+}
+
+fn need(right: bool, field: &str, message: &str) -> Checked {
+    let unfit = || Unfit { field: field.to_owned(), message: message.to_owned() };
+    if right { Ok(()) } else { Err(unfit()) }
+}
+
+fn server(config: &Config) -> Checked {
+    let server = &config.server;
+    let right = "is no host name; write one such as \"mail.example.com\"";
+    need(is_name(&server.hostname), "server.hostname", right)?;
+    need(!server.data.as_os_str().is_empty(), "server.data", "names no folder")?;
+    let user = server.group.is_none() || server.user.is_some();
+    need(user, "server.group", "needs `server.user` too")?;
+    config.tls.certificates.keys().try_for_each(|name| {
+        let bare = name.strip_prefix("*.").unwrap_or(name);
+        let field = format!("tls.certificates.{name}");
+        need(name == "*" || is_name(bare), &field, "is no server name; write \"mail.example.com\"")
+    })
+}
+
+fn limits(config: &Config) -> Checked {
+    let limits = &config.limits;
+    let least = [
+        ("limits.message_size_max", limits.message_size_max, 64 << 10),
+        ("limits.line_max", limits.line_max, 998),
+        ("limits.header_size_max", limits.header_size_max, 8 << 10),
+        ("limits.recipients_max", wide(limits.recipients_max), 100),
+        ("limits.header_fields_max", wide(limits.header_fields_max), 50),
+        ("limits.mime_depth_max", wide(limits.mime_depth_max), 4),
+        ("limits.hops_max", wide(limits.hops_max), 5),
+        ("limits.errors_max", wide(limits.errors_max), 1),
+        ("limits.commands_max", wide(limits.commands_max), 10),
+        ("limits.messages_max", wide(limits.messages_max), 1),
+        ("limits.auth_failures_max", wide(limits.auth_failures_max), 1),
+        ("limits.sessions_max", wide(limits.sessions_max), 1),
+        ("limits.sessions_per_address_max", wide(limits.sessions_per_address_max), 1),
+        ("auth.checks_max", wide(config.auth.checks_max), 1),
+        ("relay.messages_per_connection_max", wide(config.relay.messages_per_connection_max), 1),
+        ("relay.recipients_max", wide(config.relay.recipients_max), 1),
+        ("relay.hosts_max", wide(config.relay.hosts_max), 1),
+        ("queue.window_first", wide(config.queue.window_first), 1),
+        ("queue.attempts_max", wide(config.queue.attempts_max), 1),
+        ("queue.local_max", wide(config.queue.local_max), 1),
+        ("queue.recipients_in_memory_max", wide(config.queue.recipients_in_memory_max), 100),
+        ("storage.group_messages_max", wide(config.storage.group_messages_max), 1),
+        ("storage.segment_size", config.storage.segment_size, 4 << 20),
+    ];
+    least.into_iter().try_for_each(|(field, is, least)| {
+        need(is >= least, field, &format!("is too small; {least} is the least that works"))
+    })?;
+    let fits = limits.buffered_body_max <= config.storage.segment_size / 2;
+    let right = "has to be at most half of `storage.segment_size`";
+    need(fits, "limits.buffered_body_max", right)
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn schedule(config: &Config) -> Checked {
+    let queue = &config.queue;
+    need(!queue.retry_first.is_zero(), "queue.retry_first", "has to be more than nothing")?;
+    let ordered = queue.retry_first <= queue.retry_longest;
+    need(ordered, "queue.retry_first", "has to be at most `queue.retry_longest`")?;
+    let ordered = queue.retry_longest <= queue.lifetime;
+    need(ordered, "queue.retry_longest", "has to be at most `queue.lifetime`")?;
+    let ordered = queue.window_first <= queue.connections_max;
+    need(ordered, "queue.window_first", "has to be at most `queue.connections_max`")?;
+    need(!config.dns.timeout.is_zero(), "dns.timeout", "has to be more than nothing")?;
+    let timeouts = &config.timeouts;
+    let ordered = timeouts.command <= timeouts.session;
+    need(ordered, "timeouts.command", "has to be at most `timeouts.session`")
+}
+
+fn intake(config: &Config) -> Checked {
+    let separator = &config.intake.subaddress_separator;
+    let one = separator.chars().count() <= 1;
+    let fits = one && separator.chars().all(|c| c.is_ascii_punctuation() && !"@\"\\".contains(c));
+    need(fits, "intake.subaddress_separator", "has to be one character such as \"+\", or empty")?;
+    config.intake.backup_domains.iter().try_for_each(|domain| {
+        let message = format!("\"{domain}\" is no domain; write \"example.com\"");
+        need(is_name(domain), "intake.backup_domains", &message)
+    })
+}
+
+fn listeners(config: &Config) -> Checked {
+    let mut taken = BTreeMap::<SocketAddr, String>::new();
+    let http = config.http.addresses.iter().map(|address| ("http".to_owned(), address));
+    let mail = config.listeners.iter().flat_map(|(name, listener)| {
+        listener.addresses.iter().map(move |address| (format!("listeners.{name}"), address))
+    });
+    for (section, address) in http.chain(mail) {
+        let field = format!("{section}.addresses");
+        if address.port() == 0 {
+            continue;
+        }
+        if let Some(other) = taken.insert(*address, section) {
+            need(false, &field, &format!("{address} is taken by `{other}` already"))?;
+        }
+    }
+    config.listeners.iter().try_for_each(|(name, listener)| {
+        let field = format!("listeners.{name}.addresses");
+        need(!listener.addresses.is_empty(), &field, "is empty; write [\"[::]:25\"]")
+    })
+}
+
+fn relay(config: &Config) -> Checked {
+    let v4 = config.relay.source_ipv4.is_none_or(|address| address.is_ipv4());
+    need(v4, "relay.source_ipv4", "is no IPv4 address")?;
+    let v6 = config.relay.source_ipv6.is_none_or(|address| address.is_ipv6());
+    need(v6, "relay.source_ipv6", "is no IPv6 address")
+}
+
+fn host(field: &str, host: &Host) -> Checked {
+    let address = host.host.parse::<IpAddr>().ok();
+    let message = format!("\"{}\" is no host; write a name or an address", host.host);
+    need(address.is_some() || is_name(&host.host), field, &message)?;
+    let both = host.user.is_some() == host.password.is_some();
+    need(both, field, "`user` and `password` go together")?;
+    let safe =
+        host.tls == TlsNeed::Verified || address.is_some_and(|address| address.is_loopback());
+    let right = "a password is sent over verified TLS only; set `tls = \"verified\"`";
+    need(host.password.is_none() || safe, field, right)
+}
+
+/// Whether `text` may stand as a host or domain name.
+///
+/// Source: RFC 1123 section 2.1; international names are written as A-labels.
+fn is_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len())
+            && label.chars().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}

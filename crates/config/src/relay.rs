@@ -1,0 +1,195 @@
+//! How messages leave: relay, routes by domain, DNS.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit::{self, Secret};
+
+/// How messages leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Relay {
+    /// Port of servers found through DNS. Default 25; another is of use in tests only.
+    pub port: u16,
+    /// Whether servers found through DNS have to take TLS: `"none"`, `"opportunistic"`,
+    /// `"required"` or `"verified"`. Default `"opportunistic"`.
+    ///
+    /// Source: RFC 7435.
+    pub tls: TlsNeed,
+    /// Address to connect from, over IPv4. Default the system's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub source_ipv4: Option<IpAddr>,
+    /// Address to connect from, over IPv6. Default the system's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub source_ipv6: Option<IpAddr>,
+    /// How long a connection may take to be made. Default 30s.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub connect_timeout: Duration,
+    /// How long a server may take for an answer to a command. Default 5m.
+    ///
+    /// Source: RFC 5321 section 4.5.3.2.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub command_timeout: Duration,
+    /// How long a server may take for an answer to the end of a message. Default 10m.
+    ///
+    /// Source: RFC 5321 section 4.5.3.2.6.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub final_timeout: Duration,
+    /// Messages after which a connection is closed. Default 100.
+    pub messages_per_connection_max: usize,
+    /// How long a connection without work stays open. Default 2s.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub idle_timeout: Duration,
+    /// How old a connection may become. Default 5m.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub connection_age_max: Duration,
+    /// Most recipients in one transaction. Default 100.
+    ///
+    /// Source: RFC 5321 section 4.5.3.1.8.
+    pub recipients_max: usize,
+    /// Most servers of a domain that one attempt tries. Default 5.
+    pub hosts_max: usize,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            port: 25,
+            tls: TlsNeed::Opportunistic,
+            source_ipv4: None,
+            source_ipv6: None,
+            connect_timeout: Duration::from_secs(30),
+            command_timeout: Duration::from_mins(5),
+            final_timeout: Duration::from_mins(10),
+            messages_per_connection_max: 100,
+            idle_timeout: Duration::from_secs(2),
+            connection_age_max: Duration::from_mins(5),
+            recipients_max: 100,
+            hosts_max: 5,
+        }
+    }
+}
+
+/// How much TLS a delivery needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsNeed {
+    /// STARTTLS is not used, even when offered.
+    None,
+    /// STARTTLS is used when offered, with any certificate.
+    #[default]
+    Opportunistic,
+    /// TLS is needed, with any certificate.
+    Required,
+    /// TLS is needed, with a certificate of the host's name from a known authority.
+    Verified,
+}
+
+/// What is spoken with a next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// SMTP.
+    #[default]
+    Smtp,
+    /// LMTP, which answers for each recipient.
+    Lmtp,
+}
+
+/// A server that is given by name or address instead of being found through MX.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Name or address of the server. Has to be set.
+    #[expect(clippy::struct_field_names, reason = "it reads well in the file")]
+    pub host: String,
+    /// Port of the server. Default 25 with SMTP, 24 with LMTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// What is spoken there: `"smtp"` or `"lmtp"`. Default `"smtp"`.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Whether TLS is needed: `"none"`, `"opportunistic"`, `"required"` or `"verified"`. Default
+    /// `"opportunistic"`. A password is only sent when it is `"verified"`, or to loopback.
+    #[serde(default)]
+    pub tls: TlsNeed,
+    /// Whether TLS begins with the first octet, as on port 465. Default false.
+    #[serde(default)]
+    pub implicit_tls: bool,
+    /// Name to log in with. Default none: no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password to log in with. Better kept in the environment than in the file. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+}
+
+impl Host {
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.protocol {
+            Protocol::Smtp => 25,
+            Protocol::Lmtp => 24,
+        })
+    }
+}
+
+/// The way of mail to a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Route {
+    /// Servers tried in this order: the next one when those before are down. Default none: servers
+    /// are found through MX.
+    pub hosts: Vec<Host>,
+    /// Servers tried when those found through MX, or all of `hosts`, are down. Default none.
+    pub backup: Vec<Host>,
+    /// How much TLS the servers found through MX have to take. Default as `relay.tls`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsNeed>,
+    /// Most connections at once. Default as `queue.connections_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<usize>,
+}
+
+/// How names are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Servers to ask, such as `["127.0.0.1:53"]`. Default none: those of `/etc/resolv.conf`.
+    #[schemars(with = "Vec<String>")]
+    pub servers: Vec<SocketAddr>,
+    /// How long one question may take. Default 5s.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// How often a question is asked again. Default 2.
+    pub attempts: usize,
+    /// Answers kept in memory. Default 10000.
+    pub cache_size: usize,
+    /// Whether signatures are checked; a bogus answer is then a temporary failure. Default false.
+    ///
+    /// Source: RFC 4035 section 5.
+    pub dnssec: bool,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            attempts: 2,
+            cache_size: 10_000,
+            dnssec: false,
+        }
+    }
+}
