@@ -25,5 +25,6 @@ pub(crate) fn verify(secret: &Secret, challenge: &[u8], claimed: &str) -> bool {
 
 fn digest(secret: &Secret, challenge: &[u8]) -> String {
     let octets = hmac(Hash::Md5, secret.expose().as_bytes(), &[challenge]);
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    octets.iter().flat_map(|octet| [hex(octet >> 4), hex(octet & 15)]).collect()
 }

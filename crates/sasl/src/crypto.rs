@@ -57,7 +57,9 @@ fn keyed<M: KeyInit + Update + FixedOutput>(key: &[u8], parts: &[&[u8]]) -> Vec<
     debug_assert!(key.len() <= block.len(), "a longer key is hashed before it comes here");
     block.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
     let mut mac = M::new(&block);
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize_fixed().to_vec()
 }
 

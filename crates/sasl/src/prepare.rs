@@ -1,6 +1,6 @@
 //! What we ask of names and passwords before they are compared or hashed.
 //!
-//! It is less than SASLprep (RFC 4013): control characters are refused and lengths are bounded;
+//! It is less than `SASLprep` (RFC 4013): control characters are refused and lengths are bounded;
 //! nothing is mapped and nothing is normalised. So a password verifies exactly as it was set, and
 //! a client that normalises a password which is not in NFC sends another one than was set.
 
