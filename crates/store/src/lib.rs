@@ -1,1 +1,14 @@
 //! The only crate with SQL: bodies, spool, mailboxes, directory rows, events.
+//!
+//! Rows live in one `SQLite` database that a single thread writes, bodies in append-only segments
+//! and files beside it. The time is always an argument: nothing here reads a clock.
+
+pub mod engine;
+mod error;
+mod store;
+
+pub use crate::{
+    engine::{Lane, Row, Tx},
+    error::{OpenError, StoreError},
+    store::{Options, Owner, Store},
+};

@@ -1,0 +1,16 @@
+//! The database engine: one writer thread, reading connections, and the data folder's lock.
+
+mod reader;
+mod schema;
+mod tx;
+mod writer;
+
+pub use self::{
+    tx::{Column, Param, Row, Tx, Value},
+    writer::Lane,
+};
+pub(crate) use self::{
+    reader::Readers,
+    schema::open as open_database,
+    writer::{BodyRow, Inbox, Job, Mark, Writer},
+};

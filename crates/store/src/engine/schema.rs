@@ -1,0 +1,49 @@
+//! Opening the database: its settings, and the numbered migrations that only go forward.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{OpenError, StoreError};
+
+/// Every migration in its order; the number of a folder counts those it has had.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first.sql")];
+
+/// Below this number a reset of the write-ahead log can damage a database.
+const SQLITE_MIN: i32 = 3_051_003;
+
+/// Opens the database for writing and brings its schema up to date.
+///
+/// Errors: [`OpenError::OldSqlite`], [`OpenError::Newer`], and what the database says.
+pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_MIN {
+        return Err(OpenError::OldSqlite(rusqlite::version()));
+    }
+    let mut connection = Connection::open(path)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;
+         PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(512);
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(found).map_err(|_| StoreError::Corrupt("schema number"))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    for (number, text) in (1_i64..).zip(MIGRATIONS).skip(done) {
+        let tx = connection.transaction()?;
+        tx.execute_batch(text)?;
+        tx.pragma_update(None, "user_version", number)?;
+        tx.commit()?;
+        tracing::info!(schema = number, "Schema brought up to date.");
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! `Tx`, the one way to SQL: statements by text, values by name, rows by column.
+//!
+//! It is the seam behind which another engine fits, so nothing of `SQLite` shows in it. Statements
+//! are prepared once a connection and kept.
+
+use rusqlite::{
+    Connection, Statement, ToSql,
+    types::{FromSql, ToSqlOutput, ValueRef},
+};
+use mailwright_words::{Id, Timestamp};
+
+use crate::error::StoreError;
+
+/// A value on its way into a statement.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// SQL's `NULL`.
+    Null,
+    /// A whole number, a time, an id or a truth.
+    Integer(i64),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Blob(&'a [u8]),
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(n) => ValueRef::Integer(*n),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+macro_rules! value_from {
+    ($($type:ty => |$it:ident| $value:expr;)*) => {
+        $(impl<'a> From<$type> for Value<'a> {
+            fn from($it: $type) -> Self { $value }
+        })*
+    };
+}
+
+value_from! {
+    i64 => |it| Self::Integer(it);
+    &i64 => |it| Self::Integer(*it);
+    i32 => |it| Self::Integer(i64::from(it));
+    u32 => |it| Self::Integer(i64::from(it));
+    u16 => |it| Self::Integer(i64::from(it));
+    u8 => |it| Self::Integer(i64::from(it));
+    bool => |it| Self::Integer(i64::from(it));
+    Id => |it| Self::Integer(it.get());
+    Timestamp => |it| Self::Integer(it.ms());
+    &'a str => |it| Self::Text(it);
+    &'a String => |it| Self::Text(it);
+    &'a [u8] => |it| Self::Blob(it);
+    &'a Vec<u8> => |it| Self::Blob(it);
+}
+
+/// Sizes of what we hold stay far below `i64::MAX`; past it the value saturates.
+impl From<u64> for Value<'_> {
+    fn from(n: u64) -> Self {
+        Self::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Value<'_> {
+    fn from(n: usize) -> Self {
+        Self::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A value with the name a statement knows it by, the colon included.
+pub type Param<'a> = (&'static str, Value<'a>);
+
+/// Values by name for a statement: `params! { id, name: &row.name }` binds `:id` and `:name`.
+#[macro_export]
+macro_rules! params {
+    () => { &[] as &[$crate::engine::Param<'_>] };
+    ($($name:ident $(: $value:expr)?),+ $(,)?) => {
+        &[$((concat!(":", stringify!($name)), $crate::params!(@ $name $(, $value)?))),+]
+            as &[$crate::engine::Param<'_>]
+    };
+    (@ $name:ident, $value:expr) => { $crate::engine::Value::from($value) };
+    (@ $name:ident) => { $crate::engine::Value::from($name) };
+}
+
+/// One row of an answer; it lives until the next one is taken.
+#[derive(Debug)]
+pub struct Row<'r>(&'r rusqlite::Row<'r>);
+
+impl Row<'_> {
+    /// The value of column `index`, counted from 0.
+    ///
+    /// Errors: when the column is missing or of another type.
+    pub fn get<T: Column>(&self, index: usize) -> Result<T, StoreError> {
+        T::read(self.0.get_ref(index)?)
+    }
+}
+
+/// A type that a column can be read as.
+pub trait Column: Sized {
+    #[doc(hidden)]
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError>;
+}
+
+fn plain<T: FromSql>(value: ValueRef<'_>) -> Result<T, StoreError> {
+    T::column_result(value).map_err(|e| rusqlite::Error::from(e).into())
+}
+
+macro_rules! columns {
+    ($($type:ty),*) => {
+        $(impl Column for $type {
+            fn read(value: ValueRef<'_>) -> Result<Self, StoreError> { plain(value) }
+        })*
+    };
+}
+
+columns!(i64, i32, u32, u16, u8, bool, String, Vec<u8>);
+
+impl Column for u64 {
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        Self::try_from(i64::read(value)?).map_err(|_| StoreError::Corrupt("size"))
+    }
+}
+
+impl Column for usize {
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        Self::try_from(i64::read(value)?).map_err(|_| StoreError::Corrupt("size"))
+    }
+}
+
+impl Column for Id {
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        i64::read(value).map(Self::from_i64)
+    }
+}
+
+impl Column for Timestamp {
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        i64::read(value).map(Self::new)
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        if value == ValueRef::Null { Ok(None) } else { T::read(value).map(Some) }
+    }
+}
+
+/// An open transaction, inside a closure given to [`crate::Store::write`] or
+/// [`crate::Store::read`].
+///
+/// In a read, a statement that would write is refused by the database.
+#[derive(Debug)]
+pub struct Tx<'c> {
+    connection: &'c Connection,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Runs a statement and says how many rows it touched.
+    pub fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, params)?;
+        Ok(statement.raw_execute()?)
+    }
+
+    /// Runs one statement for each of `rows`, and says how many rows it touched in all.
+    pub fn execute_many<'p, R: AsRef<[Param<'p>]>>(
+        &mut self,
+        sql: &str,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<usize, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut touched = 0;
+        for row in rows {
+            bind(&mut statement, row.as_ref())?;
+            touched += statement.raw_execute()?;
+        }
+        Ok(touched)
+    }
+
+    /// Every row of an answer, each read by `read`.
+    pub fn query<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            out.push(read(&Row(row))?);
+        }
+        Ok(out)
+    }
+
+    /// The first row of an answer, if it has one.
+    pub fn query_opt<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        match rows.next()? {
+            Some(row) => read(&Row(row)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The first row of an answer that always has one.
+    ///
+    /// Errors: [`StoreError::Missing`] when it has none after all.
+    pub fn query_one<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.query_opt(sql, params, read)?.ok_or(StoreError::Missing("row"))
+    }
+}
+
+/// Binds every parameter of the statement: one left out is an error of ours, not a `NULL`.
+fn bind(statement: &mut Statement<'_>, params: &[Param<'_>]) -> Result<(), StoreError> {
+    if statement.parameter_count() != params.len() {
+        let count = statement.parameter_count();
+        return Err(rusqlite::Error::InvalidParameterCount(params.len(), count).into());
+    }
+    for (place, (name, value)) in params.iter().enumerate() {
+        // Mostly the names come in the statement's order, which spares the search.
+        let index = if statement.parameter_name(place + 1) == Some(name) {
+            place + 1
+        } else {
+            statement
+                .parameter_index(name)?
+                .ok_or_else(|| rusqlite::Error::InvalidParameterName((*name).to_owned()))?
+        };
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! The one thread that writes rows: every closure that waits shares one transaction and its sync.
+//!
+//! A closure runs in a savepoint of its own, so its error or panic takes back its rows and nobody
+//! else's. No answer leaves before the `COMMIT` has returned. When an undo fails the writer stops
+//! for good: nothing may be acknowledged on top of a state that nobody knows.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+
+use crate::{engine::Tx, error::StoreError, params};
+
+/// Closures that share one transaction, at most.
+const GROUP_MAX: usize = 1024;
+
+/// How urgent a write is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Someone waits for the answer.
+    Quick,
+    /// Chunked work in the background: one closure a transaction.
+    Bulk,
+}
+
+/// Where a body lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BodyRow {
+    pub(crate) id: i64,
+    /// Segment and offset of its record; zeros for a file of its own.
+    pub(crate) segment: i64,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) crc: u32,
+    pub(crate) file: bool,
+}
+
+/// How far a segment is on stable storage; stored with the next transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) segment: i64,
+    pub(crate) length: u64,
+    /// Bytes of records that no row was made for.
+    pub(crate) dead: u64,
+    pub(crate) sealed: bool,
+}
+
+/// A closure with the place its answer goes to.
+pub(crate) trait Work: Send {
+    /// Runs it; may be called again when the group has to be repeated.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Tells what became of it.
+    fn answer(self: Box<Self>, verdict: Result<(), StoreError>);
+}
+
+struct Typed<T, F> {
+    closure: F,
+    outcome: Option<T>,
+    done: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Work for Typed<T, F>
+where
+    T: Send,
+    F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.outcome = Some((self.closure)(tx)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, verdict: Result<(), StoreError>) {
+        let answer = verdict.and_then(|()| self.outcome.ok_or(StoreError::Closed));
+        if self.done.send(answer).is_err() {
+            tracing::trace!("Nobody waits for an answer of the store.");
+        }
+    }
+}
+
+/// One closure that waits, with what has to be written beside it.
+pub(crate) struct Job {
+    pub(crate) work: Box<dyn Work>,
+    /// A body that is on stable storage and gets its row before the closure runs.
+    pub(crate) body: Option<BodyRow>,
+    /// Whether the queue is woken after the commit.
+    pub(crate) wakes: bool,
+    /// A place in the bounded number of waiting writes.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Job {
+    /// A job of `closure`, and where its answer will be.
+    pub(crate) fn new<T, F>(closure: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>)
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        let work = Box::new(Typed { closure, outcome: None, done });
+        (Self { work, body: None, wakes: false, permit: None }, answer)
+    }
+}
+
+/// What waits for the writer.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    quick: VecDeque<Job>,
+    bulk: VecDeque<Job>,
+    marks: Vec<Mark>,
+    closed: bool,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts one job in; a closed inbox answers it at once.
+    pub(crate) fn put(&self, lane: Lane, job: Job) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            drop(waiting);
+            job.work.answer(Err(StoreError::Closed));
+            return;
+        }
+        match lane {
+            Lane::Quick => waiting.quick.push_back(job),
+            Lane::Bulk => waiting.bulk.push_back(job),
+        }
+        self.more.notify_one();
+    }
+
+    /// Puts a group in whose bodies are durable, with the marks that say so.
+    pub(crate) fn put_group(&self, jobs: Vec<Job>, marks: Vec<Mark>) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            drop(waiting);
+            for job in jobs {
+                job.work.answer(Err(StoreError::Closed));
+            }
+            return;
+        }
+        waiting.quick.extend(jobs);
+        waiting.marks.extend(marks);
+        self.more.notify_one();
+    }
+
+    /// Lets the writer finish what waits and end.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.more.notify_one();
+    }
+
+    fn take(&self) -> Option<(Vec<Job>, Vec<Mark>)> {
+        let mut waiting = self.lock();
+        while waiting.quick.is_empty() && waiting.bulk.is_empty() {
+            if waiting.closed && waiting.marks.is_empty() {
+                return None;
+            }
+            if waiting.closed {
+                break;
+            }
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = waiting.quick.len().min(GROUP_MAX);
+        let mut jobs: Vec<Job> = waiting.quick.drain(..count).collect();
+        jobs.extend(waiting.bulk.pop_front());
+        Some((jobs, std::mem::take(&mut waiting.marks)))
+    }
+}
+
+/// The writer's side of the database.
+pub(crate) struct Writer {
+    connection: Connection,
+    inbox: Arc<Inbox>,
+    spooled: Arc<Notify>,
+    stopped: Option<Arc<str>>,
+    /// Marks of transactions that did not commit; what they say is still true.
+    owed: Vec<Mark>,
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, inbox: Arc<Inbox>, spooled: Arc<Notify>) -> Self {
+        Self { connection, inbox, spooled, stopped: None, owed: Vec::new() }
+    }
+
+    /// Runs until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        while let Some((jobs, marks)) = self.inbox.take() {
+            self.owed.extend(marks);
+            self.group(jobs);
+        }
+        if let Err(error) = self.connection.execute_batch("PRAGMA optimize") {
+            tracing::debug!(%error, "The database was not optimized.");
+        }
+    }
+
+    /// One transaction for `jobs`, then their answers.
+    fn group(&mut self, mut jobs: Vec<Job>) {
+        let mut verdicts = Vec::with_capacity(jobs.len());
+        let whole = self.transact(&mut jobs, &mut verdicts);
+        match &whole {
+            Ok(()) => self.owed.clear(),
+            Err(error) => {
+                tracing::error!(%error, closures = jobs.len(), "A transaction did not commit.");
+                self.owed.extend(jobs.iter().filter_map(|job| job.body.map(|b| unused(&b))));
+            }
+        }
+        if whole.is_ok() && jobs.iter().zip(&verdicts).any(|(job, v)| job.wakes && v.is_ok()) {
+            self.spooled.notify_one();
+        }
+        let mut verdicts = verdicts.into_iter();
+        for job in jobs {
+            let own = verdicts.next().unwrap_or(Ok(()));
+            job.work.answer(whole.clone().and(own));
+            drop(job.permit);
+        }
+    }
+
+    fn transact(
+        &mut self,
+        jobs: &mut [Job],
+        verdicts: &mut Vec<Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        if let Some(reason) = &self.stopped {
+            return Err(StoreError::Stopped(Arc::clone(reason)));
+        }
+        Tx::new(&self.connection).execute("BEGIN IMMEDIATE", &[])?;
+        let done = self.fill(jobs, verdicts).and_then(|()| {
+            Tx::new(&self.connection).execute("COMMIT", &[])?;
+            Ok(())
+        });
+        if done.is_err() {
+            self.undo();
+        }
+        done
+    }
+
+    fn fill(
+        &self,
+        jobs: &mut [Job],
+        verdicts: &mut Vec<Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let mut tx = Tx::new(&self.connection);
+        store_marks(&mut tx, &self.owed)?;
+        for job in jobs {
+            tx.execute("SAVEPOINT closure", &[])?;
+            let verdict = contained(&mut tx, job);
+            if verdict.is_err() {
+                tx.execute("ROLLBACK TO closure", &[])?;
+            }
+            tx.execute("RELEASE closure", &[])?;
+            if let (Err(_), Some(body)) = (&verdict, job.body) {
+                store_marks(&mut tx, &[unused(&body)])?;
+            }
+            verdicts.push(verdict);
+        }
+        Ok(())
+    }
+
+    /// Takes a failed transaction back, or stops the writer.
+    fn undo(&mut self) {
+        if self.connection.is_autocommit() {
+            return;
+        }
+        if let Err(error) = self.connection.execute_batch("ROLLBACK") {
+            if !self.connection.is_autocommit() {
+                tracing::error!(%error, "The store takes no more writes: an undo failed.");
+                self.stopped = Some(error.to_string().into());
+            }
+        }
+    }
+}
+
+/// Runs one job's rows; a panic becomes an error.
+fn contained(tx: &mut Tx<'_>, job: &mut Job) -> Result<(), StoreError> {
+    catch_unwind(AssertUnwindSafe(|| {
+        if let Some(body) = &job.body {
+            insert_body(tx, body)?;
+        }
+        job.work.run(tx)
+    }))
+    .unwrap_or_else(|panic| {
+        let text = panic_text(panic.as_ref());
+        tracing::error!(panic = text, "A closure of the store panicked.");
+        Err(StoreError::Panicked(text.into()))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+/// The row of a new body, with the one reference its closure takes over.
+fn insert_body(tx: &mut Tx<'_>, body: &BodyRow) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO body (id, segment, offset, length, crc, file, refs)
+         VALUES (:id, :segment, :offset, :length, :crc, :file, 1)",
+        params! { id: body.id, segment: body.segment, offset: body.offset, length: body.length,
+        crc: body.crc, file: body.file },
+    )?;
+    Ok(())
+}
+
+/// What a body leaves in its segment when its row was not made.
+fn unused(body: &BodyRow) -> Mark {
+    Mark { segment: body.segment, length: 0, dead: body.length, sealed: false }
+}
+
+fn store_marks(tx: &mut Tx<'_>, marks: &[Mark]) -> Result<(), StoreError> {
+    for mark in marks.iter().filter(|mark| mark.segment != 0) {
+        tx.execute(
+            "INSERT INTO segment (id, length, dead, sealed)
+             VALUES (:id, :length, :dead, :sealed)
+             ON CONFLICT (id) DO UPDATE SET length = max(length, excluded.length),
+                 dead = dead + excluded.dead, sealed = max(sealed, excluded.sealed)",
+            params! { id: mark.segment, length: mark.length, dead: mark.dead, sealed: mark.sealed },
+        )?;
+    }
+    Ok(())
+}
