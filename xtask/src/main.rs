@@ -1,3 +1,73 @@
-//! The project's own tools: test, tidy, docs, bench.
+//! The project's own tools: `cargo xtask test`, `tidy`, `docs`, `bench` and `dev`.
+//!
+//! `test` is what the continuous integration runs, and all that it runs.
 
-fn main() {}
+mod bench;
+mod docs;
+mod install;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::run::{Failure, cargo, say};
+
+/// The project's own tools.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Tools {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Subcommand)]
+enum Tool {
+    /// Install what the tests need, then run all of them
+    Test {
+        /// More rounds of the tests that kill the server
+        #[arg(long)]
+        long: bool,
+    },
+    /// Check the rules of the house
+    Tidy,
+    /// Write the reference pages
+    Docs {
+        /// Only say whether they are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measure the release build, and keep the result under bench/results
+    Bench {
+        /// Which measurement: a script of bench/, such as `smtp`
+        name: String,
+        /// Arguments of the script
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run a server with its data in .dev/
+    Dev,
+}
+
+fn main() -> ExitCode {
+    let done = match Tools::parse().tool {
+        Tool::Test { long } => test::test(long),
+        Tool::Tidy => tidy::tidy(),
+        Tool::Docs { check } => docs::docs(check),
+        Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
+        Tool::Dev => dev(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("FAILED: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dev() -> Result<(), Failure> {
+    cargo(&["run", "--package", "mailwright", "--", "--data", ".dev", "serve"])
+}

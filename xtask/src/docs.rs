@@ -1,0 +1,93 @@
+//! `cargo xtask docs`: the reference pages that are made from the code.
+//!
+//! `config.md` from the configuration's types, `cli.md` from `--help`, `rfc.md` from the `Source:`
+//! lines of the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::run::{Failure, cargo, read, root, say};
+use crate::tidy::sources;
+
+/// Writes the pages, or says which are behind.
+pub(crate) fn docs(check: bool) -> Result<(), Failure> {
+    let pages = [("config", mailwright_config::docs()), ("cli", cli()?), ("rfc", rfc()?)];
+    let mut behind = Vec::new();
+    for (name, text) in pages {
+        let path = root().join(format!("docs/reference/{name}.md"));
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            continue;
+        }
+        if check {
+            behind.push(format!("docs/reference/{name}.md"));
+        } else {
+            std::fs::write(&path, text)?;
+            say(&format!("wrote docs/reference/{name}.md"));
+        }
+    }
+    if behind.is_empty() {
+        return Ok(());
+    }
+    Err(Failure(format!("run `cargo xtask docs`; behind the code: {}", behind.join(", "))))
+}
+
+/// The command line's reference: each `--help`, one after another.
+fn cli() -> Result<String, Failure> {
+    cargo(&["build", "--quiet", "--package", "mailwright"])?;
+    let mut page =
+        "# Command line\n\n<!-- Made by `cargo xtask docs` from `--help`. Do not edit. -->\n"
+            .to_owned();
+    help(&mut page, &[])?;
+    Ok(page)
+}
+
+fn help(page: &mut String, command: &[&str]) -> Result<(), Failure> {
+    let binary = root().join("target/debug/mailwright").display().to_string();
+    let mut arguments = command.to_vec();
+    arguments.push("--help");
+    let text = read(&binary, &arguments)?;
+    let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let title = ["mailwright"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");
+    let body = trimmed.join("\n");
+    write!(page, "\n## {title}\n\n```text\n{}\n```\n", body.trim_end()).unwrap_or_default();
+    let inner = trimmed
+        .iter()
+        .skip_while(|line| **line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help");
+    for name in inner {
+        let deeper: Vec<&str> = command.iter().copied().chain([name]).collect();
+        help(page, &deeper)?;
+    }
+    Ok(())
+}
+
+/// Which RFC is followed where.
+fn rfc() -> Result<String, Failure> {
+    let mut index: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for source in sources()? {
+        let comments = source.text.lines().map(str::trim).filter(|line| line.starts_with("//"));
+        for comment in comments {
+            let numbers = comment.split("RFC ").skip(1).filter_map(|rest| {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                digits.parse::<u32>().ok()
+            });
+            for number in numbers {
+                index.entry(number).or_default().insert(source.path.clone());
+            }
+        }
+    }
+    let mut page = "# RFCs\n
+<!-- Made by `cargo xtask docs` from the comments of the code. Do not edit. -->\n
+| RFC | followed in |\n|---|---|\n"
+        .to_owned();
+    for (number, files) in index {
+        let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+        let link = format!("https://www.rfc-editor.org/rfc/rfc{number}");
+        writeln!(page, "| [{number}]({link}) | {} |", files.join(", ")).unwrap_or_default();
+    }
+    Ok(page)
+}

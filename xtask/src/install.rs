@@ -1,0 +1,58 @@
+//! Installing the programs that the tests talk to, from the distribution's packages.
+//!
+//! Nothing is started: services are held back by a policy while packages are unpacked.
+
+use std::path::Path;
+
+use crate::run::{Failure, is_root, run, say};
+
+/// Package, and the program that shows it is there.
+const NEEDED: [(&str, &str); 9] = [
+    ("postfix", "/usr/sbin/postfix"),
+    ("nsd", "/usr/sbin/nsd"),
+    ("swaks", "/usr/bin/swaks"),
+    ("msmtp", "/usr/bin/msmtp"),
+    ("curl", "/usr/bin/curl"),
+    ("strace", "/usr/bin/strace"),
+    ("eatmydata", "/usr/bin/eatmydata"),
+    ("python3", "/usr/bin/python3"),
+    ("iproute2", "/sbin/ip"),
+];
+
+/// Installs what is missing, and says so.
+///
+/// Errors: something is missing, and this is neither root nor a user who may sudo.
+pub(crate) fn install() -> Result<(), Failure> {
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(_, program)| !Path::new(program).exists())
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !Path::new("/usr/bin/apt-get").exists() {
+        return Err(Failure(format!("please install by hand: {list}")));
+    }
+    let how = if is_root() { "as root" } else { "with sudo" };
+    say(&format!("Installing {how}, from the distribution, without starting anything: {list}"));
+    let script = format!(
+        "set -e
+export DEBIAN_FRONTEND=noninteractive
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+  chmod +x /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+apt-get update -qq || true
+apt-get install -y -qq --no-install-recommends {list} >/dev/null"
+    );
+    let installed = if is_root() {
+        run("sh", &["-c", &script])
+    } else {
+        run("sudo", &["-n", "sh", "-c", &script])
+    };
+    let by_hand = |failure| Failure(format!("{failure}; please install by hand: {list}"));
+    installed.map_err(by_hand)
+}
