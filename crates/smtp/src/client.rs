@@ -197,6 +197,10 @@ impl Session {
     }
 
     /// What is to be done now; `None` when the session waits for the host, or for its driver.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a session is no iterator: after `None` it goes on with new input"
+    )]
     pub fn next(&mut self) -> Option<Step> {
         loop {
             if let Some(step) = self.steps.pop_front() {
@@ -423,15 +427,15 @@ impl Session {
             return self.turned_away(phase, reply);
         }
         match expect {
-            None => self.turned_away(phase, reply),
             Some(expect @ (Expect::Greeting | Expect::Hello | Expect::Helo)) => {
                 self.opened(expect, reply);
             }
             Some(Expect::StartTls) => self.tls_answered(reply),
             Some(Expect::Auth) => self.auth_answered(reply),
             Some(Expect::Rset) if reply.is_positive() => {}
-            Some(Expect::Rset) => self.turned_away(phase, reply),
-            Some(_) => self.transaction_answered(expect, reply),
+            // Nothing was asked, or the host does not even reset.
+            None | Some(Expect::Rset) => self.turned_away(phase, reply),
+            Some(expect) => self.transaction_answered(expect, reply),
         }
     }
 
@@ -455,7 +459,7 @@ impl Session {
                 self.pending.push_back(Command::new(line, Expect::Helo));
             }
             (_, 400..) => self.turned_away(expect.phase(), reply),
-            (_, code) => self.lose(Cause::Unexpected(code)),
+            (_, code) => self.lose_at(expect.phase(), Cause::Unexpected(code)),
         }
     }
 
@@ -466,7 +470,7 @@ impl Session {
             self.stage = Stage::Handshake;
             self.steps.push_back(Step::StartTls);
         } else {
-            self.lose(Cause::Injection);
+            self.lose_at(Phase::Tls, Cause::Injection);
         }
     }
 
@@ -476,7 +480,7 @@ impl Session {
         match reply.code {
             235 => self.steps.push_back(Step::Authenticated(reply)),
             400..=599 => self.steps.push_back(Step::AuthRefused(reply)),
-            code => self.lose(Cause::Unexpected(code)),
+            code => self.lose_at(Phase::Auth, Cause::Unexpected(code)),
         }
     }
 
@@ -488,24 +492,23 @@ impl Session {
         }
     }
 
-    fn transaction_answered(&mut self, expect: Option<Expect>, mut reply: Reply) {
+    fn transaction_answered(&mut self, expect: Expect, mut reply: Reply) {
         let lmtp = self.settings.lmtp;
         let (Stage::Envelope(running) | Stage::Final(running)) = &mut self.stage else {
-            return self.lose(Cause::Unexpected(reply.code));
+            return self.lose_at(expect.phase(), Cause::Unexpected(reply.code));
         };
         match (expect, reply.code) {
-            (Some(Expect::Data), 354) => running.go = true,
-            (_, 300..=399) | (Some(Expect::Data), 200..=299) => {
-                return self.lose(Cause::Unexpected(reply.code));
+            (Expect::Data, 354) => running.go = true,
+            (_, 300..=399) | (Expect::Data, 200..=299) => {
+                return self.lose_at(expect.phase(), Cause::Unexpected(reply.code));
             }
-            (Some(Expect::Mail), 400..) => running.tally.mail_refused(&reply),
-            (Some(Expect::Rcpt(index)), _) => {
+            (Expect::Mail, 400..) => running.tally.mail_refused(&reply),
+            (Expect::Rcpt(index), _) => {
                 command::too_many_recipients(&mut reply);
                 running.tally.rcpt(index, reply);
             }
-            (Some(Expect::Data), _) => running.tally.message(&reply),
-            (Some(Expect::Final), _) if lmtp => running.tally.message_of_next(reply),
-            (Some(Expect::Final), _) => running.tally.message(&reply),
+            (Expect::Final, _) if lmtp => running.tally.message_of_next(reply),
+            (Expect::Data | Expect::Final, _) => running.tally.message(&reply),
             _ => {}
         }
         if matches!(self.stage, Stage::Final(_)) && self.expected.is_empty() {
@@ -570,7 +573,7 @@ impl Session {
                 self.finish(Stage::Closed, &Verdict::Refused(reply));
             }
             Stage::Envelope(_) | Stage::Body(..) | Stage::Final(_) => {
-                return self.lose(Cause::Unexpected(reply.code));
+                return self.lose_at(phase, Cause::Unexpected(reply.code));
             }
             _ => self.steps.push_back(Step::Failed(Failure::Refused(phase, reply))),
         }
@@ -578,7 +581,11 @@ impl Session {
     }
 
     fn lose(&mut self, cause: Cause) {
-        let loss = self.loss(cause);
+        self.lose_at(self.phase(self.expected.front().copied()), cause);
+    }
+
+    fn lose_at(&mut self, phase: Phase, cause: Cause) {
+        let loss = Loss { phase, cause };
         match self.stage {
             Stage::Closed => return,
             Stage::Quit => {}

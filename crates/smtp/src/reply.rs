@@ -8,20 +8,20 @@
 use mailwright_words::reply::Reply;
 use mailwright_words::status::Status;
 
-/// How large a peer's replies may be.
+/// How large a peer's replies may be: the most of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Octets of one line, its CRLF included.
-    pub line_max: usize,
+    pub line: usize,
     /// Lines of one reply.
-    pub lines_max: usize,
+    pub lines: usize,
     /// Octets that may wait to be read, and octets of one reply.
-    pub bytes_max: usize,
+    pub bytes: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { line_max: 2048, lines_max: 128, bytes_max: 64 * 1024 }
+        Self { line: 2048, lines: 128, bytes: 64 * 1024 }
     }
 }
 
@@ -65,7 +65,7 @@ impl Reader {
     /// Takes what came from the peer. What is over the bound is dropped, and [`Self::read`] says
     /// so.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let room = (self.bounds.bytes_max.saturating_add(1)).saturating_sub(self.bytes.len());
+        let room = (self.bounds.bytes.saturating_add(1)).saturating_sub(self.bytes.len());
         self.bytes.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
@@ -90,7 +90,7 @@ impl Reader {
                 self.taken = 0;
                 return Ok(Some(reply(code, std::mem::take(&mut self.lines))));
             }
-            if self.lines.len() >= self.bounds.lines_max {
+            if self.lines.len() >= self.bounds.lines {
                 return Err(Malformed::Endless);
             }
         }
@@ -100,16 +100,16 @@ impl Reader {
     /// Takes one line out of the buffer, without its CRLF.
     fn line(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
         let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') else {
-            if self.bytes.len() >= self.bounds.line_max {
+            if self.bytes.len() >= self.bounds.line {
                 return Err(Malformed::LongLine);
             }
             return Ok(None);
         };
-        if end >= self.bounds.line_max {
+        if end >= self.bounds.line {
             return Err(Malformed::LongLine);
         }
         self.taken = self.taken.saturating_add(end).saturating_add(1);
-        if self.bytes.len() > self.bounds.bytes_max || self.taken > self.bounds.bytes_max {
+        if self.bytes.len() > self.bounds.bytes || self.taken > self.bounds.bytes {
             return Err(Malformed::Endless);
         }
         let mut line: Vec<u8> = self.bytes.drain(..=end).collect();
@@ -231,7 +231,7 @@ mod tests {
         }
         assert!(reader.bytes.len() <= 64 * 1024 + 1);
         assert!(reader.read().is_err());
-        let mut reader = Reader::new(Bounds { bytes_max: 20, ..Bounds::default() });
+        let mut reader = Reader::new(Bounds { bytes: 20, ..Bounds::default() });
         reader.feed(b"250-aaaaa\r\n250-bbbbb\r\n");
         assert_eq!(reader.read(), Err(Malformed::Endless));
     }

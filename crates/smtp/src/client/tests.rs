@@ -21,8 +21,8 @@ fn settings() -> Settings {
     Settings {
         hostname: "me.example".to_owned(),
         lmtp: false,
-        command_timeout: Duration::from_secs(300),
-        final_timeout: Duration::from_secs(600),
+        command_timeout: Duration::from_mins(5),
+        final_timeout: Duration::from_mins(10),
         bounds: Bounds::default(),
     }
 }
@@ -43,7 +43,7 @@ fn transaction(recipients: &[&str]) -> Transaction {
             deliver_by: None,
             hold_until: None,
         },
-        bytes: MESSAGE.len() as u64,
+        bytes: 20,
     }
 }
 
@@ -93,7 +93,7 @@ impl Player {
         while let Some(step) = self.session.next() {
             match step {
                 Step::Write(bytes) => self.sent.push_str(std::str::from_utf8(&bytes).unwrap()),
-                Step::Ready => self.choose(),
+                Step::Ready | Step::Authenticated(_) => self.choose(),
                 Step::StartTls => {
                     self.news.push("handshake".to_owned());
                     self.session.tls();
@@ -103,7 +103,6 @@ impl Player {
                     self.choose();
                 }
                 Step::Challenge(_) => self.session.respond(None),
-                Step::Authenticated(_) => self.choose(),
                 Step::AuthRefused(reply) => {
                     self.news.push(format!("no auth {}", reply.code));
                     self.session.quit();
@@ -137,15 +136,14 @@ impl Player {
         let mut heard = String::new();
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.split_once(':') {
-                Some(("S", text)) => heard.push_str(&format!("{}\r\n", text.trim_start())),
+                Some(("S", text)) => heard.extend([text.trim_start(), "\r\n"]),
                 other => {
                     self.hear(&mut heard, piece);
                     match other {
                         Some(("C", text)) => {
                             let text = text.trim_start();
-                            let (said, rest) = self.sent.split_once("\r\n").unwrap_or_else(|| {
-                                panic!("{text:?} expected, got {:?} {:?}", self.sent, self.news)
-                            });
+                            let said = self.sent.split_once("\r\n");
+                            let (said, rest) = said.unwrap_or(("nothing", ""));
                             assert_eq!(said, text, "{}", self.session.conversation());
                             self.sent = rest.to_owned();
                         }
@@ -267,7 +265,6 @@ fn a_connection_is_used_again_and_reset_when_needed() {
 #[test]
 fn refusals_of_every_phase_are_told_apart() {
     let group = "C: MAIL FROM:<a@me.example> SIZE=20\nC: RCPT TO:<b@x.example>\nC: DATA\n";
-    let quit = "C: QUIT\nS: 221 bye";
     for (replies, news) in [
         ("S: 550 no\nS: 503 x\nS: 503 x\nC: QUIT\nS: 221 x", "no 550"),
         ("S: 451 no\nS: 503 x\nS: 503 x\nC: QUIT\nS: 221 x", "no 451"),
@@ -283,8 +280,8 @@ fn refusals_of_every_phase_are_told_apart() {
         ("S: 250 ok\nS: 421 bye", "no 421"),
         ("S: 250 ok\nS: 250 ok\nS: 421 bye", "no 421"),
         ("S: 250 ok\nS: 250 ok\nS: 354 go\n@message\nS: 421 bye", "no 421"),
-        ("S: 250 ok\nS: 354 x", "the host sent an unexpected 354 after MAIL"),
-        ("S: 250 ok\nS: 250 ok\nS: 250 x", "the host sent an unexpected 250 after MAIL"),
+        ("S: 250 ok\nS: 354 x", "the host sent an unexpected 354 after RCPT"),
+        ("S: 250 ok\nS: 250 ok\nS: 250 x", "the host sent an unexpected 250 after DATA"),
         ("S: 250 ok\n@eof", "the host closed the connection after RCPT"),
         ("S: 250 ok\nS: 250 ok\n@timeout", "the host took too long after DATA"),
         (
@@ -302,7 +299,7 @@ fn refusals_of_every_phase_are_told_apart() {
             &script,
             &[news, "close"],
         );
-        assert!(player.session.conversation().contains("RCPT TO:<b@x.example>"), "{quit}");
+        assert!(player.session.conversation().contains("RCPT TO:<b@x.example>"));
     }
 }
 

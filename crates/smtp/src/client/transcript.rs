@@ -67,7 +67,7 @@ impl Transcript {
         for part in std::iter::once(&self.opening).chain(&self.current) {
             text.push_str(&part.text);
             if part.dropped > 0 {
-                text.push_str(&format!("*  {} more lines\n", part.dropped));
+                text.extend(["*  ", &part.dropped.to_string(), " more lines\n"]);
             }
         }
         text
