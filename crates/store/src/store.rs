@@ -8,13 +8,17 @@ use std::{
     thread::JoinHandle,
 };
 
-use mailwright_words::{IdSource, Timestamp};
+use mailwright_words::{Id, IdSource, Timestamp};
 use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use crate::{
-    engine::{Inbox, Job, Lane, Readers, Tx, Writer, open_database},
+    body::{
+        AppendInbox, Appender, Bodies, Body, BodyWriter, Disk, Folder, OpenSegments, Pending, Place,
+        RealDisk, RecordHead, blocking, recover,
+    },
+    engine::{BodyRow, Inbox, Job, Lane, Readers, Tx, Writer, open_database},
     error::{OpenError, StoreError},
     params,
 };
@@ -30,12 +34,26 @@ pub struct Options {
     pub writes_waiting_max: usize,
     /// Reads that run at one time. Default 4.
     pub readers_max: usize,
+    /// Octets of bodies in memory; past them bodies go to files at once. Default 128 MiB.
+    pub body_memory_max: usize,
+    /// A segment that has reached this length is followed by another. Default 64 MiB.
+    pub segment_bytes_max: u64,
+    /// The file system of the bodies.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Options {
     /// The defaults for the data folder `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), node: 1, writes_waiting_max: 8192, readers_max: 4 }
+        Self {
+            path: path.into(),
+            node: 1,
+            writes_waiting_max: 8192,
+            readers_max: 4,
+            body_memory_max: 128 << 20,
+            segment_bytes_max: 64 << 20,
+            disk: Arc::new(RealDisk),
+        }
     }
 }
 
@@ -57,11 +75,17 @@ struct Inner {
     owner: Owner,
     ids: IdSource,
     inbox: Arc<Inbox>,
+    bodies: Arc<AppendInbox>,
+    folder: Arc<Folder>,
+    open_segments: OpenSegments,
     spooled: Arc<Notify>,
     readers: Readers,
     writes: Arc<Semaphore>,
+    budget: Arc<Semaphore>,
     reads: Semaphore,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    segment_bytes_max: u64,
+    /// The appender of bodies, then the writer of rows: the order in which they end.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not read: the lock of the folder goes with it.
     _lock: File,
 }
@@ -79,28 +103,45 @@ impl Store {
     /// not one this program can use.
     pub fn open(options: Options, now: Timestamp) -> Result<Self, OpenError> {
         let path = options.path;
-        fs::create_dir_all(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        let io = |source| OpenError::Io { path: path.clone(), source };
+        fs::create_dir_all(&path).map_err(io)?;
         let lock = lock_folder(&path)?;
         let database = path.join("mailwright.db");
         let connection = open_database(&database)?;
         let owner = begin_life(&connection, options.node, now)?;
+        let folder = Arc::new(Folder::new(options.disk, &path).map_err(io)?);
+        let next = recover(&connection, &folder, now)?;
+        let ids = IdSource::new(options.node);
+        ids.resume(newest_id(&connection)?);
+
         let inbox = Arc::new(Inbox::default());
+        let bodies = Arc::new(AppendInbox::default());
         let spooled = Arc::new(Notify::new());
         let writer = Writer::new(connection, Arc::clone(&inbox), Arc::clone(&spooled));
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        let appender = Appender::new(
+            Arc::clone(&folder),
+            Arc::clone(&bodies),
+            Arc::clone(&inbox),
+            options.segment_bytes_max,
+            next,
+        );
+        let rows = thread("store-rows", move || writer.run()).map_err(io)?;
+        let segments = thread("store-bodies", move || appender.run()).map_err(io)?;
         Ok(Self(Arc::new(Inner {
             readers: Readers::new(&database, options.readers_max),
             path,
             owner,
-            ids: IdSource::new(options.node),
+            ids,
             inbox,
+            bodies,
+            folder,
+            open_segments: OpenSegments::default(),
             spooled,
             writes: Arc::new(Semaphore::new(options.writes_waiting_max)),
+            budget: Arc::new(Semaphore::new(options.body_memory_max)),
             reads: Semaphore::new(options.readers_max),
-            writer: Mutex::new(Some(thread)),
+            segment_bytes_max: options.segment_bytes_max,
+            threads: Mutex::new(vec![segments, rows]),
             _lock: lock,
         })))
     }
@@ -160,7 +201,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let _permit = self.0.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        let _place = self.reading().await?;
         let store = self.clone();
         tokio::task::spawn_blocking(move || store.read_blocking(closure))
             .await
@@ -175,25 +216,135 @@ impl Store {
         self.0.readers.run(closure)
     }
 
+    /// Begins to collect a body; nothing is stored until it is given to a write.
+    pub fn body(&self, now: Timestamp) -> BodyWriter {
+        let (folder, budget) = (Arc::clone(&self.0.folder), Arc::clone(&self.0.budget));
+        BodyWriter::new(folder, budget, self.0.ids.next(now))
+    }
+
+    /// The stored bodies.
+    pub fn bodies(&self) -> Bodies<'_> {
+        Bodies(self)
+    }
+
+    /// As [`Store::write`], with a new body: its bytes are on stable storage and its row is made
+    /// before `closure` runs, which takes over the one reference the row begins with.
+    ///
+    /// Errors: as [`Store::write`]; the body is gone then.
+    pub async fn write_body<T, F>(&self, body: Body, closure: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (job, answer) = Job::new(closure);
+        self.store_body(body, job).await?;
+        answer.await.map_err(closed)?
+    }
+
+    /// As [`Store::write_body`], and wakes the queue after the commit.
+    pub(crate) async fn write_spool<T, F>(
+        &self,
+        body: Option<Body>,
+        closure: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (mut job, answer) = Job::new(closure);
+        job.wakes = true;
+        match body {
+            Some(body) => self.store_body(body, job).await?,
+            None => self.put(Lane::Quick, job).await?,
+        }
+        answer.await.map_err(closed)?
+    }
+
+    async fn store_body(&self, body: Body, mut job: Job) -> Result<(), StoreError> {
+        match body.place {
+            Place::Memory { bytes, budget } => {
+                job.permit = Some(self.place().await?);
+                let length = u32::try_from(body.length).unwrap_or(u32::MAX);
+                let head = RecordHead { length, crc: body.crc, id: body.id.get() };
+                self.0.bodies.put(Pending { job, head, bytes, budget });
+            }
+            Place::File(file) => {
+                let sync = move || file.sync().map(|()| file);
+                job.file = Some(blocking(sync).await?);
+                job.body = Some(BodyRow {
+                    id: body.id.get(),
+                    segment: 0,
+                    offset: 0,
+                    length: body.length,
+                    crc: body.crc,
+                    file: true,
+                });
+                self.put(Lane::Quick, job).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn put(&self, lane: Lane, mut job: Job) -> Result<(), StoreError> {
-        let place = Arc::clone(&self.0.writes).acquire_owned().await;
-        job.permit = Some(place.map_err(|_| StoreError::Closed)?);
+        job.permit = Some(self.place().await?);
         self.0.inbox.put(lane, job);
         Ok(())
+    }
+
+    /// A place among the writes that may wait.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.0.writes).acquire_owned().await.map_err(|_| StoreError::Closed)
+    }
+
+    /// A place among the reads that may run.
+    pub(crate) async fn reading(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        self.0.reads.acquire().await.map_err(|_| StoreError::Closed)
+    }
+
+    pub(crate) fn append(&self, body: Pending) {
+        self.0.bodies.put(body);
+    }
+
+    pub(crate) fn body_files(&self) -> (&Arc<Folder>, &OpenSegments) {
+        (&self.0.folder, &self.0.open_segments)
+    }
+
+    pub(crate) fn segment_bytes_max(&self) -> u64 {
+        self.0.segment_bytes_max
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.inbox.close();
-        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("The store's writer ended with a panic.");
+        self.bodies.close();
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("A thread of the store ended with a panic.");
+            }
+            // The appender has handed on all it had, so the rows may end too.
+            self.inbox.close();
         }
     }
 }
 
-fn closed(_: oneshot::error::RecvError) -> StoreError {
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+/// The newest of the ids in use, behind which none may be made again when the clock was set back.
+fn newest_id(connection: &Connection) -> Result<Id, StoreError> {
+    Tx::new(connection).query_one(
+        "SELECT max(coalesce((SELECT max(id) FROM body), 0),
+             coalesce((SELECT max(id) FROM spool), 0), coalesce((SELECT max(id) FROM message), 0),
+             coalesce((SELECT max(id) FROM recipient), 0),
+             coalesce((SELECT max(id) FROM event), 0))",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+pub(crate) fn closed(_: oneshot::error::RecvError) -> StoreError {
     StoreError::Closed
 }
 

@@ -14,7 +14,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
-use crate::{engine::Tx, error::StoreError, params};
+use crate::{body::Spilled, engine::Tx, error::StoreError, params};
 
 /// Closures that share one transaction, at most.
 const GROUP_MAX: usize = 1024;
@@ -75,8 +75,8 @@ where
     }
 
     fn answer(self: Box<Self>, verdict: Result<(), StoreError>) {
-        let answer = verdict.and_then(|()| self.outcome.ok_or(StoreError::Closed));
-        if self.done.send(answer).is_err() {
+        let Self { outcome, done, closure: _ } = *self;
+        if done.send(verdict.and_then(|()| outcome.ok_or(StoreError::Closed))).is_err() {
             tracing::trace!("Nobody waits for an answer of the store.");
         }
     }
@@ -87,6 +87,10 @@ pub(crate) struct Job {
     pub(crate) work: Box<dyn Work>,
     /// A body that is on stable storage and gets its row before the closure runs.
     pub(crate) body: Option<BodyRow>,
+    /// Where such a body lay before, if it is only moved.
+    pub(crate) moved_from: Option<BodyRow>,
+    /// The file of such a body; it goes again when the row was not made.
+    pub(crate) file: Option<Spilled>,
     /// Whether the queue is woken after the commit.
     pub(crate) wakes: bool,
     /// A place in the bounded number of waiting writes.
@@ -102,7 +106,7 @@ impl Job {
     {
         let (done, answer) = oneshot::channel();
         let work = Box::new(Typed { closure, outcome: None, done });
-        (Self { work, body: None, wakes: false, permit: None }, answer)
+        (Self { work, body: None, moved_from: None, file: None, wakes: false, permit: None }, answer)
     }
 }
 
@@ -223,6 +227,11 @@ impl Writer {
         let mut verdicts = verdicts.into_iter();
         for job in jobs {
             let own = verdicts.next().unwrap_or(Ok(()));
+            // After a commit that failed the rows may yet come back when the log is read anew, so
+            // the file stays; opening the store removes it when no row names it.
+            if let Some(file) = job.file.filter(|_| whole.is_err() || own.is_ok()) {
+                file.keep();
+            }
             job.work.answer(whole.clone().and(own));
             drop(job.permit);
         }
@@ -286,8 +295,10 @@ impl Writer {
 /// Runs one job's rows; a panic becomes an error.
 fn contained(tx: &mut Tx<'_>, job: &mut Job) -> Result<(), StoreError> {
     catch_unwind(AssertUnwindSafe(|| {
-        if let Some(body) = &job.body {
-            insert_body(tx, body)?;
+        match (&job.body, &job.moved_from) {
+            (Some(body), None) => insert_body(tx, body)?,
+            (Some(body), Some(from)) => move_body(tx, body, from)?,
+            (None, _) => {}
         }
         job.work.run(tx)
     }))
@@ -317,9 +328,20 @@ fn insert_body(tx: &mut Tx<'_>, body: &BodyRow) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The new place of a body that was copied; it may have died meanwhile.
+fn move_body(tx: &mut Tx<'_>, body: &BodyRow, from: &BodyRow) -> Result<(), StoreError> {
+    let touched = tx.execute(
+        "UPDATE body SET segment = :segment, offset = :offset
+         WHERE id = :id AND segment = :old_segment AND offset = :old_offset",
+        params! { segment: body.segment, offset: body.offset, id: body.id,
+        old_segment: from.segment, old_offset: from.offset },
+    )?;
+    if touched == 1 { Ok(()) } else { Err(StoreError::Missing("body")) }
+}
+
 /// What a body leaves in its segment when its row was not made.
 fn unused(body: &BodyRow) -> Mark {
-    Mark { segment: body.segment, length: 0, dead: body.length, sealed: false }
+    Mark { segment: body.segment, length: 0, dead: body.length + 16, sealed: false }
 }
 
 fn store_marks(tx: &mut Tx<'_>, marks: &[Mark]) -> Result<(), StoreError> {

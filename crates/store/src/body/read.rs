@@ -1,0 +1,193 @@
+//! Reading stored bodies: whole and checked, a range, or piece by piece.
+
+use std::{
+    fmt, io,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    body::{BodyId, Folder, disk::DiskFile, record},
+    engine::{BodyRow, Tx},
+    error::StoreError,
+    params,
+    store::Store,
+};
+
+/// Segments that stay open for reading.
+const OPEN_MAX: usize = 64;
+
+/// Octets of a piece of [`BodyReader`].
+const PIECE: u64 = 256 << 10;
+
+/// Files of segments that were read lately, the last one first.
+#[derive(Default)]
+pub(crate) struct OpenSegments(Mutex<Vec<(i64, Arc<dyn DiskFile>)>>);
+
+impl OpenSegments {
+    fn get(&self, folder: &Folder, segment: i64) -> io::Result<Arc<dyn DiskFile>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, file)) = open.iter().find(|(id, _)| *id == segment) {
+            return Ok(Arc::clone(file));
+        }
+        let file = folder.disk.open(&folder.segment(segment))?;
+        open.truncate(OPEN_MAX - 1);
+        open.insert(0, (segment, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// Lets go of a segment that is about to be removed.
+    pub(crate) fn forget(&self, segment: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| *id != segment);
+    }
+}
+
+/// Where a body lies, by its row.
+pub(crate) fn find(tx: &mut Tx<'_>, body: BodyId) -> Result<Option<(BodyRow, bool)>, StoreError> {
+    tx.query_opt(
+        "SELECT id, segment, offset, length, crc, file, quarantined FROM body WHERE id = :body",
+        params! { body },
+        |row| {
+            let place = BodyRow {
+                id: row.get(0)?,
+                segment: row.get(1)?,
+                offset: row.get(2)?,
+                length: row.get(3)?,
+                crc: row.get(4)?,
+                file: row.get(5)?,
+            };
+            Ok((place, row.get::<Option<i64>>(6)?.is_some()))
+        },
+    )
+}
+
+/// The stored bodies of a store.
+#[derive(Debug)]
+pub struct Bodies<'s>(pub(crate) &'s Store);
+
+impl Bodies<'_> {
+    /// All bytes of a body, checked against its checksum.
+    ///
+    /// Meant for bodies that fit in memory; [`Bodies::open`] reads one of any size.
+    ///
+    /// Errors: [`StoreError::Missing`], [`StoreError::Corrupt`] when the bytes are not those that
+    /// were stored.
+    pub async fn read(&self, body: BodyId) -> Result<Vec<u8>, StoreError> {
+        self.run(move |store| {
+            let reader = store.body_reader(body)?;
+            let bytes = reader.piece(0..reader.length())?;
+            let crc = record::seal(crc32c::crc32c(&bytes), body.0, reader.length());
+            if crc == reader.row.crc { Ok(bytes) } else { Err(damaged(body)) }
+        })
+        .await
+    }
+
+    /// Some bytes of a body; what lies past its end is left out. The checksum is not looked at.
+    ///
+    /// Errors: [`StoreError::Missing`], [`StoreError::Corrupt`] when the body is quarantined.
+    pub async fn range(&self, body: BodyId, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+        self.run(move |store| store.body_reader(body)?.piece(range)).await
+    }
+
+    /// Opens a body to be read piece by piece.
+    ///
+    /// The pieces stay readable while the reader lives, also when the body is moved meanwhile.
+    ///
+    /// Errors: as [`Bodies::range`].
+    pub async fn open(&self, body: BodyId) -> Result<BodyReader, StoreError> {
+        self.run(move |store| store.body_reader(body)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.0.clone();
+        let _place = self.0.reading().await?;
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
+    }
+}
+
+impl Store {
+    /// Opens a body on the caller's thread; see [`Bodies::open`].
+    ///
+    /// Errors: as [`Bodies::range`].
+    pub fn body_reader(&self, body: BodyId) -> Result<BodyReader, StoreError> {
+        let (folder, open) = self.body_files();
+        let mut tries = 0;
+        loop {
+            let found = self.read_blocking(|tx| find(tx, body))?;
+            let (row, quarantined) = found.ok_or(StoreError::Missing("body"))?;
+            if quarantined {
+                return Err(damaged(body));
+            }
+            let file = if row.file {
+                folder.disk.open(&folder.file(body))
+            } else {
+                open.get(folder, row.segment)
+            };
+            match file {
+                Ok(file) => return Ok(BodyReader { file, row, at: 0 }),
+                // Its segment was reclaimed between the two looks; the row says where it is now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 3 => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn damaged(body: BodyId) -> StoreError {
+    tracing::error!(%body, "A stored body is damaged.");
+    StoreError::Corrupt("body")
+}
+
+/// One stored body, open for reading.
+pub struct BodyReader {
+    file: Arc<dyn DiskFile>,
+    row: BodyRow,
+    at: u64,
+}
+
+impl fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyReader").field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+impl BodyReader {
+    /// Octets of the body.
+    pub fn length(&self) -> u64 {
+        self.row.length
+    }
+
+    /// Goes on at `offset`.
+    pub fn seek(&mut self, offset: u64) {
+        self.at = offset;
+    }
+
+    /// The next piece, of at most 256 KiB; `None` at the end. It waits for the disk: call it where
+    /// that is allowed.
+    ///
+    /// Errors: those of the file.
+    pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = self.piece(self.at..self.at.saturating_add(PIECE))?;
+        self.at = self.at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// Bytes of a range, less what lies past the end.
+    ///
+    /// Errors: those of the file.
+    pub fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+        let end = range.end.min(self.row.length);
+        let count = usize::try_from(end.saturating_sub(range.start))
+            .map_err(|_| StoreError::Corrupt("body"))?;
+        let mut bytes = vec![0; count];
+        let head = if self.row.file { 0 } else { u64::try_from(record::HEAD).unwrap_or(0) };
+        let from = self.row.offset.saturating_add(head).saturating_add(range.start);
+        self.file.read_at(&mut bytes, from)?;
+        Ok(bytes)
+    }
+}
