@@ -6,14 +6,18 @@
 
 pub mod address;
 pub mod envelope;
+pub mod headers;
 pub mod id;
 pub mod reply;
 pub mod status;
 pub mod time;
+pub mod trace;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use envelope::{BodyType, ByMode, DeliverBy, Envelope, Notify, Recipient, Ret};
+pub use headers::HeaderBlock;
 pub use id::{Id, IdError, IdSource};
 pub use reply::Reply;
 pub use status::{Status, StatusError};
 pub use time::Timestamp;
+pub use trace::{message_id, received};

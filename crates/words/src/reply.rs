@@ -117,7 +117,7 @@ mod tests {
         let wire = reply.to_wire();
         assert!(wire.len() <= 512);
         assert!(wire.starts_with(b"451 a  b") && wire.ends_with(b"\r\n"));
-        assert_eq!(wire.iter().filter(|&&b| b == b'\r').count(), 1);
+        assert_eq!(String::from_utf8(wire).unwrap().matches('\r').count(), 1);
         let none = Reply { code: 250, status: None, lines: Vec::new() };
         assert_eq!(none.to_wire(), b"250 \r\n");
     }
