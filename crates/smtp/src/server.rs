@@ -4,10 +4,18 @@
 //! and nothing of users, domains or disks: those are its [`Question`]s.
 //! Source: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
 
+mod answered;
+mod ehlo;
+mod input;
+mod message;
 mod question;
+mod reply;
+mod session;
 mod settings;
+mod table;
 
 pub use question::{Answer, Event, Question, Step};
+pub use session::Session;
 pub use settings::{FutureRelease, Peer, Role, Settings};
 
 pub use crate::body::BareNewlines;
