@@ -5,9 +5,11 @@
 //! Source: RFC 5321, RFC 5322, RFC 6531, RFC 3461, RFC 3463, RFC 3464.
 
 pub mod address;
+pub mod dsn;
 pub mod envelope;
 pub mod headers;
 pub mod id;
+pub mod mime;
 pub mod reply;
 pub mod status;
 pub mod time;

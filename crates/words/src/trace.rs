@@ -3,7 +3,8 @@
 //! Source: RFC 5321 section 4.4, RFC 3848 and RFC 6531 section 4.3 (the words of `with`),
 //! RFC 5322 section 3.6.4.
 
-use std::fmt::Write as _;
+#![expect(clippy::format_push_string, reason = "`write!` has a result that says nothing")]
+
 use std::net::IpAddr;
 
 use crate::address::{Address, Domain};
@@ -80,18 +81,18 @@ pub fn received(trace: &Trace<'_>) -> String {
     if let Some(peer) = trace.peer {
         let literal = Domain::from_ip(peer);
         match trace.peer_name {
-            Some(known) => drop(write!(field, " ({} {literal})", name(known))),
-            None => drop(write!(field, " ({literal})")),
+            Some(known) => field.push_str(&format!(" ({} {literal})", name(known))),
+            None => field.push_str(&format!(" ({literal})")),
         }
     }
-    drop(write!(field, "\r\n\tby {} with {} id {}", trace.by, trace.with(), trace.id));
+    field.push_str(&format!("\r\n\tby {} with {} id {}", trace.by, trace.with(), trace.id));
     if let Some(tls) = trace.tls {
-        drop(write!(field, "\r\n\t({})", comment(tls)));
+        field.push_str(&format!("\r\n\t({})", comment(tls)));
     }
     if let Some(recipient) = trace.recipient.filter(|r| trace.smtputf8 || r.is_ascii()) {
-        drop(write!(field, "\r\n\tfor <{recipient}>"));
+        field.push_str(&format!("\r\n\tfor <{recipient}>"));
     }
-    drop(write!(field, "; {}\r\n", trace.at.rfc5322()));
+    field.push_str(&format!("; {}\r\n", trace.at.rfc5322()));
     field
 }
 
