@@ -4,8 +4,11 @@
 //! and files beside it. The time is always an argument: nothing here reads a clock.
 
 pub mod body;
+pub mod directory;
 pub mod engine;
 mod error;
+pub mod mailbox;
+pub mod spool;
 mod store;
 
 pub use crate::{

@@ -177,6 +177,24 @@ impl<'c> Tx<'c> {
         Ok(statement.raw_execute()?)
     }
 
+    /// Runs `part` so that its error takes back its own rows only, and nothing else of the closure.
+    ///
+    /// The inner result is the part's, the outer one that of the savepoint itself.
+    ///
+    /// Errors: those of the database; the whole closure must end with it.
+    pub fn nested<T>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<Result<T, StoreError>, StoreError> {
+        self.execute("SAVEPOINT part", &[])?;
+        let outcome = part(self);
+        if outcome.is_err() {
+            self.execute("ROLLBACK TO part", &[])?;
+        }
+        self.execute("RELEASE part", &[])?;
+        Ok(outcome)
+    }
+
     /// Runs one statement for each of `rows`, and says how many rows it touched in all.
     pub fn execute_many<'p, R: AsRef<[Param<'p>]>>(
         &mut self,

@@ -1,0 +1,184 @@
+//! The rows of a spooled message, made ready outside of the writer's thread.
+
+use mailwright_words::{BodyType, ByMode, Id, IdSource, Ret, Timestamp};
+
+use crate::{
+    body::{BodyId, release},
+    engine::Tx,
+    error::StoreError,
+    params,
+    spool::{Accepted, Class, Origin, SpoolError, Terms},
+};
+
+/// The rows of one message, ready to be written by [`insert`].
+#[derive(Debug)]
+pub struct Rows {
+    id: Id,
+    body: BodyId,
+    size: u64,
+    head: Vec<u8>,
+    head_skip: u64,
+    sender: String,
+    envid: Option<String>,
+    ret: Option<&'static str>,
+    body_type: &'static str,
+    smtputf8: bool,
+    deliver_by: Option<Timestamp>,
+    by_mode: Option<&'static str>,
+    by_trace: bool,
+    origin: Origin,
+    terms: Terms,
+    due: Timestamp,
+    recipients: Vec<Recipient>,
+}
+
+#[derive(Debug)]
+struct Recipient {
+    id: Id,
+    address: String,
+    orcpt: Option<String>,
+    notify: u8,
+    class: Class,
+}
+
+/// That there is a class for each recipient, and a recipient at all.
+pub(super) fn check(accepted: &Accepted) -> Result<(), SpoolError> {
+    let (recipients, classes) = (accepted.envelope.recipients.len(), accepted.classes.len());
+    if recipients == 0 || recipients != classes {
+        return Err(SpoolError::Envelope { recipients, classes });
+    }
+    Ok(())
+}
+
+impl Rows {
+    /// The rows of `accepted`, with new ids.
+    ///
+    /// Errors: [`SpoolError::Envelope`].
+    pub fn new(ids: &IdSource, accepted: &Accepted) -> Result<Self, SpoolError> {
+        check(accepted)?;
+        let Accepted { envelope, classes, head, head_skip, content, origin, terms } = accepted;
+        let (body, length) = content.body();
+        let recipients = envelope.recipients.iter().zip(classes).map(|(recipient, class)| {
+            Recipient {
+                id: ids.next(terms.arrived),
+                address: recipient.address.to_string(),
+                orcpt: recipient.orcpt.clone(),
+                notify: recipient.notify.as_bits(),
+                class: class.clone(),
+            }
+        });
+        let head_octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
+        Ok(Self {
+            id: ids.next(terms.arrived),
+            body,
+            size: length.saturating_sub(*head_skip).saturating_add(head_octets),
+            head: head.clone(),
+            head_skip: *head_skip,
+            sender: envelope.from.to_string(),
+            envid: envelope.envid.clone(),
+            ret: envelope.ret.map(|ret| match ret {
+                Ret::Full => "full",
+                Ret::Hdrs => "hdrs",
+            }),
+            body_type: match envelope.body {
+                BodyType::SevenBit => "7bit",
+                BodyType::EightBitMime => "8bitmime",
+                BodyType::BinaryMime => "binarymime",
+            },
+            smtputf8: envelope.smtputf8,
+            deliver_by: envelope.deliver_by.map(|by| by.at),
+            by_mode: envelope.deliver_by.map(|by| match by.mode {
+                ByMode::Return => "return",
+                ByMode::Notify => "notify",
+            }),
+            by_trace: envelope.deliver_by.is_some_and(|by| by.trace),
+            origin: origin.clone(),
+            terms: terms.clone(),
+            due: envelope.hold_until.unwrap_or(terms.arrived),
+            recipients: recipients.collect(),
+        })
+    }
+
+    /// The number the message will have.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+/// Writes the rows of a message. Its body has a row already, with a reference for this message.
+///
+/// A recipient named twice gets one row.
+///
+/// Errors: those of the database.
+pub fn insert(tx: &mut Tx<'_>, rows: &Rows) -> Result<(), StoreError> {
+    let Rows { origin, terms, .. } = rows;
+    tx.execute(
+        "INSERT INTO spool (id, tenant, parent, body, size, head, head_skip, sender, envid, ret,
+             body_type, smtputf8, confined, stream, priority, arrived, expires, deliver_by,
+             by_mode, by_trace, depth, listener, peer, helo, account)
+         VALUES (:id, :tenant, :parent, :body, :size, :head, :head_skip, :sender, :envid, :ret,
+             :body_type, :smtputf8, :confined, :stream, :priority, :arrived, :expires, :deliver_by,
+             :by_mode, :by_trace, :depth, :listener, :peer, :helo, :account)",
+        params! {
+            id: rows.id, tenant: terms.tenant, parent: terms.parent, body: rows.body,
+            size: rows.size, head: &rows.head, head_skip: rows.head_skip, sender: &rows.sender,
+            envid: rows.envid.as_deref(), ret: rows.ret, body_type: rows.body_type,
+            smtputf8: rows.smtputf8, confined: terms.confined, stream: &terms.stream,
+            priority: terms.priority, arrived: terms.arrived, expires: terms.expires,
+            deliver_by: rows.deliver_by, by_mode: rows.by_mode, by_trace: rows.by_trace,
+            depth: terms.depth, listener: &origin.listener, peer: &origin.peer,
+            helo: &origin.helo, account: origin.account,
+        },
+    )?;
+    for recipient in &rows.recipients {
+        insert_recipient(tx, rows, recipient)?;
+    }
+    Ok(())
+}
+
+fn insert_recipient(
+    tx: &mut Tx<'_>,
+    rows: &Rows,
+    recipient: &Recipient,
+) -> Result<(), StoreError> {
+    let terms = &rows.terms;
+    let (class, principal, folder) = match &recipient.class {
+        Class::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),
+        Class::Relay { .. } => ("relay", None, None),
+    };
+    tx.execute(
+        "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,
+             principal, folder, destination, confined, stream, priority, state, due, expires)
+         VALUES (:id, :spool, :tenant, :address, :address, :orcpt, :notify, :class,
+             :principal, :folder, :destination, :confined, :stream, :priority, 'queued', :due,
+             :expires)
+         ON CONFLICT (spool, address) DO NOTHING",
+        params! {
+            id: recipient.id, spool: rows.id, tenant: terms.tenant, address: &recipient.address,
+            orcpt: recipient.orcpt.as_deref(), notify: recipient.notify, class: class,
+            principal: principal, folder: folder, destination: recipient.class.destination(),
+            confined: terms.confined, stream: &terms.stream, priority: terms.priority,
+            due: rows.due, expires: terms.expires,
+        },
+    )?;
+    Ok(())
+}
+
+/// Removes a message whose last recipient is gone, and lets go of its body.
+///
+/// A message that still has recipients stays. Says whether it went.
+///
+/// Errors: those of the database.
+pub fn remove(tx: &mut Tx<'_>, spool: Id, now: Timestamp) -> Result<bool, StoreError> {
+    let body: Option<BodyId> = tx.query_opt(
+        "DELETE FROM spool WHERE id = :spool
+             AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.spool = :spool)
+         RETURNING body",
+        params! { spool },
+        |row| row.get(0),
+    )?;
+    match body {
+        Some(body) => release(tx, body, now).map(|()| true),
+        None => Ok(false),
+    }
+}
