@@ -144,7 +144,8 @@ CREATE TABLE message (
     thread          INTEGER,
     subject_base    TEXT,
     origin          INTEGER,
-    UNIQUE (origin, account)
+    first_mailbox   INTEGER,
+    UNIQUE (origin, first_mailbox)
 );
 
 CREATE TABLE message_meta (
@@ -247,17 +248,23 @@ CREATE TABLE recipient (
     CHECK (class <> 'relay' OR confined = 0)
 );
 
-CREATE INDEX recipient_due ON recipient (destination, due)
+-- Who waits for a destination, apart by tenant and stream, so that none fills what is claimed.
+CREATE INDEX recipient_due ON recipient (destination, tenant, stream, due)
     WHERE state = 'queued' AND owner_node IS NULL;
 CREATE INDEX recipient_owner ON recipient (owner_node, owner_epoch) WHERE owner_node IS NOT NULL;
 
+-- `next_due` is when a claim may find something: never later than the first unowned recipient is
+-- due, except that a blocked destination waits for the end of its block.
 CREATE TABLE destination (
     site          TEXT PRIMARY KEY,
+    next_due      INTEGER NOT NULL,
     blocked_until INTEGER NOT NULL DEFAULT 0,
     failures      INTEGER NOT NULL DEFAULT 0,
     last_reply    TEXT,
     changed       INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE INDEX destination_due ON destination (next_due);
 
 CREATE TABLE attempt (
     id         INTEGER PRIMARY KEY,
