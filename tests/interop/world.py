@@ -1,0 +1,199 @@
+"""The rest of the world, inside the namespace: nsd with the zones, and Postfix as the remote server."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from harness import Wire, check, wait_for
+
+RESOLVER = "127.0.0.53"
+REMOTE = "127.0.0.2"
+
+ZONE = """$ORIGIN .
+$TTL 60
+@ SOA ns.invalid. root.invalid. 1 3600 600 86400 60
+@ NS ns.invalid.
+ns.invalid. A 127.0.0.53
+home.example. MX 10 mx.home.example.
+mx.home.example. A 127.0.0.1
+remote.example. MX 10 mx.remote.example.
+mx.remote.example. A 127.0.0.2
+implicit.example. A 127.0.0.2
+null.example. MX 0 .
+prefer.example. MX 10 down.example.
+prefer.example. MX 20 mx.remote.example.
+down.example. A 127.0.0.3
+alias.example. CNAME remote.example.
+dangling.example. MX 10 nowhere.example.
+second.example. MX 10 mx.second.example.
+mx.second.example. A 127.0.0.4
+loop.example. MX 10 mx.home.example.
+"""
+
+# `broken.example` has no file: nsd answers SERVFAIL for it.
+NSD = """server:
+  ip-address: 127.0.0.53@53
+  do-ip6: no
+  server-count: 1
+  username: ""
+  zonesdir: "{folder}"
+  database: ""
+  xfrdfile: "{folder}/xfrd.state"
+  pidfile: "{folder}/nsd.pid"
+  logfile: "{folder}/nsd.log"
+remote-control:
+  control-enable: no
+zone:
+  name: "."
+  zonefile: "root.zone"
+zone:
+  name: "broken.example"
+  zonefile: "missing.zone"
+"""
+
+MAIN_CF = """compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/postfix.log
+maillog_file_prefixes = {folder}
+myhostname = mx.remote.example
+mydestination =
+inet_interfaces = 127.0.0.2
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtp_host_lookup = dns
+virtual_mailbox_domains = remote.example, implicit.example, prefer.example, alias.example
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = inline:{{ {{dan@remote.example=dan/}}, {{eva@remote.example=eva/}},
+  {{late@remote.example=late/}}, {{dan@implicit.example=implicit/}},
+  {{dan@prefer.example=prefer/}}, {{dan@alias.example=alias/}} }}
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+virtual_transport = virtual
+smtpd_recipient_restrictions =
+  check_recipient_access inline:{{ {{late@remote.example=450 4.2.0 Not now}} }},
+  reject_unauth_destination
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {folder}/cert.pem
+smtpd_tls_key_file = {folder}/key.pem
+smtpd_tls_received_header = yes
+message_size_limit = 20000000
+"""
+
+MASTER_CF = """smtp inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def needs_namespace():
+    """Ends the script, aloud, where ports 25 and 53 are not its own."""
+    mine = pathlib.Path("/proc/net/dev").read_text()
+    interfaces = re.findall(r"^\s*([\w.-]+):", mine, re.M)
+    if os.geteuid() != 0 or interfaces != ["lo"]:
+        print("skipped: this needs a network namespace; run it through run.py as root")
+        sys.exit(1)
+
+
+class World:
+    """nsd and Postfix; both end with the namespace."""
+
+    def __init__(self):
+        needs_namespace()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-world-"))
+        self.folder.chmod(0o755)
+        self.nsd = None
+
+    def start_dns(self):
+        (self.folder / "root.zone").write_text(ZONE)
+        (self.folder / "nsd.conf").write_text(NSD.format(folder=self.folder))
+        line = ["nsd", "-d", "-c", str(self.folder / "nsd.conf")]
+        with open(self.folder / "nsd.out", "wb") as out:
+            self.nsd = subprocess.Popen(line, stdout=out, stderr=out)
+        up = wait_for(self.answers, 15)
+        if not check("nsd answers", up, (self.folder / "nsd.out").read_text()):
+            sys.exit(1)
+
+    def answers(self):
+        """Whether the name server answers, asked over TCP."""
+        try:
+            Wire(53, RESOLVER, greet=False).close()
+            return True
+        except OSError:
+            return False
+
+    def start_postfix(self):
+        for name in ["queue", "data", "mail", "etc"]:
+            (self.folder / name).mkdir()
+        shutil.chown(self.folder / "data", "postfix")
+        shutil.chown(self.folder / "mail", 65534, 65534)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+                        "-subj", "/CN=mx.remote.example", "-keyout", self.folder / "key.pem",
+                        "-out", self.folder / "cert.pem"], check=True, capture_output=True)
+        (self.folder / "etc/main.cf").write_text(MAIN_CF.format(folder=self.folder))
+        (self.folder / "etc/master.cf").write_text(MASTER_CF)
+        # Postfix asks resolv.conf and /etc; those are this namespace's own.
+        (self.folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+        subprocess.run(["mount", "--bind", self.folder / "resolv.conf", "/etc/resolv.conf"],
+                       check=True)
+        done = subprocess.run(["postfix", "-c", self.folder / "etc", "start"],
+                              capture_output=True, text=True)
+        up = wait_for(self.greets, 20)
+        if not check("Postfix greets", up, done.stderr + self.postfix_log()):
+            sys.exit(1)
+
+    def greets(self):
+        try:
+            wire = Wire(25, REMOTE)
+        except OSError:
+            return False
+        wire.close()
+        return wire.greeting.startswith("220")
+
+    def postfix_log(self):
+        log = self.folder / "postfix.log"
+        return log.read_text()[-3000:] if log.exists() else ""
+
+    def copies(self, mailbox):
+        """The raw copies in a mailbox of Postfix."""
+        files = (self.folder / "mail" / mailbox / "new").glob("*")
+        return [file.read_bytes() for file in files]
+
+    def with_subject(self, mailbox, subject, seconds=30):
+        """Waits for a copy with a subject; gives all of them."""
+        line = f"Subject: {subject}\n".encode()
+
+        def found():
+            return [copy for copy in self.copies(mailbox) if line in copy]
+
+        wait_for(found, seconds)
+        return found()
+
+    def stop(self):
+        if (self.folder / "etc").exists():
+            subprocess.run(["postfix", "-c", self.folder / "etc", "stop"], capture_output=True)
+            subprocess.run(["umount", "/etc/resolv.conf"], capture_output=True)
+        if self.nsd:
+            self.nsd.kill()
+            self.nsd.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
