@@ -123,6 +123,8 @@ class World:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-world-"))
         self.folder.chmod(0o755)
         self.nsd = None
+        # Postfix wants its address on an interface; 127/8 alone is not enough for it.
+        subprocess.run(["ip", "address", "add", f"{REMOTE}/8", "dev", "lo"], check=True)
 
     def start_dns(self):
         (self.folder / "root.zone").write_text(ZONE)
