@@ -140,19 +140,15 @@ impl Decoder {
                 return &[];
             };
             let newline = scanned + length;
-            match rest.get(newline..newline + 2) {
-                Some(b"\r\n") => {
-                    self.end_line(length + 2);
-                    scanned = newline + 2;
-                    if self.rules.dots && rest.get(scanned) == Some(&b'.') {
-                        break;
-                    }
-                }
-                _ => {
-                    out.extend_from_slice(rest.get(..newline).unwrap_or_default());
-                    self.grow(length);
-                    return self.newline(rest.get(newline..).unwrap_or_default(), bare, out);
-                }
+            if rest.get(newline..newline + 2) != Some(b"\r\n") {
+                out.extend_from_slice(rest.get(..newline).unwrap_or_default());
+                self.grow(length);
+                return self.newline(rest.get(newline..).unwrap_or_default(), bare, out);
+            }
+            self.end_line(length + 2);
+            scanned = newline + 2;
+            if self.rules.dots && rest.get(scanned) == Some(&b'.') {
+                break;
             }
         }
         out.extend_from_slice(rest.get(..scanned).unwrap_or_default());

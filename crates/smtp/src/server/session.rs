@@ -188,8 +188,10 @@ impl Session {
     /// Source: RFC 3848, RFC 6531 section 4.3.
     pub fn protocol(&self) -> String {
         let utf8 = match &self.state {
-            State::Transaction(open) | State::Body(open) | State::Whole(open) => open.smtputf8,
-            State::Chunk { open, .. } => open.smtputf8,
+            State::Transaction(open)
+            | State::Body(open)
+            | State::Whole(open)
+            | State::Chunk { open, .. } => open.smtputf8,
             _ => false,
         };
         let base = match (self.settings.role, utf8, self.extended) {
@@ -361,15 +363,12 @@ impl Session {
             return;
         }
         let wrong = open.message.as_ref().and_then(|message| message.wrong(&self.settings));
-        match wrong {
-            Some(refusal) => {
-                self.state = State::Ready;
-                self.say(&refusal);
-            }
-            None => {
-                self.state = State::Transaction(open);
-                self.say(&reply::received(size));
-            }
+        if let Some(refusal) = wrong {
+            self.state = State::Ready;
+            self.say(&refusal);
+        } else {
+            self.state = State::Transaction(open);
+            self.say(&reply::received(size));
         }
     }
 
@@ -470,8 +469,10 @@ impl Session {
             self.write(reply);
         }
         let open = match state {
-            State::Transaction(open) | State::Body(open) | State::Whole(open) => Some(open),
-            State::Chunk { open, .. } => Some(open),
+            State::Transaction(open)
+            | State::Body(open)
+            | State::Whole(open)
+            | State::Chunk { open, .. } => Some(open),
             State::Dropping { then, .. } => match *then {
                 State::Transaction(open) => Some(open),
                 _ => None,

@@ -113,13 +113,11 @@ impl Session {
     }
 
     fn mail(&self, mail: MailFrom) -> Then {
-        match self.mail_refusal(&mail) {
-            Some(reply) => Then::Say(reply),
-            None => {
-                let open = Transaction::new(mail.body, mail.smtputf8);
-                Then::Ask(Question::Mail(mail), Asked::Mail(Box::new(open)))
-            }
+        if let Some(reply) = self.mail_refusal(&mail) {
+            return Then::Say(reply);
         }
+        let open = Transaction::new(mail.body, mail.smtputf8);
+        Then::Ask(Question::Mail(mail), Asked::Mail(Box::new(open)))
     }
 
     /// Why `mail` asks for what is not offered here.
