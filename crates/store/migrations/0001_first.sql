@@ -279,7 +279,7 @@ CREATE TABLE attempt (
     transcript TEXT
 );
 
-CREATE INDEX attempt_spool ON attempt (spool);
+CREATE INDEX attempt_recipient ON attempt (recipient);
 
 CREATE TABLE event (
     id        INTEGER PRIMARY KEY,

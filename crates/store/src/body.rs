@@ -20,19 +20,19 @@ use std::{
 
 use mailwright_words::Id;
 
-pub use self::{
-    collect::{Body, BodyWriter},
-    disk::{Disk, DiskFile, RealDisk},
-    read::{Bodies, BodyReader},
-    reclaim::Reclaimed,
-    refs::{hold, release},
-};
 pub(crate) use self::{
     append::{AppendInbox, Appender, Pending},
     collect::{Place, Spilled, blocking},
     read::OpenSegments,
     record::RecordHead,
     recover::recover,
+};
+pub use self::{
+    collect::{Body, BodyWriter},
+    disk::{Disk, DiskFile, RealDisk},
+    read::{Bodies, BodyReader},
+    reclaim::Reclaimed,
+    refs::{hold, release},
 };
 use crate::{
     engine::{Column, Value},
@@ -104,3 +104,8 @@ impl Folder {
         self.files.join(format!("{:020}.body", id.get()))
     }
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

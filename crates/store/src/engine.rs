@@ -5,12 +5,12 @@ mod schema;
 mod tx;
 mod writer;
 
-pub use self::{
-    tx::{Column, Param, Row, Tx, Value},
-    writer::Lane,
-};
 pub(crate) use self::{
     reader::Readers,
     schema::open as open_database,
     writer::{BodyRow, Inbox, Job, Mark, Writer},
+};
+pub use self::{
+    tx::{Column, Param, Row, Tx, Value, named},
+    writer::Lane,
 };

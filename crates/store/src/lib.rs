@@ -7,7 +7,9 @@ pub mod body;
 pub mod directory;
 pub mod engine;
 mod error;
+pub mod event;
 pub mod mailbox;
+pub mod queue;
 pub mod spool;
 mod store;
 

@@ -15,8 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit, ones
 
 use crate::{
     body::{
-        AppendInbox, Appender, Bodies, Body, BodyWriter, Disk, Folder, OpenSegments, Pending, Place,
-        RealDisk, RecordHead, blocking, recover,
+        AppendInbox, Appender, Bodies, Body, BodyWriter, Disk, Folder, OpenSegments, Pending,
+        Place, RealDisk, RecordHead, blocking, recover,
     },
     engine::{BodyRow, Inbox, Job, Lane, Readers, Tx, Writer, open_database},
     error::{OpenError, StoreError},
@@ -293,12 +293,12 @@ impl Store {
 
     /// A place among the writes that may wait.
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        Arc::clone(&self.0.writes).acquire_owned().await.map_err(|_| StoreError::Closed)
+        Arc::clone(&self.0.writes).acquire_owned().await.ok().ok_or(StoreError::Closed)
     }
 
     /// A place among the reads that may run.
     pub(crate) async fn reading(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        self.0.reads.acquire().await.map_err(|_| StoreError::Closed)
+        self.0.reads.acquire().await.ok().ok_or(StoreError::Closed)
     }
 
     pub(crate) fn append(&self, body: Pending) {
@@ -317,7 +317,8 @@ impl Store {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.bodies.close();
-        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("A thread of the store ended with a panic.");
@@ -376,3 +377,6 @@ fn begin_life(connection: &Connection, node: u8, now: Timestamp) -> Result<Owner
     )?;
     Ok(Owner { node, epoch })
 }
+
+#[cfg(test)]
+mod tests;

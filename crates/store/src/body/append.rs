@@ -28,6 +28,13 @@ const GROUP_MAX: usize = 512;
 /// Octets that share one sync, at most (a single body may be larger).
 const GROUP_BYTES_MAX: usize = 2 << 20;
 
+/// Zeros that are written behind a small group. A sync of bytes that overwrite others costs a
+/// tenth of one that also grows the file, so one group in many pays for the growth.
+const FILL: usize = 1 << 20;
+
+/// Groups from this size on are written without zeros: for them it is the bytes that cost.
+const FILL_BELOW: usize = 128 << 10;
+
 /// A body in memory, on its way into a segment.
 pub(crate) struct Pending {
     pub(crate) job: Job,
@@ -97,6 +104,8 @@ struct Open {
     file: Arc<dyn DiskFile>,
     /// Octets that are on stable storage.
     length: u64,
+    /// Octets of the file, with the zeros behind its records.
+    filled: u64,
 }
 
 /// The appender's side of the segments.
@@ -158,6 +167,9 @@ impl Appender {
     /// Ends the open segment; the next group begins another.
     fn seal(&mut self) {
         if let Some(open) = self.open.take() {
+            if let Err(error) = open.file.cut(open.length) {
+                tracing::debug!(%error, segment = open.id, "A segment keeps zeros at its end.");
+            }
             let mark = Mark { segment: open.id, length: open.length, dead: 0, sealed: true };
             self.marks.push(mark);
         }
@@ -184,8 +196,14 @@ impl Appender {
             self.buffer.extend_from_slice(&body.head.to_bytes());
             self.buffer.extend_from_slice(&body.bytes);
         }
+        let group_octets = self.buffer.len();
+        let grown = u64::try_from(group_octets).unwrap_or(u64::MAX);
+        if open.length + grown > open.filled && group_octets < FILL_BELOW {
+            self.buffer.resize(group_octets + FILL, 0);
+        }
         let written = open.file.write_at(&self.buffer, open.length);
-        let grown = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        let end = open.length + u64::try_from(self.buffer.len()).unwrap_or(0);
+        open.filled = open.filled.max(end);
         self.buffer.shrink_to(GROUP_BYTES_MAX + (GROUP_MAX * HEAD));
         if let Err(error) = written {
             // Nothing of it was promised, and the next group writes over the same place.
@@ -214,7 +232,7 @@ impl Appender {
             self.remove(id);
             return Err(error.into());
         }
-        Ok(Open { id, file, length: START })
+        Ok(Open { id, file, length: START, filled: START })
     }
 
     fn abandon(&mut self, open: &Open) {

@@ -58,7 +58,10 @@ impl Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body").field("id", &self.id).field("length", &self.length).finish()
+        f.debug_struct("Body")
+            .field("id", &self.id)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,10 +94,10 @@ impl Spilled {
 
 impl Drop for Spilled {
     fn drop(&mut self) {
-        if !self.kept {
-            if let Err(error) = self.folder.disk.remove(&self.path) {
-                tracing::warn!(%error, "A body that was not stored stays until the next start.");
-            }
+        if !self.kept
+            && let Err(error) = self.folder.disk.remove(&self.path)
+        {
+            tracing::warn!(%error, "A body that was not stored stays until the next start.");
         }
     }
 }
@@ -117,7 +120,10 @@ pub struct BodyWriter {
 
 impl fmt::Debug for BodyWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyWriter").field("id", &self.id).field("length", &self.length).finish()
+        f.debug_struct("BodyWriter")
+            .field("id", &self.id)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 

@@ -183,7 +183,8 @@ impl BodyReader {
     pub fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
         let end = range.end.min(self.row.length);
         let count = usize::try_from(end.saturating_sub(range.start))
-            .map_err(|_| StoreError::Corrupt("body"))?;
+            .ok()
+            .ok_or(StoreError::Corrupt("body"))?;
         let mut bytes = vec![0; count];
         let head = if self.row.file { 0 } else { u64::try_from(record::HEAD).unwrap_or(0) };
         let from = self.row.offset.saturating_add(head).saturating_add(range.start);

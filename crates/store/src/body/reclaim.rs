@@ -45,11 +45,7 @@ impl Store {
     /// Removes the bodies that nobody has used for `grace`, and compacts segments.
     ///
     /// Errors: those of the store; what was done until then stays done.
-    pub async fn reclaim(
-        &self,
-        now: Timestamp,
-        grace: Duration,
-    ) -> Result<Reclaimed, StoreError> {
+    pub async fn reclaim(&self, now: Timestamp, grace: Duration) -> Result<Reclaimed, StoreError> {
         let mut sum = Reclaimed::default();
         while self.bury(now.minus(grace), &mut sum).await? {}
         let limit = self.segment_bytes_max() / 2;
@@ -179,7 +175,7 @@ impl Store {
         for (row, bytes) in living {
             let (mut job, answer) = Job::new(|_| Ok(()));
             job.moved_from = Some(row);
-            let length = u32::try_from(row.length).map_err(|_| StoreError::Corrupt("length"))?;
+            let length = u32::try_from(row.length).ok().ok_or(StoreError::Corrupt("length"))?;
             let head = RecordHead { length, crc: row.crc, id: row.id };
             self.append(Pending { job, head, bytes, budget: None });
             answers.push(answer);

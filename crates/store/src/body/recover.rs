@@ -105,8 +105,10 @@ fn large_files(tx: &mut Tx<'_>, folder: &Folder, now: Timestamp) -> Result<(), O
         &[],
         row,
     )?;
-    let kept: BTreeSet<i64> =
-        tx.query("SELECT id FROM body WHERE file = 1", &[], |row| row.get(0))?.into_iter().collect();
+    let kept: BTreeSet<i64> = tx
+        .query("SELECT id FROM body WHERE file = 1", &[], |row| row.get(0))?
+        .into_iter()
+        .collect();
     let on_disk = numbers(folder, &folder.files)?;
     for stray in on_disk.difference(&kept) {
         remove(folder, &folder.file(BodyId::from_i64(*stray)))?;

@@ -23,7 +23,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;
-         PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864;
+         PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864;
          PRAGMA trusted_schema = OFF;",
     )?;
     connection.set_prepared_statement_cache_capacity(512);
@@ -33,7 +33,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
 
 fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(found).map_err(|_| StoreError::Corrupt("schema number"))?;
+    let done = usize::try_from(found).ok().ok_or(StoreError::Corrupt("schema number"))?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(OpenError::Newer { found, known });

@@ -3,11 +3,11 @@
 //! It is the seam behind which another engine fits, so nothing of `SQLite` shows in it. Statements
 //! are prepared once a connection and kept.
 
+use mailwright_words::{Id, Timestamp};
 use rusqlite::{
     Connection, Statement, ToSql,
     types::{FromSql, ToSqlOutput, ValueRef},
 };
-use mailwright_words::{Id, Timestamp};
 
 use crate::error::StoreError;
 
@@ -72,7 +72,7 @@ impl From<usize> for Value<'_> {
     }
 }
 
-impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -84,13 +84,19 @@ pub type Param<'a> = (&'static str, Value<'a>);
 /// Values by name for a statement: `params! { id, name: &row.name }` binds `:id` and `:name`.
 #[macro_export]
 macro_rules! params {
-    () => { &[] as &[$crate::engine::Param<'_>] };
+    () => { $crate::engine::named(&[]) };
     ($($name:ident $(: $value:expr)?),+ $(,)?) => {
-        &[$((concat!(":", stringify!($name)), $crate::params!(@ $name $(, $value)?))),+]
-            as &[$crate::engine::Param<'_>]
+        $crate::engine::named(
+            &[$((concat!(":", stringify!($name)), $crate::params!(@ $name $(, $value)?))),+]
+        )
     };
     (@ $name:ident, $value:expr) => { $crate::engine::Value::from($value) };
     (@ $name:ident) => { $crate::engine::Value::from($name) };
+}
+
+/// What [`params!`](crate::params) makes, so that its type is known.
+pub const fn named<'a, 'v>(params: &'a [Param<'v>]) -> &'a [Param<'v>] {
+    params
 }
 
 /// One row of an answer; it lives until the next one is taken.
@@ -128,13 +134,13 @@ columns!(i64, i32, u32, u16, u8, bool, String, Vec<u8>);
 
 impl Column for u64 {
     fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
-        Self::try_from(i64::read(value)?).map_err(|_| StoreError::Corrupt("size"))
+        Self::try_from(i64::read(value)?).ok().ok_or(StoreError::Corrupt("size"))
     }
 }
 
 impl Column for usize {
     fn read(value: ValueRef<'_>) -> Result<Self, StoreError> {
-        Self::try_from(i64::read(value)?).map_err(|_| StoreError::Corrupt("size"))
+        Self::try_from(i64::read(value)?).ok().ok_or(StoreError::Corrupt("size"))
     }
 }
 

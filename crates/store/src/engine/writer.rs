@@ -106,7 +106,10 @@ impl Job {
     {
         let (done, answer) = oneshot::channel();
         let work = Box::new(Typed { closure, outcome: None, done });
-        (Self { work, body: None, moved_from: None, file: None, wakes: false, permit: None }, answer)
+        (
+            Self { work, body: None, moved_from: None, file: None, wakes: false, permit: None },
+            answer,
+        )
     }
 }
 
@@ -283,11 +286,11 @@ impl Writer {
         if self.connection.is_autocommit() {
             return;
         }
-        if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-            if !self.connection.is_autocommit() {
-                tracing::error!(%error, "The store takes no more writes: an undo failed.");
-                self.stopped = Some(error.to_string().into());
-            }
+        if let Err(error) = self.connection.execute_batch("ROLLBACK")
+            && !self.connection.is_autocommit()
+        {
+            tracing::error!(%error, "The store takes no more writes: an undo failed.");
+            self.stopped = Some(error.to_string().into());
         }
     }
 }

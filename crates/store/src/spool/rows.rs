@@ -1,12 +1,14 @@
 //! The rows of a spooled message, made ready outside of the writer's thread.
 
+use std::collections::BTreeSet;
+
 use mailwright_words::{BodyType, ByMode, Id, IdSource, Ret, Timestamp};
 
 use crate::{
     body::{BodyId, release},
     engine::Tx,
     error::StoreError,
-    params,
+    params, queue,
     spool::{Accepted, Class, Origin, SpoolError, Terms},
 };
 
@@ -58,15 +60,14 @@ impl Rows {
         check(accepted)?;
         let Accepted { envelope, classes, head, head_skip, content, origin, terms } = accepted;
         let (body, length) = content.body();
-        let recipients = envelope.recipients.iter().zip(classes).map(|(recipient, class)| {
-            Recipient {
+        let recipients =
+            envelope.recipients.iter().zip(classes).map(|(recipient, class)| Recipient {
                 id: ids.next(terms.arrived),
                 address: recipient.address.to_string(),
                 orcpt: recipient.orcpt.clone(),
                 notify: recipient.notify.as_bits(),
                 class: class.clone(),
-            }
-        });
+            });
         let head_octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
         Ok(Self {
             id: ids.next(terms.arrived),
@@ -133,14 +134,14 @@ pub fn insert(tx: &mut Tx<'_>, rows: &Rows) -> Result<(), StoreError> {
     for recipient in &rows.recipients {
         insert_recipient(tx, rows, recipient)?;
     }
+    let sites: BTreeSet<&str> = rows.recipients.iter().map(|r| r.class.destination()).collect();
+    for site in sites {
+        queue::wake(tx, site, rows.due)?;
+    }
     Ok(())
 }
 
-fn insert_recipient(
-    tx: &mut Tx<'_>,
-    rows: &Rows,
-    recipient: &Recipient,
-) -> Result<(), StoreError> {
+fn insert_recipient(tx: &mut Tx<'_>, rows: &Rows, recipient: &Recipient) -> Result<(), StoreError> {
     let terms = &rows.terms;
     let (class, principal, folder) = match &recipient.class {
         Class::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),

@@ -24,7 +24,7 @@ async fn accepted(store: &Store, to: &[&str], bytes: &[u8]) -> Accepted {
         head_skip: 0,
         content: Content::New(writer.finish().await.unwrap()),
         origin: Origin::default(),
-        terms: Terms::new(NOW, NOW.plus(Duration::from_secs(432_000))),
+        terms: Terms::new(NOW, NOW.plus(Duration::from_hours(120))),
     }
 }
 
@@ -36,7 +36,8 @@ fn count(store: &Store, sql: &'static str) -> i64 {
 async fn a_committed_message_has_its_rows_and_bytes_and_wakes_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(Options::new(folder.path()), NOW).unwrap();
-    let message = accepted(&store, &["ann@remote.example", "eve@remote.example"], b"Hello\r\n").await;
+    let message =
+        accepted(&store, &["ann@remote.example", "eve@remote.example"], b"Hello\r\n").await;
     let Content::New(body) = &message.content else { panic!("the body is new") };
     let body = body.id();
     let durable = commit(&store, message).await.unwrap();

@@ -1,0 +1,116 @@
+//! The writer, the lock and the schema.
+
+use std::time::Duration;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
+
+fn add(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
+    tx.execute("INSERT INTO meta (name, value) VALUES (:name, x'00')", params! { name }).map(drop)
+}
+
+fn names(store: &Store) -> Vec<String> {
+    let all =
+        |tx: &mut Tx<'_>| tx.query("SELECT name FROM meta ORDER BY name", &[], |row| row.get(0));
+    store.read_blocking(all).unwrap()
+}
+
+#[test]
+fn a_folder_has_one_process_and_each_start_is_a_new_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let again = Store::open(Options::new(folder.path()), NOW);
+    assert!(matches!(again, Err(OpenError::Locked(_))));
+    assert_eq!(store.owner(), Owner { node: 1, epoch: 1 });
+    drop(store);
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    assert_eq!(store.owner(), Owner { node: 1, epoch: 2 });
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(Options::new(folder.path()), NOW).unwrap());
+    let connection = Connection::open(folder.path().join("mailwright.db")).unwrap();
+    connection.pragma_update(None, "user_version", 9999).unwrap();
+    drop(connection);
+    let newer = Store::open(Options::new(folder.path()), NOW);
+    assert!(matches!(newer, Err(OpenError::Newer { found: 9999, .. })));
+}
+
+#[tokio::test]
+async fn an_error_or_a_panic_takes_back_its_own_rows_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let (good, bad, panics) = tokio::join!(
+        store.write(Lane::Quick, |tx| add(tx, "good")),
+        store.write(Lane::Quick, |tx| {
+            add(tx, "bad")?;
+            Err::<(), _>(StoreError::Missing("thing"))
+        }),
+        store.write(Lane::Quick, |tx| {
+            add(tx, "panics")?;
+            #[expect(unreachable_code, reason = "the closure needs a type")]
+            {
+                panic!("on purpose");
+                Ok(())
+            }
+        }),
+    );
+    good.unwrap();
+    assert!(matches!(bad, Err(StoreError::Missing(_))));
+    assert!(matches!(panics, Err(StoreError::Panicked(_))));
+    assert_eq!(names(&store), ["good"]);
+    store.write(Lane::Bulk, |tx| add(tx, "later")).await.unwrap();
+    assert_eq!(names(&store), ["good", "later"]);
+}
+
+#[tokio::test]
+async fn a_part_of_a_closure_may_fail_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    store
+        .write(Lane::Quick, |tx| {
+            add(tx, "one")?;
+            let twice = tx.nested(|tx| {
+                add(tx, "two")?;
+                add(tx, "one")
+            })?;
+            assert!(twice.is_err_and(|e| e.is_constraint()));
+            add(tx, "three")
+        })
+        .await
+        .unwrap();
+    assert_eq!(names(&store), ["one", "three"]);
+}
+
+#[test]
+fn a_read_cannot_write_and_a_missing_value_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    assert!(store.read_blocking(|tx| add(tx, "no")).is_err());
+    let unbound = |tx: &mut Tx<'_>| tx.execute("DELETE FROM meta WHERE name = :name", &[]);
+    assert!(store.write_blocking(Lane::Quick, unbound).is_err());
+}
+
+#[tokio::test]
+async fn writes_that_wait_are_answered_when_the_store_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let slow = store.clone();
+    let first = tokio::spawn(async move {
+        slow.write(Lane::Quick, |tx| {
+            add(tx, "first")?;
+            std::thread::park_timeout(Duration::from_millis(20));
+            Ok(())
+        })
+        .await
+    });
+    let second = store.write(Lane::Quick, |tx| add(tx, "second")).await;
+    drop(store);
+    first.await.unwrap().unwrap();
+    second.unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    assert_eq!(names(&store), ["first", "second"]);
+}
