@@ -54,8 +54,10 @@ impl DecoyKey {
         Self(key)
     }
 
-    /// The salt that an account of this `name` could have had.
-    pub(crate) fn salt(&self, hash: Hash, name: &str) -> Vec<u8> {
+    /// The salt of this `name`, whether it has an account or not.
+    ///
+    /// Real accounts are best given this salt too: then nothing changes when one is made.
+    pub fn salt(&self, hash: Hash, name: &str) -> Vec<u8> {
         let name = name.to_lowercase();
         let mut salt = hmac(Hash::Sha256, &self.0, &[hash.name().as_bytes(), name.as_bytes()]);
         salt.truncate(crate::scram::SALT_BYTES);

@@ -7,6 +7,7 @@ mod address;
 mod credential;
 mod domain;
 mod principal;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use self::{
         NewPrincipal, Principal, PrincipalKind, add_principal, principal, principal_named,
         principals, remove_principal, set_disabled, set_quota, set_salts,
     },
+    server::{administrator, constant, has_cram_md5},
 };
 
 /// The tenant that everything belongs to until there are others.

@@ -1,0 +1,85 @@
+//! The directory itself: what its questions share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailwright_config::{CatchAll, Config};
+use mailwright_sasl::DecoyKey;
+use mailwright_store::{Lane, Store, StoreError, directory as row};
+use mailwright_words::{Domain, Timestamp};
+
+use crate::check::Checker;
+use crate::error::DirectoryError;
+use crate::password;
+use crate::throttle::Throttle;
+
+/// What of the configuration the directory goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Between an account's name and the detail behind it; none turns subaddresses off.
+    pub separator: Option<char>,
+    /// Whether catch-alls are in use.
+    pub catch_all: bool,
+    /// Domains we keep mail for while their own servers are away.
+    pub backup: Vec<Domain>,
+    /// Failures after which further logins wait.
+    pub throttle_after: u32,
+    /// How long they wait at first.
+    pub throttle_wait: Duration,
+    /// How long a password that was right is remembered.
+    pub cache: Duration,
+    /// Passwords checked at once.
+    pub checks_max: usize,
+}
+
+impl Settings {
+    /// Those of a configuration, which has been checked: a backup domain that is none is left out.
+    pub fn of(config: &Config) -> Self {
+        let backup = &config.intake.backup_domains;
+        Self {
+            separator: config.intake.subaddress_separator.chars().next(),
+            catch_all: config.intake.catch_all == CatchAll::Deliver,
+            backup: backup.iter().filter_map(|name| Domain::parse(name).ok()).collect(),
+            throttle_after: config.auth.throttle_after,
+            throttle_wait: config.auth.throttle_wait,
+            cache: config.auth.cache,
+            checks_max: config.auth.checks_max,
+        }
+    }
+}
+
+/// Who is who on this server. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Directory(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) checker: Checker,
+    pub(crate) throttle: Throttle,
+    pub(crate) decoy: DecoyKey,
+}
+
+impl Directory {
+    /// Opens the directory of a store. The first time, it makes the server's secret for salts.
+    ///
+    /// Errors: the store refuses, or the system gives no random numbers.
+    pub async fn open(store: Store, settings: Settings) -> Result<Self, DirectoryError> {
+        let fresh = password::random::<32>()?;
+        let key =
+            store.write(Lane::Quick, move |tx| row::constant(tx, "scram.decoy", &fresh)).await?;
+        let key = key.try_into().map_err(|_bytes| StoreError::Corrupt("scram.decoy"))?;
+        Ok(Self(Arc::new(Inner {
+            checker: Checker::new(settings.checks_max, settings.cache)?,
+            throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
+            decoy: DecoyKey::new(key),
+            store,
+            settings,
+        })))
+    }
+
+    pub(crate) fn id(&self, now: Timestamp) -> mailwright_words::Id {
+        self.0.store.ids().next(now)
+    }
+}
