@@ -1,1 +1,68 @@
-//! Acceptance: limits, policy, trace headers, the class of each recipient.
+//! Acceptance: who may send what to whom, the limits of a message, and what we add to its header.
+//!
+//! [`Intake`] answers the questions of a session: may this client submit, is this its sender, does
+//! this recipient lead anywhere, and at last [`Intake::accept`], which makes a message durable. It
+//! has no dependency on queue or delivery: that nothing is delivered unless it was spooled is a
+//! fact of compilation. Every no is a [`Refusal`], and each fault of ours a temporary one.
+//! Source: RFC 5321 section 3.6 and 6, RFC 6409.
+
+mod accept;
+mod client;
+mod direct;
+mod head;
+mod incoming;
+mod policy;
+mod refusal;
+mod settings;
+mod space;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use mailwright_directory::Directory;
+use mailwright_store::Store;
+use mailwright_words::Timestamp;
+
+use crate::incoming::Bounds;
+use crate::space::Space;
+
+pub use accept::Transaction;
+pub use client::Client;
+pub use incoming::Incoming;
+pub use refusal::Refusal;
+pub use settings::Settings;
+pub use target::{Onward, Target};
+
+/// Accepts messages. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Intake(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) directory: Directory,
+    pub(crate) settings: Settings,
+    pub(crate) space: Space,
+}
+
+impl Intake {
+    /// Acceptance into `store`, for those whom `directory` knows.
+    pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
+        let space = Space::new(store.path(), settings.free_space_min);
+        Self(Arc::new(Inner { store, directory, settings, space }))
+    }
+
+    /// Begins to collect a message of at most `size_max` octets.
+    ///
+    /// Errors: [`Refusal::Space`].
+    pub fn begin(&self, size_max: u64, now: Timestamp) -> Result<Incoming, Refusal> {
+        self.check_space(now)?;
+        Ok(Incoming::new(self.0.store.body(now), Bounds::of(&self.0.settings, size_max)))
+    }
+
+    pub(crate) fn check_space(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.0.space.is_low(now) { Err(Refusal::Space) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,35 @@
+//! Who hands in a message, and over what.
+
+use std::net::SocketAddr;
+
+use mailwright_config::Role;
+use mailwright_directory::Identity;
+use mailwright_words::trace::Protocol;
+
+/// The client of a transaction.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The name of the listener it came to.
+    pub listener: String,
+    /// What that listener is for.
+    pub role: Role,
+    /// Where it is; a program on this machine has no address.
+    pub peer: Option<SocketAddr>,
+    /// How it named itself.
+    pub hello: String,
+    /// How it speaks.
+    pub protocol: Protocol,
+    /// Version and cipher of its TLS.
+    pub tls: Option<String>,
+    /// Who it proved to be.
+    pub identity: Option<Identity>,
+    /// Whether it is in a network that may submit without a password.
+    pub is_trusted: bool,
+}
+
+impl Client {
+    /// Whether it may send to anywhere. On an MTA listener nobody may, whoever they are.
+    pub(crate) fn may_relay(&self) -> bool {
+        self.role == Role::Msa && (self.identity.is_some() || self.is_trusted)
+    }
+}

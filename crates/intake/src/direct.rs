@@ -1,0 +1,125 @@
+//! A message goes straight into mailboxes, with an answer for each recipient (LMTP).
+//!
+//! There is no queue and no report behind it: what cannot be delivered now is refused to the
+//! client, which keeps it. Source: RFC 2033 section 4.2.
+
+use mailwright_store::mailbox::{self, Delivered, NewMessage};
+use mailwright_store::spool::{self, Accepted, Class, Content, Delivery, Durable};
+use mailwright_store::{StoreError, Tx};
+use mailwright_words::{Address, Envelope, Id, Recipient};
+
+use crate::accept::{Ready, had_before, refused};
+use crate::incoming::Incoming;
+use crate::refusal::Refusal;
+use crate::{Intake, Transaction};
+
+impl Intake {
+    /// Delivers a message into the mailboxes of a transaction, one answer a target, in its order.
+    ///
+    /// Errors: what holds for all of its recipients; nothing is delivered then.
+    pub async fn deliver(
+        &self,
+        incoming: Incoming,
+        transaction: Transaction,
+        now: mailwright_words::Timestamp,
+    ) -> Result<(Durable, Vec<Result<(), Refusal>>), Refusal> {
+        let collected = incoming.finish().await?;
+        let looped: Vec<_> = transaction
+            .targets
+            .iter()
+            .map(|target| had_before(&collected.block(), &target.recipient.address))
+            .collect();
+        let fields = shown(&collected.block());
+        let Ready { head, origin, terms, body } = self.prepare(collected, &transaction, now);
+        let mut rows: Vec<(usize, Recipient, Class)> = Vec::new();
+        for (at, target) in transaction.targets.iter().enumerate() {
+            let is_looped = looped.get(at).copied().unwrap_or(false);
+            let direct = target.direct.iter().filter(|_| !is_looped);
+            rows.extend(direct.map(|(recipient, class)| (at, recipient.clone(), class.clone())));
+        }
+        let places: Vec<usize> = rows.iter().map(|(at, ..)| *at).collect();
+        let (recipients, classes) = rows.into_iter().map(|(_, r, c)| (r, c)).unzip();
+        let accepted = Accepted {
+            envelope: Envelope { recipients, ..transaction.envelope },
+            classes,
+            head: head.bytes,
+            head_skip: head.skip,
+            content: Content::New(body),
+            origin,
+            terms,
+        };
+        if places.is_empty() {
+            let first = transaction.targets.first().ok_or(Refusal::NoRecipients)?;
+            return Err(Refusal::Loop { recipient: first.recipient.address.to_string() });
+        }
+        let store = self.0.store.clone();
+        let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>| {
+            let id = store.ids().next(of.terms.arrived);
+            mailbox::deliver(tx, &copy(of, id, &fields)?, of.terms.arrived)
+        };
+        let (durable, outcomes) =
+            spool::deliver(&self.0.store, accepted, into).await.map_err(refused)?;
+        let mut answers: Vec<Result<(), Refusal>> = Vec::new();
+        for (target, is_looped) in transaction.targets.iter().zip(looped) {
+            let recipient = target.recipient.address.to_string();
+            answers.push(if is_looped { Err(Refusal::Loop { recipient }) } else { Ok(()) });
+        }
+        for (at, outcome) in places.into_iter().zip(outcomes) {
+            let target = transaction.targets.get(at).map(|target| &target.recipient.address);
+            if let (Some(address), Some(answer)) = (target, answers.get_mut(at))
+                && answer.is_ok()
+            {
+                *answer = self.answer(address, outcome);
+            }
+        }
+        Ok((durable, answers))
+    }
+
+    fn answer(
+        &self,
+        address: &Address,
+        outcome: Result<Delivered, StoreError>,
+    ) -> Result<(), Refusal> {
+        match outcome? {
+            Delivered::New { .. } | Delivered::Before => Ok(()),
+            Delivered::OverQuota => Err(self.over_quota(address)),
+            Delivered::NoAccount => Err(Refusal::Unknown { recipient: address.to_string() }),
+        }
+    }
+}
+
+/// The copy of one recipient.
+fn copy(of: &Delivery<'_>, id: Id, fields: &[u8]) -> Result<NewMessage, StoreError> {
+    let Class::Local { principal, folder } = of.class else {
+        return Err(StoreError::Corrupt("class of a direct recipient"));
+    };
+    let address = &of.recipient.address;
+    let mut head =
+        format!("Return-Path: {}\r\nDelivered-To: {address}\r\n", of.envelope.from).into_bytes();
+    head.extend_from_slice(of.head);
+    let octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
+    Ok(NewMessage {
+        id,
+        account: *principal,
+        folder: folder.clone(),
+        body: of.body,
+        size: of.body_length.saturating_sub(of.head_skip).saturating_add(octets),
+        head,
+        head_skip: of.head_skip,
+        headers: fields.to_vec(),
+        received: of.terms.arrived,
+        origin: Some(of.spool),
+        flags: 0,
+    })
+}
+
+/// The fields that lists show, each on a line.
+fn shown(block: &mailwright_words::HeaderBlock<'_>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for name in ["From", "To", "Subject", "Date", "Message-ID"] {
+        if let Some(field) = block.find(name) {
+            lines.extend_from_slice(format!("{name}: {}\r\n", field.text()).as_bytes());
+        }
+    }
+    lines
+}

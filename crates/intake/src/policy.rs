@@ -1,0 +1,124 @@
+//! The questions of a session before there is a message: client, sender, recipients.
+//!
+//! Source: RFC 6409 sections 4.3 and 6.1 (MSA), RFC 5321 sections 3.6.2 and 4.5.1 (MTA).
+
+use mailwright_config::Role;
+use mailwright_directory::Resolved;
+use mailwright_store::directory::principal;
+use mailwright_words::{Address, Id, LocalPart, Recipient, ReversePath, Timestamp};
+
+use crate::refusal::Refusal;
+use crate::target::Target;
+use crate::{Client, Intake};
+
+impl Intake {
+    /// Whether `client` may send from `from` a message it says has `size` octets, up to
+    /// `size_max`.
+    pub async fn sender(
+        &self,
+        client: &Client,
+        from: &ReversePath,
+        size: Option<u64>,
+        size_max: u64,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if client.role == Role::Msa && !client.may_relay() {
+            return Err(Refusal::Authentication);
+        }
+        if size.is_some_and(|size| size > size_max) {
+            return Err(Refusal::TooLarge { limit: size_max });
+        }
+        self.check_space(now)?;
+        let (Some(identity), Some(address)) = (&client.identity, from.address()) else {
+            return Ok(());
+        };
+        if client.role != Role::Msa || self.0.directory.may_send_as(identity, address).await? {
+            return Ok(());
+        }
+        let (account, sender) = (identity.name.clone(), address.to_string());
+        Err(Refusal::Sender { account, sender })
+    }
+
+    /// Where `recipient` leads, if `client` may send there. `taken` is how many recipients the
+    /// transaction has already, `taken_max` how many it may have, `size` what its message will
+    /// have at least.
+    pub async fn recipient(
+        &self,
+        client: &Client,
+        recipient: Recipient,
+        taken: (usize, usize),
+        size: Option<u64>,
+    ) -> Result<Target, Refusal> {
+        let resolved = self.0.directory.resolve(&recipient.address).await?;
+        self.admit(client, recipient, resolved, (taken, size)).await
+    }
+
+    /// As [`recipient`](Self::recipient) for `postmaster` without a domain, which every server
+    /// has. Its `address` only stands for who it is.
+    ///
+    /// Source: RFC 5321 section 4.5.1.
+    pub async fn postmaster(
+        &self,
+        client: &Client,
+        taken: (usize, usize),
+    ) -> Result<Target, Refusal> {
+        let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
+        let address = Address::new(local, self.0.settings.host.clone());
+        let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
+        let resolved = self.0.directory.postmaster().await?;
+        self.admit(client, Recipient::new(address), resolved, (taken, None)).await
+    }
+
+    async fn admit(
+        &self,
+        client: &Client,
+        recipient: Recipient,
+        resolved: Resolved,
+        ((taken, limit), size): ((usize, usize), Option<u64>),
+    ) -> Result<Target, Refusal> {
+        if taken >= limit {
+            return Err(Refusal::Recipients { limit });
+        }
+        let domain = || recipient.address.domain().to_string();
+        match &resolved {
+            Resolved::Relay if client.role == Role::Lmtp => {
+                return Err(Refusal::Remote { domain: domain() });
+            }
+            Resolved::Relay if !client.may_relay() => {
+                return Err(Refusal::Relay { domain: domain() });
+            }
+            Resolved::Local { principal, .. } => {
+                self.check_quota(&recipient, *principal, size).await?;
+            }
+            _ => {}
+        }
+        let target = self.follow(recipient, resolved).await?;
+        if target.is_empty() {
+            return Err(Refusal::Unknown { recipient: target.recipient.address.to_string() });
+        }
+        if client.role == Role::Lmtp && !target.is_local() {
+            let domain = target.recipient.address.domain().to_string();
+            return Err(Refusal::Remote { domain });
+        }
+        Ok(target)
+    }
+
+    async fn check_quota(
+        &self,
+        recipient: &Recipient,
+        owner: Id,
+        size: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let account = self.0.store.read(move |tx| principal(tx, owner)).await?;
+        let is_over = account.is_some_and(|account| {
+            let next = account.used_bytes.saturating_add(size.unwrap_or(0).max(1));
+            account.quota_bytes.is_some_and(|quota| next > quota)
+        });
+        if is_over { Err(self.over_quota(&recipient.address)) } else { Ok(()) }
+    }
+
+    pub(crate) fn over_quota(&self, address: &Address) -> Refusal {
+        let temporary = self.0.settings.over_quota_temporary;
+        Refusal::OverQuota { recipient: address.to_string(), temporary }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a client is told when something is not taken.
+//!
+//! Source: RFC 5321 section 4.2 (replies), RFC 3463 (enhanced status codes), RFC 5321 section 6.3
+//! (loops), RFC 6409 section 6.
+
+use mailwright_store::StoreError;
+use mailwright_words::{Reply, Status};
+
+/// Why a sender, a recipient or a message is not taken.
+///
+/// Every variant knows its reply, so that no session writes reply text of its own. A fault of
+/// ours is always temporary: it loses nobody's message.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Only who authenticated may submit here.
+    #[error("Authentication is required")]
+    Authentication,
+    /// The client may not use this reverse-path.
+    #[error("{account} may not send as <{sender}>")]
+    Sender {
+        /// Who the client is.
+        account: String,
+        /// What it wanted to send as.
+        sender: String,
+    },
+    /// The recipient is elsewhere, and the client may not relay.
+    #[error("Relaying to {domain} is denied")]
+    Relay {
+        /// Where the recipient is.
+        domain: String,
+    },
+    /// The recipient is elsewhere, and this listener delivers here only.
+    #[error("{domain} has no mailboxes here")]
+    Remote {
+        /// Where the recipient is.
+        domain: String,
+    },
+    /// The domain is ours, and has no such address.
+    #[error("No mailbox <{recipient}> here")]
+    Unknown {
+        /// Whom the client asked for.
+        recipient: String,
+    },
+    /// The mailbox has no room.
+    #[error("The mailbox of <{recipient}> is full")]
+    OverQuota {
+        /// Whom the client asked for.
+        recipient: String,
+        /// Whether it shall try again.
+        temporary: bool,
+    },
+    /// The transaction has as many recipients as this listener takes.
+    #[error("No more than {limit} recipients in a transaction")]
+    Recipients {
+        /// How many it takes.
+        limit: usize,
+    },
+    /// No recipient is left.
+    #[error("No valid recipients")]
+    NoRecipients,
+    /// The message is larger than this listener takes.
+    #[error("The message is over the limit of {limit} octets")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The header is larger than any should be.
+    #[error("The header of the message is over the limit of {limit} octets")]
+    HeaderTooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The header has more fields than any should have.
+    #[error("The header of the message has more than {limit} fields")]
+    Fields {
+        /// The limit.
+        limit: usize,
+    },
+    /// The structure of the message is over a limit.
+    #[error("Refused: {0}")]
+    Structure(mailwright_words::mime::Excess),
+    /// The message went through too many servers.
+    #[error("The message has gone through {hops} servers, it is in a loop")]
+    Hops {
+        /// How many it went through.
+        hops: usize,
+    },
+    /// The message was delivered to this recipient before.
+    #[error("The message was delivered to <{recipient}> before, it is in a loop")]
+    Loop {
+        /// Who had it.
+        recipient: String,
+    },
+    /// Free space or inodes are low.
+    #[error("Storage is low, try again later")]
+    Space,
+    /// The message may not wait as long as was asked.
+    #[error("The message cannot be held that long")]
+    Hold,
+    /// Storage does not answer, or did not make the message durable.
+    #[error("The message cannot be taken now, try again later")]
+    Store(#[source] StoreError),
+    /// A step was asked out of turn: a fault of ours.
+    #[error("Something went wrong here, try again later")]
+    Internal(&'static str),
+}
+
+impl Refusal {
+    /// Reply code and enhanced status.
+    pub const fn status(&self) -> (u16, Status) {
+        match self {
+            Self::Authentication => (530, Status::new(5, 7, 0)),
+            Self::Sender { .. } | Self::Relay { .. } => (550, Status::new(5, 7, 1)),
+            Self::Remote { .. } => (550, Status::new(5, 1, 2)),
+            Self::Unknown { .. } => (550, Status::new(5, 1, 1)),
+            Self::OverQuota { temporary: true, .. } => (452, Status::new(4, 2, 2)),
+            Self::OverQuota { temporary: false, .. } => (552, Status::new(5, 2, 2)),
+            Self::Recipients { .. } => (452, Status::new(4, 5, 3)),
+            Self::NoRecipients => (554, Status::new(5, 5, 1)),
+            Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),
+            Self::Fields { .. } | Self::Structure(_) => (554, Status::new(5, 6, 0)),
+            Self::Hops { .. } | Self::Loop { .. } => (554, Status::new(5, 4, 6)),
+            Self::Space | Self::Store(StoreError::Full) => (452, Status::new(4, 3, 1)),
+            Self::Hold => (501, Status::new(5, 5, 4)),
+            Self::Store(_) | Self::Internal(_) => (451, Status::new(4, 3, 0)),
+        }
+    }
+
+    /// Whether another try may succeed.
+    pub const fn is_temporary(&self) -> bool {
+        self.status().0 < 500
+    }
+
+    /// What the client is told.
+    pub fn reply(&self) -> Reply {
+        let (code, status) = self.status();
+        Reply::new(code, Some(status), self.to_string())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_has_code_status_and_reason() {
+        let refusal = Refusal::Relay { domain: "elsewhere.example".to_owned() };
+        assert_eq!(
+            refusal.reply().to_string(),
+            "550 5.7.1 Relaying to elsewhere.example is denied"
+        );
+    }
+
+    #[test]
+    fn faults_of_ours_are_temporary_and_tell_nothing_of_their_cause() {
+        for error in [StoreError::Closed, StoreError::Full, StoreError::Corrupt("row")] {
+            let refusal = Refusal::from(error);
+            assert!(refusal.is_temporary());
+            assert!(!refusal.reply().text().contains("row"));
+        }
+        assert!(Refusal::Internal("why").is_temporary());
+        assert_eq!(Refusal::from(StoreError::Full).status().0, 452);
+    }
+}

@@ -1,0 +1,36 @@
+//! What of the configuration acceptance goes by.
+
+use std::time::Duration;
+
+use mailwright_config::{Config, Limits, OverQuota};
+use mailwright_words::{AddressError, Domain};
+
+/// What of the configuration acceptance goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our name, in trace fields and new identifiers.
+    pub host: Domain,
+    /// Limits of messages.
+    pub limits: Limits,
+    /// Whether the owner of a full mailbox gets 452 for it, else 552.
+    pub over_quota_temporary: bool,
+    /// Free octets of the disk under which nothing is taken; a tenth of the disk if that is less.
+    pub free_space_min: u64,
+    /// How long a message is tried.
+    pub lifetime: Duration,
+}
+
+impl Settings {
+    /// Those of a configuration.
+    ///
+    /// Errors: the host's name is no domain.
+    pub fn of(config: &Config) -> Result<Self, AddressError> {
+        Ok(Self {
+            host: Domain::parse(&config.server.hostname)?,
+            limits: config.limits.clone(),
+            over_quota_temporary: config.intake.over_quota == OverQuota::Temporary,
+            free_space_min: config.intake.free_space_min,
+            lifetime: config.queue.lifetime,
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! Acceptance over a real store and directory.
+
+use mailwright_config::{Config, Role};
+use mailwright_directory::{AliasKind, Directory, DomainKind, Identity, NewPassword};
+use mailwright_sasl::Secret;
+use mailwright_store::spool::Class;
+use mailwright_store::{Options, Store};
+use mailwright_words::trace::Protocol;
+use mailwright_words::{Address, Domain, Envelope, Recipient, ReversePath, Timestamp};
+
+use crate::{Client, Intake, Refusal, Settings, Target, Transaction};
+
+const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
+const SIZE_MAX: u64 = 5000;
+
+struct World {
+    _folder: tempfile::TempDir,
+    store: Store,
+    intake: Intake,
+    ann: Identity,
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+async fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let mut config = Config::default();
+    config.intake.backup_domains = vec!["backup.example".to_owned()];
+    config.intake.free_space_min = 0;
+    config.limits.header_size_max = 2000;
+    let settings = mailwright_directory::Settings::of(&config);
+    let directory = Directory::open(store.clone(), settings).await.unwrap();
+    let here = Domain::parse("here.example").unwrap();
+    directory.add_domain(&here, DomainKind::Local, NOW).await.unwrap();
+    let password = NewPassword::Text(Secret::new("correct horse"));
+    let ann = directory.add_account(&address("ann@here.example"), password, NOW).await.unwrap();
+    for (name, kind, targets) in [
+        ("team", AliasKind::Alias, &["ann@here.example", "eve@elsewhere.example"][..]),
+        ("me", AliasKind::Alias, &["ann@here.example"]),
+        ("loop", AliasKind::Alias, &["pool@here.example"]),
+        ("pool", AliasKind::Alias, &["loop@here.example"]),
+        ("list", AliasKind::List, &["ann@here.example", "eve@elsewhere.example"]),
+    ] {
+        let targets: Vec<_> = targets.iter().map(|target| address(target)).collect();
+        let name = address(&format!("{name}@here.example"));
+        directory.add_alias(&name, kind, &targets, NOW).await.unwrap();
+    }
+    let ann = Identity { principal: ann.principal, tenant: 1, name: "ann@here.example".to_owned() };
+    let settings = Settings::of(&config).unwrap();
+    let intake = Intake::new(store.clone(), directory, settings);
+    World { _folder: folder, store, intake, ann }
+}
+
+fn client(role: Role, identity: Option<&Identity>) -> Client {
+    Client {
+        listener: "test".to_owned(),
+        role,
+        peer: Some("192.0.2.1:4000".parse().unwrap()),
+        hello: "client.example".to_owned(),
+        protocol: Protocol::Esmtp,
+        tls: None,
+        identity: identity.cloned(),
+        is_trusted: false,
+    }
+}
+
+impl World {
+    async fn rcpt(&self, client: &Client, to: &str) -> Result<Target, Refusal> {
+        let recipient = Recipient::new(address(to));
+        self.intake.recipient(client, recipient, (0, 10), None).await
+    }
+
+    async fn transaction(&self, client: Client, to: &[&str]) -> Transaction {
+        let mut targets = Vec::new();
+        for to in to {
+            targets.push(self.rcpt(&client, to).await.unwrap());
+        }
+        let from = ReversePath::Sender(address("ann@here.example"));
+        Transaction { client, envelope: Envelope::new(from, Vec::new()), targets }
+    }
+
+    async fn accept(&self, of: Transaction, message: &[u8]) -> Result<(), Refusal> {
+        let mut incoming = self.intake.begin(SIZE_MAX, NOW).unwrap();
+        for piece in message.chunks(7) {
+            incoming.push(piece).await;
+        }
+        self.intake.accept(incoming, of, NOW).await.map(|_durable| ())
+    }
+
+    fn texts(&self, sql: &'static str) -> Vec<String> {
+        self.store.read_blocking(|tx| tx.query(sql, &[], |row| row.get(0))).unwrap()
+    }
+
+    fn head(&self) -> String {
+        let heads: Vec<Vec<u8>> = self
+            .store
+            .read_blocking(|tx| tx.query("SELECT head FROM spool", &[], |row| row.get(0)))
+            .unwrap();
+        String::from_utf8(heads.concat()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn recipients_are_taken_by_role() {
+    let world = world().await;
+    let stranger = client(Role::Mta, None);
+    let user = client(Role::Msa, Some(&world.ann));
+    let lmtp = client(Role::Lmtp, None);
+    for (client, to, expected) in [
+        (&stranger, "ANN@here.example", Ok(1)),
+        (&stranger, "ann+x@here.example", Ok(1)),
+        (&stranger, "team@here.example", Ok(2)),
+        (&stranger, "nobody@here.example", Err((550, "5.1.1"))),
+        (&stranger, "loop@here.example", Err((550, "5.1.1"))),
+        (&stranger, "eve@elsewhere.example", Err((550, "5.7.1"))),
+        (&stranger, "eve%elsewhere.example@relay.example", Err((550, "5.7.1"))),
+        (&stranger, "any@backup.example", Ok(1)),
+        (&user, "eve@elsewhere.example", Ok(1)),
+        (&user, "nobody@here.example", Err((550, "5.1.1"))),
+        (&lmtp, "me@here.example", Ok(1)),
+        (&lmtp, "team@here.example", Err((550, "5.1.2"))),
+        (&lmtp, "list@here.example", Err((550, "5.1.2"))),
+        (&lmtp, "eve@elsewhere.example", Err((550, "5.1.2"))),
+    ] {
+        let found = world.rcpt(client, to).await.map(|target| target.direct.len());
+        let found = found.map_err(|refusal| refusal.status());
+        let expected = expected.map_err(|(code, status)| (code, status.parse().unwrap()));
+        assert_eq!(found, expected, "{to} at {:?}", client.role);
+    }
+    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), (3, 3), None);
+    assert!(matches!(over.await, Err(Refusal::Recipients { limit: 3 })));
+    assert!(!world.intake.postmaster(&stranger, (0, 1)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn senders_are_taken_by_role() {
+    let world = world().await;
+    let msa = client(Role::Msa, None);
+    let user = client(Role::Msa, Some(&world.ann));
+    let trusted = Client { is_trusted: true, ..msa.clone() };
+    let mta = client(Role::Mta, None);
+    for (client, from, size, expected) in [
+        (&msa, "ann@here.example", None, Some(530)),
+        (&user, "ann@here.example", None, None),
+        (&user, "Me@here.example", None, None),
+        (&user, "", None, None),
+        (&user, "eve@elsewhere.example", None, Some(550)),
+        (&user, "ann@here.example", Some(SIZE_MAX + 1), Some(552)),
+        (&trusted, "eve@elsewhere.example", None, None),
+        (&mta, "ann@here.example", None, None),
+    ] {
+        let path = ReversePath::parse(from).unwrap();
+        let found = world.intake.sender(client, &path, size, SIZE_MAX, NOW).await;
+        assert_eq!(found.err().map(|refusal| refusal.status().0), expected, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn a_submission_is_completed_and_its_rows_have_their_class() {
+    let world = world().await;
+    let user = client(Role::Msa, Some(&world.ann));
+    let of = world.transaction(user, &["team@here.example", "me@here.example"]).await;
+    assert!(matches!(of.targets[0].direct[1].1, Class::Relay { .. }));
+    let message = b"Subject: a\r\nBcc: x@y.example\r\n\r\nhello\r\n";
+    world.accept(of, message).await.unwrap();
+    let rows = "SELECT class || ' ' || address || ' ' || orcpt FROM recipient ORDER BY 1";
+    assert_eq!(
+        world.texts(rows),
+        [
+            "local ann@here.example rfc822;team@here.example",
+            "relay eve@elsewhere.example rfc822;team@here.example"
+        ]
+    );
+    let head = world.head();
+    assert!(head.starts_with("Received: from client.example ([192.0.2.1])\r\n"), "{head}");
+    assert!(head.contains(" with ESMTPA id "), "{head}");
+    assert!(head.contains("\r\nDate: ") && head.contains("\r\nMessage-ID: <"), "{head}");
+    assert!(head.ends_with("\r\nSubject: a\r\n\r\n") && !head.contains("Bcc"), "{head}");
+}
+
+#[tokio::test]
+async fn a_list_goes_on_under_a_reverse_path_of_ours() {
+    let world = world().await;
+    let stranger = client(Role::Mta, None);
+    let of = world.transaction(stranger, &["ann@here.example", "list@here.example"]).await;
+    world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+    assert_eq!(
+        world.texts("SELECT sender FROM spool ORDER BY id"),
+        ["<ann@here.example>", "<postmaster@here.example>"]
+    );
+    let bodies = "SELECT CAST(count(DISTINCT body) AS TEXT) FROM spool";
+    assert_eq!(world.texts(bodies), ["1"]);
+    assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["2"]);
+}
+
+#[tokio::test]
+async fn a_message_over_a_limit_leaves_nothing() {
+    let world = world().await;
+    let long = format!("A: {}\r\n\r\n", "x".repeat(3000));
+    let large = format!("A: b\r\n\r\n{}", "x".repeat(6000));
+    let hops = "Received: a\r\n".repeat(51);
+    for (message, code) in [
+        (long.as_str(), "552 5.3.4"),
+        (&large, "552 5.3.4"),
+        (&hops, "554 5.4.6"),
+        ("Delivered-To: Ann@here.example\r\n\r\n", "554 5.4.6"),
+    ] {
+        let of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+        let refusal = world.accept(of, message.as_bytes()).await.unwrap_err();
+        assert!(refusal.reply().to_string().starts_with(code), "{refusal}");
+    }
+    assert!(world.texts("SELECT sender FROM spool").is_empty());
+    assert!(world.texts("SELECT CAST(id AS TEXT) FROM body").is_empty());
+}
+
+#[tokio::test]
+async fn lmtp_delivers_at_once_with_an_answer_for_each() {
+    let world = world().await;
+    let to = ["ann@here.example", "me@here.example", "ann+x@here.example"];
+    let of = world.transaction(client(Role::Lmtp, None), &to).await;
+    let mut incoming = world.intake.begin(SIZE_MAX, NOW).unwrap();
+    incoming.push(b"Subject: a\r\nDelivered-To: me@here.example\r\n\r\nhi\r\n").await;
+    let (_durable, answers) = world.intake.deliver(incoming, of, NOW).await.unwrap();
+    let codes: Vec<_> =
+        answers.iter().map(|a| a.as_ref().map_or_else(|r| r.status().0, |()| 250)).collect();
+    assert_eq!(codes, [250, 554, 250]);
+    let heads: Vec<Vec<u8>> = world
+        .store
+        .read_blocking(|tx| tx.query("SELECT head FROM message", &[], |row| row.get(0)))
+        .unwrap();
+    assert_eq!(heads.len(), 1, "a message is in a folder once");
+    let head = String::from_utf8(heads.concat()).unwrap();
+    let start = "Return-Path: <ann@here.example>\r\nDelivered-To: ann@here.example\r\nReceived: ";
+    assert!(head.starts_with(start), "{head}");
+    assert!(world.texts("SELECT sender FROM spool").is_empty());
+}
