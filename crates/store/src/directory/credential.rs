@@ -72,11 +72,7 @@ fn read(row: &Row<'_>) -> Result<Credential, StoreError> {
         kind: CredentialKind::read(&row.get::<String>(2)?)?,
         label: row.get(3)?,
         hash: row.get(4)?,
-        keys: Keys {
-            scram_sha1: row.get(5)?,
-            scram_sha256: row.get(6)?,
-            cram_md5: row.get(7)?,
-        },
+        keys: Keys { scram_sha1: row.get(5)?, scram_sha256: row.get(6)?, cram_md5: row.get(7)? },
         created: row.get(8)?,
         last_used: row.get(9)?,
     })

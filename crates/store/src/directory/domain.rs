@@ -82,11 +82,7 @@ pub fn domains(tx: &mut Tx<'_>) -> Result<Vec<DomainRow>, StoreError> {
 /// Says where mail for unknown addresses of a domain goes; `None` refuses it.
 ///
 /// Errors: [`StoreError::Missing`].
-pub fn set_catch_all(
-    tx: &mut Tx<'_>,
-    name: &str,
-    target: Option<&str>,
-) -> Result<(), StoreError> {
+pub fn set_catch_all(tx: &mut Tx<'_>, name: &str, target: Option<&str>) -> Result<(), StoreError> {
     let touched = tx.execute(
         "UPDATE domain SET catch_all = :target WHERE name = :name",
         params! { target, name },

@@ -133,12 +133,7 @@ pub fn set_quota(tx: &mut Tx<'_>, id: Id, bytes: Option<u64>) -> Result<(), Stor
 }
 
 /// Keeps the salts of a principal's SCRAM keys; its credentials must all be made with them.
-pub fn set_salts(
-    tx: &mut Tx<'_>,
-    id: Id,
-    sha1: &[u8],
-    sha256: &[u8],
-) -> Result<(), StoreError> {
+pub fn set_salts(tx: &mut Tx<'_>, id: Id, sha1: &[u8], sha256: &[u8]) -> Result<(), StoreError> {
     let sql = "UPDATE principal SET scram_sha1_salt = :sha1, scram_sha256_salt = :sha256
          WHERE id = :id";
     one(tx.execute(sql, params! { sha1, sha256, id })?)
@@ -148,11 +143,10 @@ pub fn set_salts(
 ///
 /// Errors: [`StoreError::Exists`] while it has folders, see `mailbox::remove_folders`.
 pub fn remove_principal(tx: &mut Tx<'_>, id: Id) -> Result<(), StoreError> {
-    let folder = tx.query_opt(
-        "SELECT 1 FROM mailbox WHERE account = :id LIMIT 1",
-        params! { id },
-        |row| row.get::<i64>(0),
-    )?;
+    let folder =
+        tx.query_opt("SELECT 1 FROM mailbox WHERE account = :id LIMIT 1", params! { id }, |row| {
+            row.get::<i64>(0)
+        })?;
     if folder.is_some() {
         return Err(StoreError::Exists("a folder of this account"));
     }

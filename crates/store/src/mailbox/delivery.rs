@@ -65,11 +65,7 @@ pub enum Delivered {
 /// Takes a reference of its own to the body.
 ///
 /// Errors: those of the database; nothing is delivered then.
-pub fn deliver(
-    tx: &mut Tx<'_>,
-    new: &NewMessage,
-    now: Timestamp,
-) -> Result<Delivered, StoreError> {
+pub fn deliver(tx: &mut Tx<'_>, new: &NewMessage, now: Timestamp) -> Result<Delivered, StoreError> {
     let Some(fits) = fits(tx, new)? else { return Ok(Delivered::NoAccount) };
     let mailbox = target(tx, new)?;
     if came_before(tx, new, mailbox)? {

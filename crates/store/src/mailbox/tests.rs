@@ -10,7 +10,6 @@ use crate::{
 const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
 const ANN: Id = Id::from_i64(10);
 
-
 fn id(n: i64) -> Id {
     Id::from_i64(n)
 }

@@ -1,0 +1,237 @@
+//! Claiming what is due, and blocking destinations.
+
+use mailwright_words::{Id, Timestamp};
+
+use crate::{
+    engine::Tx,
+    error::StoreError,
+    params,
+    queue::{CLAIMED, Claimed, read_claimed, wake},
+    store::Owner,
+};
+
+/// Groups of (tenant, stream) that one claim of a site looks at.
+const GROUPS_MAX: usize = 64;
+/// When a site with more groups than that is looked at again.
+const GROUPS_AGAIN_MS: i64 = 1000;
+
+/// A destination that may have something due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its key.
+    pub name: String,
+    /// Failures to connect in a row; past the limit only one recipient goes as a probe.
+    pub failures: u32,
+}
+
+/// Up to `limit` destinations that may have something due and are not blocked.
+pub fn due_sites(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<Site>, StoreError> {
+    tx.query(
+        "SELECT site, failures FROM destination WHERE next_due <= :now
+         ORDER BY next_due LIMIT :limit",
+        params! { now, limit },
+        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)? }),
+    )
+}
+
+/// When the next destination may have something due, after `now`.
+pub fn next_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_opt(
+        "SELECT next_due FROM destination WHERE next_due > :now ORDER BY next_due LIMIT 1",
+        params! { now },
+        |row| row.get(0),
+    )
+    .map(|due| due.filter(|due: &Timestamp| due.ms() < i64::MAX))
+}
+
+/// A set of recipients of a site that share tenant and stream.
+struct Group {
+    tenant: i64,
+    stream: String,
+    due: Timestamp,
+}
+
+/// Claims up to `limit` recipients of a site that are due, shared out among its streams.
+///
+/// A part of each share goes to those that became due last, so that what is small and new does
+/// not wait behind a large job that is old.
+pub fn claim(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    site: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    let groups = groups(tx, site)?;
+    let due: Vec<&Group> = groups.iter().filter(|group| group.due <= now).collect();
+    let mut claimed = Vec::new();
+    for (place, group) in due.iter().enumerate() {
+        let share = (limit - claimed.len()).div_ceil(due.len() - place);
+        let fresh = share / 4;
+        claimed.extend(take(tx, owner, site, (group, now, share - fresh, OLDEST))?);
+        claimed.extend(take(tx, owner, site, (group, now, fresh, NEWEST))?);
+        if claimed.len() >= limit {
+            break;
+        }
+    }
+    refresh(tx, site, now)?;
+    Ok(claimed)
+}
+
+const OLDEST: &str = "ASC";
+const NEWEST: &str = "DESC";
+
+fn take(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    site: &str,
+    (group, now, count, order): (&Group, Timestamp, usize, &str),
+) -> Result<Vec<Claimed>, StoreError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    tx.query(
+        &format!(
+            "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch WHERE id IN
+                 (SELECT id FROM recipient WHERE destination = :site AND tenant = :tenant
+                    AND stream = :stream AND due <= :now AND state = 'queued'
+                    AND owner_node IS NULL
+                  ORDER BY due {order} LIMIT :count /*pg FOR UPDATE SKIP LOCKED*/)
+             RETURNING {CLAIMED}"
+        ),
+        params! { node: owner.node, epoch: owner.epoch, site, tenant: group.tenant,
+        stream: &group.stream, now, count },
+        read_claimed,
+    )
+}
+
+/// The groups of a site that wait, each found by one step into the index.
+fn groups(tx: &mut Tx<'_>, site: &str) -> Result<Vec<Group>, StoreError> {
+    let mut groups: Vec<Group> = Vec::new();
+    while groups.len() < GROUPS_MAX {
+        let (tenant, stream) =
+            groups.last().map_or((i64::MIN, ""), |group| (group.tenant, group.stream.as_str()));
+        let next = tx.query_opt(
+            "SELECT tenant, stream, due FROM recipient
+             WHERE destination = :site AND (tenant, stream) > (:tenant, :stream)
+               AND state = 'queued' AND owner_node IS NULL
+             ORDER BY tenant, stream, due LIMIT 1",
+            params! { site, tenant, stream },
+            |row| Ok(Group { tenant: row.get(0)?, stream: row.get(1)?, due: row.get(2)? }),
+        )?;
+        match next {
+            Some(group) => groups.push(group),
+            None => break,
+        }
+    }
+    Ok(groups)
+}
+
+/// Notes anew when a claim of the site may find something.
+fn refresh(tx: &mut Tx<'_>, site: &str, now: Timestamp) -> Result<(), StoreError> {
+    let groups = groups(tx, site)?;
+    let first = groups.iter().map(|group| group.due).min();
+    let mut next = first.unwrap_or(Timestamp::new(i64::MAX));
+    if groups.len() == GROUPS_MAX {
+        next = next.min(Timestamp::new(now.ms().saturating_add(GROUPS_AGAIN_MS)));
+    }
+    tx.execute(
+        "UPDATE destination SET next_due = max(:next, blocked_until) WHERE site = :site",
+        params! { next, site },
+    )?;
+    tx.execute(
+        "DELETE FROM destination WHERE site = :site AND next_due = :never AND failures = 0
+             AND blocked_until = 0",
+        params! { site, never: i64::MAX },
+    )?;
+    Ok(())
+}
+
+/// Claims one recipient whatever it waits for, unless somebody owns it or it is held.
+pub fn claim_one(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    recipient: Id,
+) -> Result<Option<Claimed>, StoreError> {
+    tx.query_opt(
+        &format!(
+            "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch
+             WHERE id = :recipient AND owner_node IS NULL AND state = 'queued'
+             RETURNING {CLAIMED}"
+        ),
+        params! { node: owner.node, epoch: owner.epoch, recipient },
+        read_claimed,
+    )
+}
+
+/// Gives claimed recipients back as they were, with no attempt counted.
+pub fn release(tx: &mut Tx<'_>, owner: Owner, recipients: &[Id]) -> Result<(), StoreError> {
+    for recipient in recipients {
+        let back = tx.query_opt(
+            "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL
+             WHERE id = :recipient AND owner_node = :node AND owner_epoch = :epoch
+             RETURNING destination, due",
+            params! { recipient: *recipient, node: owner.node, epoch: owner.epoch },
+            |row| Ok((row.get::<String>(0)?, row.get::<Timestamp>(1)?)),
+        )?;
+        if let Some((site, due)) = back {
+            wake(tx, &site, due)?;
+        }
+    }
+    Ok(())
+}
+
+/// Frees up to 1,000 recipients that an earlier life of this node owned.
+///
+/// Says how many; call it at start until there are none.
+pub fn release_foreign(tx: &mut Tx<'_>, owner: Owner) -> Result<usize, StoreError> {
+    let freed = tx.query(
+        "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL WHERE id IN
+             (SELECT id FROM recipient WHERE owner_node = :node AND owner_epoch < :epoch
+              LIMIT 1000)
+         RETURNING destination, due",
+        params! { node: owner.node, epoch: owner.epoch },
+        |row| Ok((row.get::<String>(0)?, row.get::<Timestamp>(1)?)),
+    )?;
+    for (site, due) in &freed {
+        wake(tx, site, *due)?;
+    }
+    Ok(freed.len())
+}
+
+/// Why and until when a destination is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The destination.
+    pub site: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// Failures to connect in a row.
+    pub failures: u32,
+    /// What it said last.
+    pub reply: Option<String>,
+}
+
+/// Leaves a destination alone: one row, behind which all of its mail waits.
+pub fn block(tx: &mut Tx<'_>, block: &Block, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO destination (site, next_due, blocked_until, failures, last_reply, changed)
+         VALUES (:site, :until, :until, :failures, :reply, :now)
+         ON CONFLICT (site) DO UPDATE SET blocked_until = excluded.blocked_until,
+             next_due = max(next_due, excluded.blocked_until), failures = excluded.failures,
+             last_reply = excluded.last_reply, changed = excluded.changed",
+        params! { site: &block.site, until: block.until, failures: block.failures,
+        reply: block.reply.as_deref(), now },
+    )?;
+    Ok(())
+}
+
+/// Lets the mail of a destination go again, all of it.
+pub fn unblock(tx: &mut Tx<'_>, site: &str, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE destination SET blocked_until = 0, failures = 0, last_reply = NULL,
+             next_due = min(next_due, :now), changed = :now WHERE site = :site",
+        params! { now, site },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Settling a claim: the outcome, the attempt and the event in one transaction.
+
+use mailwright_words::{Id, Timestamp};
+
+use crate::{
+    engine::Tx,
+    error::StoreError,
+    event::{self, Event},
+    params,
+    queue::{Claimed, wake},
+    spool::{self, Class},
+    store::Owner,
+};
+
+/// What became of a claimed recipient.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The recipient, as it was claimed.
+    pub claimed: Claimed,
+    /// When the attempt began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The host that was spoken to.
+    pub host: Option<String>,
+    /// What it said, or why.
+    pub reply: Option<String>,
+    /// The whole conversation.
+    pub transcript: Option<String>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in a mailbox.
+    Delivered,
+    /// Another server has it.
+    Relayed,
+    /// It became these, of the same message.
+    Expanded(Vec<Child>),
+    /// It is over; a report is due elsewhere.
+    Failed,
+    /// It is tried again then.
+    Deferred(Timestamp),
+    /// It waits for a human.
+    Held,
+}
+
+impl Verdict {
+    /// The word of attempts and events.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Relayed => "relayed",
+            Self::Expanded(_) => "expanded",
+            Self::Failed => "failed",
+            Self::Deferred(_) => "deferred",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// A recipient that an alias leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its number.
+    pub id: Id,
+    /// Its address.
+    pub address: String,
+    /// What becomes of it.
+    pub class: Class,
+}
+
+/// Settles a claim, and lets go of the message with its last recipient.
+///
+/// Says `false`, and touches nothing, when another life owns the recipient by now.
+pub fn settle(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let owned = match &settlement.verdict {
+        Verdict::Deferred(due) => defer(tx, owner, settlement, *due)?,
+        Verdict::Held => hold(tx, owner, settlement)?,
+        Verdict::Expanded(children) => {
+            // The children first: the message must not look finished in between.
+            is_owned(tx, owner, settlement.claimed.id)? && {
+                expand(tx, &settlement.claimed, children, now)?;
+                finish(tx, owner, settlement, now)?
+            }
+        }
+        Verdict::Delivered | Verdict::Relayed | Verdict::Failed => {
+            finish(tx, owner, settlement, now)?
+        }
+    };
+    if owned {
+        write_down(tx, settlement, now)?;
+    }
+    Ok(owned)
+}
+
+fn is_owned(tx: &mut Tx<'_>, owner: Owner, recipient: Id) -> Result<bool, StoreError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM recipient
+         WHERE id = :recipient AND owner_node = :node AND owner_epoch = :epoch",
+        params! { recipient, node: owner.node, epoch: owner.epoch },
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
+}
+
+fn defer(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    settlement: &Settlement,
+    due: Timestamp,
+) -> Result<bool, StoreError> {
+    let touched = tx.execute(
+        "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL, due = :due,
+             attempts = attempts + 1, last_reply = :reply
+         WHERE id = :id AND owner_node = :node AND owner_epoch = :epoch",
+        params! { due, reply: settlement.reply.as_deref(), id: settlement.claimed.id,
+        node: owner.node, epoch: owner.epoch },
+    )?;
+    if touched == 1 {
+        wake(tx, &settlement.claimed.destination, due)?;
+    }
+    Ok(touched == 1)
+}
+
+fn hold(tx: &mut Tx<'_>, owner: Owner, settlement: &Settlement) -> Result<bool, StoreError> {
+    let touched = tx.execute(
+        "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL, state = 'held',
+             last_reply = :reply
+         WHERE id = :id AND owner_node = :node AND owner_epoch = :epoch",
+        params! { reply: settlement.reply.as_deref(), id: settlement.claimed.id,
+        node: owner.node, epoch: owner.epoch },
+    )?;
+    Ok(touched == 1)
+}
+
+fn finish(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let touched = tx.execute(
+        "DELETE FROM recipient
+         WHERE id = :id AND owner_node = :node AND owner_epoch = :epoch",
+        params! { id: settlement.claimed.id, node: owner.node, epoch: owner.epoch },
+    )?;
+    if touched == 1 {
+        spool::remove(tx, settlement.claimed.spool, now)?;
+    }
+    Ok(touched == 1)
+}
+
+/// Gives the message the recipients that an alias leads to; one that it has already stays one.
+fn expand(
+    tx: &mut Tx<'_>,
+    parent: &Claimed,
+    children: &[Child],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for child in children {
+        let (class, principal, folder) = match &child.class {
+            Class::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),
+            Class::Relay { .. } => ("relay", None, None),
+        };
+        let site = child.class.destination();
+        tx.execute(
+            "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,
+                 principal, folder, destination, confined, stream, priority, state, due, expires)
+             VALUES (:id, :spool, :tenant, :address, :original, :orcpt, :notify, :class,
+                 :principal, :folder, :site, :confined, :stream, :priority, 'queued', :now,
+                 :expires)
+             ON CONFLICT (spool, address) DO NOTHING",
+            params! { id: child.id, spool: parent.spool, tenant: parent.tenant,
+            address: &child.address, original: &parent.original,
+            orcpt: parent.orcpt.as_deref(), notify: parent.notify.as_bits(), class: class,
+            principal: principal, folder: folder, site: site, confined: parent.confined,
+            stream: &parent.stream, priority: parent.priority, now, expires: parent.expires },
+        )?;
+        wake(tx, site, now)?;
+    }
+    Ok(())
+}
+
+fn write_down(tx: &mut Tx<'_>, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
+    let claimed = &settlement.claimed;
+    tx.execute(
+        "INSERT INTO attempt (recipient, spool, number, started, ended, host, outcome, reply,
+             transcript)
+         VALUES (:recipient, :spool, :number, :started, :ended, :host, :outcome, :reply,
+             :transcript)",
+        params! { recipient: claimed.id, spool: claimed.spool,
+        number: claimed.attempts.saturating_add(1), started: settlement.started,
+        ended: settlement.ended, host: settlement.host.as_deref(),
+        outcome: settlement.verdict.as_str(), reply: settlement.reply.as_deref(),
+        transcript: settlement.transcript.as_deref() },
+    )?;
+    event::append(
+        tx,
+        &Event {
+            tenant: claimed.tenant,
+            at: now,
+            kind: settlement.verdict.as_str().to_owned(),
+            spool: Some(claimed.spool),
+            recipient: Some(claimed.id),
+            address: Some(claimed.address.clone()),
+            detail: settlement.reply.clone(),
+        },
+    )
+}

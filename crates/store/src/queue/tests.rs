@@ -1,0 +1,226 @@
+use std::time::Duration;
+
+use mailwright_words::{Envelope, Recipient, ReversePath};
+
+use super::*;
+use crate::{
+    Lane, Options, Owner, Store,
+    spool::{Accepted, Content, Origin, Rows, Terms, insert},
+};
+
+const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
+const LATER: Timestamp = Timestamp::new(1_795_500_937_042 + 600_000);
+
+fn opened() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    store
+        .write_blocking(Lane::Quick, |tx| {
+            tx.execute(
+                "INSERT INTO body (id, segment, offset, length, crc, refs)
+                 VALUES (500, 1, 0, 100, 0, 100)",
+                params! {},
+            )?;
+            Ok(())
+        })
+        .unwrap();
+    (folder, store)
+}
+
+/// Spools one message for `count` recipients of `site`.
+fn fill(store: &Store, site: &str, stream: &str, count: usize) -> Id {
+    let recipients = (0..count)
+        .map(|n| Recipient::new(format!("r{n}@{site}").parse().unwrap()))
+        .collect::<Vec<_>>();
+    let from = ReversePath::parse("ann@example.com").unwrap();
+    let mut terms = Terms::new(NOW, NOW.plus(Duration::from_hours(24)));
+    terms.stream = stream.to_owned();
+    let accepted = Accepted {
+        envelope: Envelope::new(from, recipients),
+        classes: vec![Class::Relay { site: site.to_owned() }; count],
+        head: Vec::new(),
+        head_skip: 0,
+        content: Content::Stored { body: BodyId::from_i64(500), length: 100 },
+        origin: Origin::default(),
+        terms,
+    };
+    let rows = Rows::new(store.ids(), &accepted).unwrap();
+    let id = rows.id();
+    store.write_blocking(Lane::Quick, move |tx| insert(tx, &rows)).unwrap();
+    id
+}
+
+fn claimed(store: &Store, owner: Owner, site: &'static str, limit: usize) -> Vec<Claimed> {
+    store.write_blocking(Lane::Quick, move |tx| claim(tx, owner, site, NOW, limit)).unwrap()
+}
+
+fn settled(store: &Store, owner: Owner, of: &Claimed, verdict: Verdict) -> bool {
+    let settlement = Settlement {
+        claimed: of.clone(),
+        started: NOW,
+        ended: NOW,
+        host: None,
+        reply: Some("451 4.0.0 Later".into()),
+        transcript: None,
+        verdict,
+    };
+    store.write_blocking(Lane::Quick, move |tx| settle(tx, owner, &settlement, NOW)).unwrap()
+}
+
+#[test]
+fn a_claim_shares_out_among_streams_and_is_exclusive() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "bulk", 100);
+    fill(&store, "a.example", "", 2);
+    let owner = store.owner();
+    let got = claimed(&store, owner, "a.example", 10);
+    assert_eq!(got.len(), 10);
+    assert_eq!(got.iter().filter(|c| c.stream.is_empty()).count(), 2);
+    let mut rest = claimed(&store, owner, "a.example", 1000);
+    assert_eq!(rest.len(), 92);
+    rest.extend(got);
+    rest.sort_by_key(|c| c.id);
+    rest.dedup_by_key(|c| c.id);
+    assert_eq!(rest.len(), 102);
+    let sites = store.read_blocking(|tx| due_sites(tx, LATER, 10)).unwrap();
+    assert_eq!(sites, []);
+}
+
+#[test]
+fn a_claim_settled_by_a_stranger_changes_nothing() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 1);
+    let owner = store.owner();
+    let got = claimed(&store, owner, "a.example", 10).remove(0);
+    let stranger = Owner { node: owner.node, epoch: owner.epoch + 1 };
+    for verdict in [
+        Verdict::Delivered,
+        Verdict::Failed,
+        Verdict::Held,
+        Verdict::Deferred(LATER),
+        Verdict::Expanded(Vec::new()),
+    ] {
+        assert!(!settled(&store, stranger, &got, verdict));
+    }
+    let freed = store.write_blocking(Lane::Quick, move |tx| release_foreign(tx, stranger)).unwrap();
+    assert_eq!(freed, 1);
+    assert!(!settled(&store, owner, &got, Verdict::Delivered));
+    assert_eq!(claimed(&store, stranger, "a.example", 10).len(), 1);
+    assert!(settled(&store, stranger, &got, Verdict::Delivered));
+}
+
+#[test]
+fn the_last_recipient_lets_the_message_and_its_body_go() {
+    let (_folder, store) = opened();
+    let spool = fill(&store, "a.example", "", 2);
+    let owner = store.owner();
+    let got = claimed(&store, owner, "a.example", 10);
+    assert!(settled(&store, owner, &got[0], Verdict::Deferred(LATER)));
+    assert!(settled(&store, owner, &got[1], Verdict::Relayed));
+    let next = store.read_blocking(|tx| next_due(tx, NOW)).unwrap();
+    assert_eq!(next, Some(LATER));
+    let again = store
+        .write_blocking(Lane::Quick, move |tx| claim(tx, owner, "a.example", LATER, 9))
+        .unwrap()
+        .remove(0);
+    assert_eq!(again.attempts, 1);
+    let child = Child {
+        id: Id::from_i64(77),
+        address: "bob@b.example".into(),
+        class: Class::Relay { site: "b.example".into() },
+    };
+    assert!(settled(&store, owner, &again, Verdict::Expanded(vec![child])));
+    assert!(store.read_blocking(move |tx| message(tx, spool)).unwrap().is_some());
+    let child = claimed(&store, owner, "b.example", 10).remove(0);
+    assert!(settled(&store, owner, &child, Verdict::Failed));
+    store
+        .read_blocking(move |tx| {
+            assert!(message(tx, spool)?.is_none());
+            let refs: i64 = tx.query_one("SELECT refs FROM body", params! {}, |row| row.get(0))?;
+            assert_eq!(refs, 99);
+            let kinds: Vec<_> =
+                crate::event::of_message(tx, spool, 9)?.into_iter().map(|e| e.kind).collect();
+            assert_eq!(kinds, ["deferred", "relayed", "expanded", "failed"]);
+            assert_eq!(attempts(tx, again.id, 9)?.len(), 2);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_blocked_destination_keeps_its_mail_back_until_it_wakes() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 1);
+    let dead = Block { site: "a.example".into(), until: LATER, failures: 3, reply: None };
+    store.write_blocking(Lane::Quick, move |tx| block(tx, &dead, NOW)).unwrap();
+    fill(&store, "a.example", "", 1);
+    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, 10)).unwrap(), []);
+    let sites = store.read_blocking(|tx| due_sites(tx, LATER, 10)).unwrap();
+    assert_eq!(sites, [Site { name: "a.example".into(), failures: 3 }]);
+    store.write_blocking(Lane::Quick, |tx| unblock(tx, "a.example", NOW)).unwrap();
+    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, 10)).unwrap().len(), 1);
+}
+
+#[test]
+fn operators_hold_release_retry_and_delete() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 2);
+    let owner = store.owner();
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            let entries = list(tx, None, 10)?;
+            assert_eq!(list(tx, Some(entries[0].id), 10)?.len(), 1);
+            hold(tx, entries[0].id, NOW)?;
+            assert_eq!(claim(tx, owner, "a.example", NOW, 10)?.len(), 1);
+            assert!(matches!(delete(tx, entries[1].id, NOW), Err(StoreError::Exists(_))));
+            unhold(tx, entries[0].id, NOW)?;
+            assert_eq!(due_sites(tx, NOW, 10)?.len(), 1);
+            retry(tx, entries[0].id, NOW)?;
+            delete(tx, entries[0].id, NOW)?;
+            assert!(entry(tx, entries[0].id)?.is_none());
+            assert!(matches!(hold(tx, entries[0].id, NOW), Err(StoreError::Missing(_))));
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_sweep_finds_what_expired_and_what_is_late_once() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 2);
+    let day = NOW.plus(Duration::from_hours(24));
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            let found = sweep(tx, None, LATER, NOW)?;
+            assert_eq!((found.expired.len(), found.late.len(), found.next), (0, 2, None));
+            assert!(mark_delay_told(tx, found.late[0].id)?);
+            assert!(!mark_delay_told(tx, found.late[0].id)?);
+            assert_eq!(sweep(tx, None, LATER, NOW)?.late.len(), 1);
+            assert_eq!(sweep(tx, None, day, NOW)?.expired.len(), 2);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn claims_walk_indexes_and_sort_nothing() {
+    let (_folder, store) = opened();
+    for sql in [
+        "SELECT tenant, stream, due FROM recipient WHERE destination = 'a'
+           AND (tenant, stream) > (1, '') AND state = 'queued' AND owner_node IS NULL
+         ORDER BY tenant, stream, due LIMIT 1",
+        "SELECT id FROM recipient WHERE destination = 'a' AND tenant = 1 AND stream = ''
+           AND due <= 5 AND state = 'queued' AND owner_node IS NULL ORDER BY due DESC LIMIT 9",
+        "SELECT site, failures FROM destination WHERE next_due <= 5 ORDER BY next_due LIMIT 9",
+        "SELECT id FROM recipient WHERE owner_node = 1 AND owner_epoch < 5 LIMIT 9",
+    ] {
+        let plan: Vec<String> = store
+            .read_blocking(|tx| {
+                tx.query(&format!("EXPLAIN QUERY PLAN {sql}"), params! {}, |row| row.get(3))
+            })
+            .unwrap();
+        let plan = plan.join("; ");
+        assert!(plan.contains("USING") && plan.contains("INDEX"), "{sql}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.starts_with("SCAN recipient"), "{plan}");
+    }
+}
