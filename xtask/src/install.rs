@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 11] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("swaks", "/usr/bin/swaks"),
@@ -17,6 +17,8 @@ const NEEDED: [(&str, &str); 9] = [
     ("eatmydata", "/usr/bin/eatmydata"),
     ("python3", "/usr/bin/python3"),
     ("iproute2", "/sbin/ip"),
+    ("openssl", "/usr/bin/openssl"),
+    ("procps", "/usr/bin/pgrep"),
 ];
 
 /// Installs what is missing, and says so.

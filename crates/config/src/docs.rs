@@ -13,8 +13,8 @@ machine alone. A field of the file is overridden by an environment variable that
 its section and field, `MAILWRIGHT_SERVER__HOSTNAME` for `hostname` in `[server]`; flags override
 both. `mailwright config check` says what is wrong with a file, `mailwright config show` what is in
 force.\n
-A duration is written `\"30s\"`, `\"5m\"`, `\"1h30m\"` or `\"5d\"`; a size `\"25 MiB\"`, `\"64 KiB\"` or
-as a number of octets; a network `\"192.0.2.0/24\"` or as one address.\n";
+A duration is written `\"30s\"`, `\"5m\"`, `\"1h30m\"` or `\"5d\"`; a size `\"25 MiB\"`,
+`\"64 KiB\"` or as a number of octets; a network `\"192.0.2.0/24\"` or as one address.\n";
 
 /// Renders `docs/reference/config.md`.
 pub fn docs() -> String {

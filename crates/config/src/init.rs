@@ -5,11 +5,11 @@ pub fn init(domain: &str) -> String {
     TEMPLATE.replace("{domain}", domain)
 }
 
-const TEMPLATE: &str = r#"# Mailwright for {domain}. Every setting is described in docs/reference/config.md;
-# what is left out keeps its default. Check with `mailwright --config FILE config check`.
+const TEMPLATE: &str = r#"# Mailwright for {domain}. docs/reference/config.md describes each
+# setting; what is left out keeps its default. Check with `mailwright --config FILE config check`.
 
 [server]
-# Name of this machine. DNS has to resolve it to this machine's address, and the address back to it.
+# Name of this machine. DNS has to resolve it to this machine's address, and back.
 hostname = "mail.{domain}"
 data = "/var/lib/mailwright"
 # Whom to become after the ports are open. Under systemd's DynamicUser leave both out.

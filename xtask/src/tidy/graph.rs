@@ -35,7 +35,7 @@ pub(super) fn check(sources: &[Source], findings: &mut Vec<String>) -> Result<()
     edges(&documented(&page), &real(&metadata), findings);
     names(&page, sources, findings);
     licences(&metadata, findings);
-    Ok(())
+    banned(findings)
 }
 
 /// The edges that the table of ARCHITECTURE.md shows: rows `| `crate` | duty | uses |`.
@@ -131,6 +131,18 @@ fn defines(text: &str, kind: &str, name: &str) -> bool {
     })
 }
 
+/// Crates that are really built, on any system; the lock file names more.
+fn banned(findings: &mut Vec<String>) -> Result<(), Failure> {
+    let all = ["--workspace", "--target", "all", "--edges", "normal,build", "--locked"];
+    let arguments: Vec<&str> = ["tree", "--prefix", "none"].into_iter().chain(all).collect();
+    let tree = read("cargo", &arguments)?;
+    let built: BTreeSet<&str> =
+        tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let kept_out = BANNED.iter().filter(|name| built.contains(**name));
+    findings.extend(kept_out.map(|name| format!("{name}: this crate is kept out (deny.toml)")));
+    Ok(())
+}
+
 fn licences(metadata: &Value, findings: &mut Vec<String>) {
     let packages = metadata.get("packages").and_then(Value::as_array);
     for package in packages.into_iter().flatten() {
@@ -138,9 +150,6 @@ fn licences(metadata: &Value, findings: &mut Vec<String>) {
         let licence = package["license"].as_str().unwrap_or_default();
         if !is_allowed(licence) {
             findings.push(format!("{name}: licence `{licence}` is not allowed"));
-        }
-        if BANNED.contains(&name) {
-            findings.push(format!("{name}: this crate is kept out (deny.toml)"));
         }
     }
 }
