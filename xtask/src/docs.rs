@@ -9,9 +9,12 @@ use std::fmt::Write as _;
 use crate::run::{Failure, cargo, read, root, say};
 use crate::tidy::sources;
 
+/// A page of docs/reference, and what renders it.
+type Page = (&'static str, fn() -> Result<String, Failure>);
+
 /// Writes the pages, or says which are behind.
 pub(crate) fn docs(check: bool) -> Result<(), Failure> {
-    let pages: [(&str, fn() -> Result<String, Failure>); 3] =
+    let pages: [Page; 3] =
         [("config", || Ok(mailwright_config::docs())), ("rfc", rfc), ("cli", cli)];
     let mut behind = Vec::new();
     for (name, page) in pages {
