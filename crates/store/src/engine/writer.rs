@@ -1,7 +1,8 @@
 //! The one thread that writes rows: every closure that waits shares one transaction and its sync.
 //!
-//! A closure runs in a savepoint of its own, so its error or panic takes back its rows and nobody
-//! else's. No answer leaves before the `COMMIT` has returned. When an undo fails the writer stops
+//! A group is first run in one go; when a closure of it fails, all is taken back and each runs again
+//! in a savepoint of its own, so that its error or panic takes back its rows and nobody else's.
+//! That is why closures can be called twice. No answer leaves before the `COMMIT` has returned. When an undo fails the writer stops
 //! for good: nothing may be acknowledged on top of a state that nobody knows.
 
 use std::{
@@ -266,6 +267,15 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let mut tx = Tx::new(&self.connection);
         store_marks(&mut tx, &self.owed)?;
+        // Mostly none of them fails, and then the savepoints would be half of the work.
+        tx.execute("SAVEPOINT whole", &[])?;
+        if jobs.iter_mut().all(|job| contained(&mut tx, job).is_ok()) {
+            tx.execute("RELEASE whole", &[])?;
+            verdicts.resize_with(jobs.len(), || Ok(()));
+            return Ok(());
+        }
+        tx.execute("ROLLBACK TO whole", &[])?;
+        tx.execute("RELEASE whole", &[])?;
         for job in jobs {
             tx.execute("SAVEPOINT closure", &[])?;
             let verdict = contained(&mut tx, job);
