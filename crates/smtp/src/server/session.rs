@@ -274,8 +274,8 @@ impl Session {
         }
         match command {
             Ok(command) => self.command(command, ascii),
-            Err(foreign @ Malformed::Foreign) => {
-                self.end(Some(&reply::closing((7, 0), &foreign.to_string())));
+            Err(Malformed::Foreign) => {
+                self.end(Some(&reply::closing((7, 0), "This is not a web server")));
             }
             Err(malformed) => self.say(&malformed.reply()),
         }

@@ -81,10 +81,10 @@ impl Session {
                 (S::Transaction(open), then)
             }
             (S::Transaction(open), C::Data) => {
-                let then = data(&open);
+                let then = self.data(&open);
                 (S::Transaction(open), then)
             }
-            (S::Transaction(open), C::Bdat { size, last }) => bdat(open, size, last),
+            (S::Transaction(open), C::Bdat { size, last }) => self.bdat(open, size, last),
 
             (state @ S::Ready, C::Bdat { size, .. }) => (state, Then::Drop(size, mail_first())),
             (state @ S::Ready, _) => (state, Then::Say(mail_first())),
@@ -199,40 +199,41 @@ impl Session {
             Then::Ask(Question::Auth { mechanism, initial }, Asked::Auth { rounds: 0 })
         }
     }
+
+    /// Why no message may begin in `open`. Source: RFC 5321 section 3.3, RFC 2033 section 4.2.
+    fn no_message(&self, open: &Transaction) -> Option<Reply> {
+        match (open.accepted, open.refused) {
+            (0, true) if self.settings.role != Role::Lmtp => Some(reply::no_recipients()),
+            (0, true) => Some(reply::sequence("No valid recipients")),
+            (0, false) => Some(reply::sequence("Say RCPT first")),
+            _ => None,
+        }
+    }
+
+    fn data(&self, open: &Transaction) -> Then {
+        if let Some(reply) = self.no_message(open) {
+            Then::Say(reply)
+        } else if open.message.is_some() {
+            Then::Say(reply::sequence("The message has begun with BDAT"))
+        } else if open.body == BodyType::BinaryMime {
+            Then::Say(reply::sequence("A message of BODY=BINARYMIME comes with BDAT"))
+        } else {
+            Then::Ask(Question::Begin, Asked::Begin(Begins::Data))
+        }
+    }
+
+    fn bdat(&self, open: Box<Transaction>, size: u64, last: bool) -> (State, Then) {
+        if let Some(reply) = self.no_message(&open) {
+            (State::Transaction(open), Then::Drop(size, reply))
+        } else if open.message.is_some() {
+            (State::Chunk { open, size, left: size, last }, Then::Read)
+        } else {
+            let asked = Asked::Begin(Begins::Bdat { size, last });
+            (State::Transaction(open), Then::Ask(Question::Begin, asked))
+        }
+    }
 }
 
 fn mail_first() -> Reply {
     reply::sequence("Say MAIL first")
-}
-
-/// Why no message may begin in `open`.
-fn no_message(open: &Transaction) -> Option<Reply> {
-    match (open.accepted, open.refused) {
-        (0, true) => Some(reply::no_recipients()),
-        (0, false) => Some(reply::sequence("Say RCPT first")),
-        _ => None,
-    }
-}
-
-fn data(open: &Transaction) -> Then {
-    if let Some(reply) = no_message(open) {
-        Then::Say(reply)
-    } else if open.message.is_some() {
-        Then::Say(reply::sequence("The message has begun with BDAT"))
-    } else if open.body == BodyType::BinaryMime {
-        Then::Say(reply::sequence("A message of BODY=BINARYMIME comes with BDAT"))
-    } else {
-        Then::Ask(Question::Begin, Asked::Begin(Begins::Data))
-    }
-}
-
-fn bdat(open: Box<Transaction>, size: u64, last: bool) -> (State, Then) {
-    if let Some(reply) = no_message(&open) {
-        (State::Transaction(open), Then::Drop(size, reply))
-    } else if open.message.is_some() {
-        (State::Chunk { open, size, left: size, last }, Then::Read)
-    } else {
-        let asked = Asked::Begin(Begins::Bdat { size, last });
-        (State::Transaction(open), Then::Ask(Question::Begin, asked))
-    }
 }
