@@ -134,6 +134,7 @@ impl Directory {
             Ok(empty)
         };
         while !store.write(Lane::Bulk, step).await? {}
+        self.recount().await?;
         tracing::info!(account = principal.name, "Account removed.");
         Ok(())
     }
@@ -156,8 +157,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes an app password, and gives it out this once. With `cram_md5` it is kept readable, which
-    /// that mechanism cannot do without.
+    /// Makes an app password, and gives it out this once. With `cram_md5` it is kept readable,
+    /// which that mechanism cannot do without.
     ///
     /// Errors: there is no such account, the label is taken or is none.
     pub async fn add_app_password(
@@ -193,6 +194,7 @@ impl Directory {
             row::add_credential(tx, &credential)
         };
         self.0.store.write(Lane::Quick, write).await?;
+        self.recount().await?;
         tracing::info!(account = principal.name, label, "App password added.");
         Ok(Secret::new(text))
     }
@@ -233,6 +235,7 @@ impl Directory {
             row::remove_credential(tx, found.ok_or(StoreError::Missing("app password"))?.id)
         };
         self.0.store.write(Lane::Quick, write).await?;
+        self.recount().await?;
         tracing::info!(account = principal.name, label, "App password revoked.");
         Ok(())
     }

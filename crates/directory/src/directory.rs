@@ -1,6 +1,7 @@
 //! The directory itself: what its questions share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mailwright_config::{CatchAll, Config};
@@ -59,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) checker: Checker,
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
+    /// Whether any app password can be used with CRAM-MD5; asked at each `EHLO`.
+    pub(crate) has_cram_md5: AtomicBool,
 }
 
 impl Directory {
@@ -70,13 +73,22 @@ impl Directory {
         let key =
             store.write(Lane::Quick, move |tx| row::constant(tx, "scram.decoy", &fresh)).await?;
         let key = key.try_into().map_err(|_bytes| StoreError::Corrupt("scram.decoy"))?;
+        let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
             checker: Checker::new(settings.checks_max, settings.cache)?,
             throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
             decoy: DecoyKey::new(key),
+            has_cram_md5,
             store,
             settings,
         })))
+    }
+
+    /// Looks again whether CRAM-MD5 is of use, after app passwords have changed.
+    pub(crate) async fn recount(&self) -> Result<(), StoreError> {
+        let has = self.0.store.read(row::has_cram_md5).await?;
+        self.0.has_cram_md5.store(has, Ordering::Relaxed);
+        Ok(())
     }
 
     pub(crate) fn id(&self, now: Timestamp) -> mailwright_words::Id {

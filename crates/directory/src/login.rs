@@ -4,12 +4,13 @@
 //! failures, and what a first login after an import leaves behind. It does no IO with the client.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mailwright_sasl::server::{Exchange, Facts, Input, Output};
 use mailwright_sasl::{ChannelBinding, Failure, Mechanism, Nonce, Secret};
 use mailwright_store::directory::{self as row, Credential, CredentialKind, Keys, Principal};
-use mailwright_store::{Lane, StoreError, Tx};
+use mailwright_store::{Lane, Tx};
 use mailwright_words::{Id, Timestamp};
 
 use crate::password::Stored;
@@ -77,18 +78,16 @@ pub struct Login {
 impl Directory {
     /// The mechanisms to offer on a connection, the strongest first; none where no password may
     /// come. CRAM-MD5 is among them when an account has a password for it.
-    ///
-    /// Errors: the store does not answer.
-    pub async fn mechanisms(&self, connection: &Connection) -> Result<Vec<Mechanism>, StoreError> {
+    pub fn mechanisms(&self, connection: &Connection) -> Vec<Mechanism> {
         if !connection.allows_login() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let cram_md5 = self.0.store.read(row::has_cram_md5).await?;
+        let cram_md5 = self.0.has_cram_md5.load(Ordering::Relaxed);
         let offered = |mechanism: &Mechanism| match mechanism {
             Mechanism::CramMd5 => cram_md5,
             mechanism => !mechanism.is_bound() || connection.binding.is_some(),
         };
-        Ok(Mechanism::ALL.into_iter().filter(offered).collect())
+        Mechanism::ALL.into_iter().filter(offered).collect()
     }
 }
 
@@ -240,9 +239,9 @@ impl Login {
     /// The candidate's passwords for CRAM-MD5; only their credentials are left.
     fn readable(&mut self) -> Vec<Secret> {
         let Some((_, credentials)) = &mut self.candidate else { return Vec::new() };
-        credentials.retain(|row| row.keys.cram_md5.is_some());
         let text = |row: &Credential| String::from_utf8(row.keys.cram_md5.clone()?).ok();
-        credentials.iter().map(|row| Secret::new(text(row).unwrap_or_default())).collect()
+        credentials.retain(|row| text(row).is_some());
+        credentials.iter().filter_map(text).map(Secret::new).collect()
     }
 
     async fn done(
