@@ -1,1 +1,22 @@
 //! The last step: into a mailbox, or to another server.
+//!
+//! [`Deliverer::attempt`] tries each recipient of a job once and says what became of it; when to
+//! try again is the queue's to decide. Connections and lookups come through [`Network`] and
+//! [`Names`].
+//! Source: RFC 5321, RFC 2033, RFC 7505.
+
+mod connection;
+mod convert;
+#[cfg(test)]
+mod fake;
+mod mx;
+mod network;
+mod outcome;
+mod pool;
+mod relay;
+mod route;
+
+pub use mx::{Answer, Names, Server, Unroutable};
+pub use network::{Network, Secured, Stream};
+pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
+pub use relay::{Deliverer, Setup};

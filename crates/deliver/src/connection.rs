@@ -1,0 +1,383 @@
+//! A connection to a host: the pure session, its socket, its deadlines.
+//!
+//! Each wait for a reply has one deadline, which an octet now and then does not move.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use mailwright_config::TlsNeed;
+use mailwright_sasl::client::{Exchange, choose};
+use mailwright_sasl::{ChannelBinding, Nonce};
+use mailwright_smtp::client::{
+    Event, Failure, Lacking, Loss, Phase, Session, Settings, Step, Transaction, Verdict,
+};
+use mailwright_words::reply::Reply;
+
+use crate::network::{Network, Stream};
+use crate::outcome::Content;
+use crate::route::Target;
+
+/// Octets read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// How long a host that no longer reads may take for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why a host could not be spoken with.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Fault {
+    /// No connection.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The handshake broke.
+    #[error("the TLS handshake broke: {0}")]
+    Handshake(String),
+    /// TLS is needed, and not to be had.
+    #[error("the host does not offer the TLS that its route needs")]
+    NoTls,
+    /// The host does not want us.
+    #[error("the host refused {0}")]
+    Refused(Phase, Reply),
+    /// The connection was lost.
+    #[error(transparent)]
+    Lost(#[from] Loss),
+    /// No way to log in: nothing in common, or not over this connection.
+    #[error("the host offers no way to log in that this connection allows")]
+    NoLogin,
+    /// The host does not take our login, or could not prove itself.
+    #[error("the login was refused")]
+    Login(Reply),
+    /// We reached ourselves.
+    #[error("mail loops back to this server")]
+    Loop,
+}
+
+/// An open connection.
+pub(crate) struct Connection {
+    session: Session,
+    stream: Option<Box<dyn Stream>>,
+    buffer: Vec<u8>,
+    /// Where the host is.
+    pub(crate) address: SocketAddr,
+    /// Version and cipher.
+    pub(crate) tls: Option<String>,
+    /// Certificate looked at.
+    verified: bool,
+    binding: ChannelBinding,
+    /// When it was made.
+    pub(crate) made: Instant,
+    /// Since when it has no work.
+    pub(crate) idle: Instant,
+    /// Transactions so far.
+    pub(crate) used: usize,
+}
+
+/// How to open a connection.
+pub(crate) struct Opening<'a> {
+    pub(crate) network: &'a dyn Network,
+    pub(crate) settings: Settings,
+    pub(crate) connect_timeout: Duration,
+    /// Leave STARTTLS out, because its handshake broke before.
+    pub(crate) plain: bool,
+}
+
+impl Connection {
+    /// Connects to one of `addresses`, and introduces us, with TLS and login as `target` needs.
+    ///
+    /// Errors: [`Fault`], with the conversation so far and the address it came to.
+    pub(crate) async fn open(
+        opening: &Opening<'_>,
+        target: &Target,
+        addresses: &[SocketAddr],
+    ) -> Result<Self, (Fault, Option<SocketAddr>, String)> {
+        let (stream, address) = opening
+            .network
+            .dial(addresses, opening.connect_timeout)
+            .await
+            .map_err(|error| (Fault::Connect(error.to_string()), None, String::new()))?;
+        let now = Instant::now();
+        let mut connection = Self {
+            session: Session::new(opening.settings.clone()),
+            stream: Some(stream),
+            buffer: vec![0; READ_BYTES],
+            address,
+            tls: None,
+            verified: false,
+            binding: ChannelBinding::default(),
+            made: now,
+            idle: now,
+            used: 0,
+        };
+        connection.session.note(&format!("connected to {} at {address}", target.name));
+        match connection.introduce(opening, target).await {
+            Ok(()) => Ok(connection),
+            Err(fault) => {
+                let conversation = connection.conversation();
+                if connection.session.is_ready() {
+                    connection.quit().await;
+                }
+                Err((fault, Some(address), conversation))
+            }
+        }
+    }
+
+    /// What was said, for the operator.
+    pub(crate) fn conversation(&self) -> String {
+        self.session.conversation()
+    }
+
+    /// Most recipients of one transaction that the host takes.
+    pub(crate) fn recipients_max(&self) -> Option<usize> {
+        self.session.capabilities().recipients_max
+    }
+
+    /// Whether another transaction may follow.
+    pub(crate) fn is_ready(&self) -> bool {
+        let limit = self.session.capabilities().transactions_max;
+        self.session.is_ready() && limit.is_none_or(|limit| self.used < limit)
+    }
+
+    /// Whether the host promises reports.
+    pub(crate) fn has_dsn(&self) -> bool {
+        self.session.capabilities().dsn
+    }
+
+    /// What the host can do.
+    pub(crate) fn capabilities(&self) -> &mailwright_smtp::client::Capabilities {
+        self.session.capabilities()
+    }
+
+    async fn introduce(&mut self, opening: &Opening<'_>, target: &Target) -> Result<(), Fault> {
+        if target.implicit_tls {
+            self.secure(opening, target).await?;
+        }
+        let plain = opening.plain || target.tls == TlsNeed::None;
+        loop {
+            match self.advance().await {
+                Step::Ready => {
+                    if target.found && self.is_named(&opening.settings.hostname) {
+                        return Err(Fault::Loop);
+                    }
+                    let offered = self.session.capabilities().starttls;
+                    if self.tls.is_none() && offered && !plain {
+                        self.session.start_tls();
+                        continue;
+                    }
+                    self.check_tls(target)?;
+                    return self.login(target).await;
+                }
+                Step::TlsRefused(_) => {
+                    self.check_tls(target)?;
+                    return self.login(target).await;
+                }
+                Step::StartTls => {
+                    self.secure(opening, target).await?;
+                    self.session.tls();
+                }
+                step => return Err(fault(step)),
+            }
+        }
+    }
+
+    fn is_named(&self, hostname: &str) -> bool {
+        self.session.greeting_name().is_some_and(|name| name.eq_ignore_ascii_case(hostname))
+    }
+
+    fn check_tls(&self, target: &Target) -> Result<(), Fault> {
+        let needed = matches!(target.tls, TlsNeed::Required | TlsNeed::Verified);
+        if needed && self.tls.is_none() { Err(Fault::NoTls) } else { Ok(()) }
+    }
+
+    async fn secure(&mut self, opening: &Opening<'_>, target: &Target) -> Result<(), Fault> {
+        let Some(stream) = self.stream.take() else { return Err(Fault::NoTls) };
+        let verify = target.tls == TlsNeed::Verified;
+        let handshake = opening.network.secure(stream, &target.name, verify);
+        let secured = match timeout(self.session.timeout(), handshake).await {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(error)) => return Err(Fault::Handshake(error.to_string())),
+            Err(_) => return Err(Fault::Handshake("it took too long".to_owned())),
+        };
+        self.session.note(&secured.summary);
+        self.stream = Some(secured.stream);
+        self.tls = Some(secured.summary);
+        self.verified = verify;
+        self.binding = secured.binding;
+        Ok(())
+    }
+
+    /// Logs in where the route says so: over verified TLS, or to loopback.
+    async fn login(&mut self, target: &Target) -> Result<(), Fault> {
+        let Some(login) = target.login.clone() else { return Ok(()) };
+        let private = self.verified || self.address.ip().is_loopback();
+        if !private {
+            return Err(Fault::NoLogin);
+        }
+        let offered = self.session.capabilities().auth.clone();
+        let mechanism = choose(offered.iter().map(String::as_str), &self.binding, private)
+            .ok_or(Fault::NoLogin)?;
+        let Ok(nonce) = Nonce::random() else { return Err(Fault::NoLogin) };
+        let mut exchange = Exchange::new(mechanism, login, self.binding.clone(), nonce);
+        let initial = exchange.initial();
+        self.session.authenticate(mechanism.name(), initial);
+        loop {
+            match self.advance().await {
+                Step::Challenge(challenge) => {
+                    let response = exchange.step(&challenge).ok();
+                    self.session.respond(response.as_deref());
+                }
+                Step::Authenticated(_) if exchange.is_complete() => return Ok(()),
+                Step::Authenticated(reply) | Step::AuthRefused(reply) => {
+                    return Err(Fault::Login(reply));
+                }
+                step => return Err(fault(step)),
+            }
+        }
+    }
+
+    /// One transaction. `None` in place of verdicts: the message could not be read, which is our
+    /// fault, and the connection is gone.
+    ///
+    /// Errors: [`Lacking`]; the connection is as it was.
+    pub(crate) async fn send(
+        &mut self,
+        transaction: Transaction,
+        content: &dyn Content,
+    ) -> Result<Vec<Verdict>, Lacking> {
+        let count = transaction.envelope.recipients.len();
+        self.session.begin(transaction)?;
+        self.used = self.used.saturating_add(1);
+        loop {
+            match self.advance().await {
+                Step::Body => self.stream_body(content).await,
+                Step::Done(verdicts) => {
+                    self.idle = Instant::now();
+                    return Ok(verdicts);
+                }
+                step => {
+                    let verdict = match fault(step) {
+                        Fault::Refused(_, reply) => Verdict::Refused(reply),
+                        Fault::Lost(loss) => Verdict::Lost(loss),
+                        _ => Verdict::Lost(Loss {
+                            phase: Phase::Idle,
+                            cause: mailwright_smtp::client::Cause::Closed,
+                        }),
+                    };
+                    return Ok(vec![verdict; count]);
+                }
+            }
+        }
+    }
+
+    /// Whether the host has hung up, or says something unasked, while there was no work.
+    pub(crate) async fn is_stale(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else { return true };
+        // Nothing to read is the good case: the host waits.
+        timeout(Duration::ZERO, stream.read(&mut self.buffer)).await.is_ok()
+    }
+
+    /// Takes leave.
+    pub(crate) async fn quit(mut self) {
+        if !self.session.is_ready() {
+            return;
+        }
+        self.session.quit();
+        while self.advance().await != Step::Close {}
+        if let Some(mut stream) = self.stream.take() {
+            let end = timeout(LAST_WORDS, stream.shutdown()).await;
+            tracing::trace!(?end, "Connection closed.");
+        }
+    }
+
+    async fn stream_body(&mut self, content: &dyn Content) {
+        let mut pieces = match content.open().await {
+            Ok(pieces) => pieces,
+            Err(error) => return self.unreadable(&error),
+        };
+        let mut out = Vec::new();
+        loop {
+            out.clear();
+            match pieces.next().await {
+                Ok(Some(piece)) => self.session.body(&piece, &mut out),
+                Ok(None) => break,
+                Err(error) => return self.unreadable(&error),
+            }
+            if !self.write(&out).await {
+                return;
+            }
+        }
+        self.session.body_end(&mut out);
+        self.write(&out).await;
+    }
+
+    /// A message that cannot be read is not ended: the connection is given up instead.
+    fn unreadable(&mut self, error: &std::io::Error) {
+        tracing::error!(%error, "Message could not be read for delivery.");
+        self.session.event(Event::Abandon);
+    }
+
+    /// Does what the session says, until it wants something of us.
+    async fn advance(&mut self) -> Step {
+        let mut seen = self.session.progress();
+        let mut deadline = None;
+        loop {
+            match self.session.next() {
+                Some(Step::Write(bytes)) => {
+                    self.write(&bytes).await;
+                }
+                Some(step) => return step,
+                None => {
+                    if self.session.progress() != seen {
+                        seen = self.session.progress();
+                        deadline = None;
+                    }
+                    let until = Instant::now() + self.session.timeout();
+                    self.read(*deadline.get_or_insert(until)).await;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, deadline: Instant) {
+        let Some(stream) = &mut self.stream else { return self.session.event(Event::Eof) };
+        match timeout_at(deadline, stream.read(&mut self.buffer)).await {
+            Ok(Ok(count)) if count > 0 => {
+                self.session.feed(self.buffer.get(..count).unwrap_or_default());
+            }
+            Ok(_) => self.session.event(Event::Eof),
+            Err(_) => self.session.event(Event::TimedOut),
+        }
+    }
+
+    /// Writes; says whether it worked. A host that stopped reading may have said why.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let limit = self.session.timeout();
+        let written = timeout(limit, async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        })
+        .await;
+        match written {
+            Ok(Ok(())) => return true,
+            Ok(Err(_)) => {
+                let last = timeout(LAST_WORDS, stream.read(&mut self.buffer)).await;
+                if let Ok(Ok(count)) = last {
+                    self.session.feed(self.buffer.get(..count).unwrap_or_default());
+                }
+                self.session.event(Event::Eof);
+            }
+            Err(_) => self.session.event(Event::TimedOut),
+        }
+        false
+    }
+}
+
+fn fault(step: Step) -> Fault {
+    match step {
+        Step::Failed(Failure::Refused(phase, reply)) => Fault::Refused(phase, reply),
+        Step::Failed(Failure::Lost(loss)) => Fault::Lost(loss),
+        _ => Fault::Connect("the session ended".to_owned()),
+    }
+}

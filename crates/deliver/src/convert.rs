@@ -1,0 +1,120 @@
+//! Makes a message fit a host that takes less than it needs, as far as that changes no meaning.
+//!
+//! Parts with octets over 127 get a content transfer encoding. What somebody has signed is left
+//! alone, and so is what is not clear: it is refused with 5.6.3 instead. Reading is bounded; a
+//! message over the bound is not converted.
+//! Source: RFC 6152 section 3, RFC 2045 section 6, RFC 6531 section 3.6.
+
+mod encoding;
+mod part;
+
+use std::io;
+use std::sync::Arc;
+
+use mailwright_smtp::client::Capabilities;
+use mailwright_words::envelope::{BodyType, Envelope};
+use mailwright_words::status::Status;
+
+use crate::outcome::{Content, Later, Outcome, Pieces, Reason};
+
+/// Octets of a message up to which it is converted.
+const CONVERT_MAX: u64 = 32 * 1024 * 1024;
+
+/// The envelope and bytes for a host of these `capabilities`.
+///
+/// Errors: the outcome for all recipients when the message cannot be made to fit.
+pub(crate) async fn fit(
+    mut envelope: Envelope,
+    content: Arc<dyn Content>,
+    capabilities: &Capabilities,
+) -> Result<(Envelope, Arc<dyn Content>), Outcome> {
+    let needs_utf8 = envelope.smtputf8 && !capabilities.smtputf8;
+    let needs_octets = match envelope.body {
+        BodyType::SevenBit => false,
+        BodyType::EightBitMime => !capabilities.eight_bit_mime,
+        BodyType::BinaryMime => !capabilities.binary_mime,
+    };
+    if !needs_utf8 && !needs_octets {
+        return Ok((envelope, content));
+    }
+    if content.size() > CONVERT_MAX {
+        return Err(refuse(Status::new(5, 6, 3), "the message is too large to be converted"));
+    }
+    let bytes = read(content.as_ref()).await.map_err(|error| unreadable(&error))?;
+    if needs_utf8 {
+        if !is_ascii(&envelope) || !part::header(&bytes).is_ascii() {
+            let text = "the host does not take internationalised messages";
+            return Err(refuse(Status::new(5, 6, 7), text));
+        }
+        envelope.smtputf8 = false;
+    }
+    if !needs_octets {
+        return Ok((envelope, content));
+    }
+    if envelope.body == BodyType::BinaryMime && part::has_clean_lines(&bytes) {
+        envelope.body = BodyType::EightBitMime;
+        if capabilities.eight_bit_mime {
+            return Ok((envelope, content));
+        }
+    }
+    let converted = part::message(&bytes).ok_or_else(|| {
+        refuse(Status::new(5, 6, 3), "the host takes 7-bit messages only; this one is not")
+    })?;
+    envelope.body = BodyType::SevenBit;
+    Ok((envelope, Arc::new(Converted(Arc::from(converted)))))
+}
+
+fn is_ascii(envelope: &Envelope) -> bool {
+    let from = match &envelope.from {
+        mailwright_words::address::ReversePath::Null => true,
+        mailwright_words::address::ReversePath::Sender(address) => address.is_ascii(),
+    };
+    from && envelope.recipients.iter().all(|recipient| recipient.address.is_ascii())
+}
+
+fn refuse(status: Status, text: &str) -> Outcome {
+    Outcome::Failed(Reason::ours(554, status, text))
+}
+
+fn unreadable(error: &io::Error) -> Outcome {
+    tracing::error!(%error, "Message could not be read for delivery.");
+    Outcome::Deferred(Reason::ours(451, Status::new(4, 3, 0), "the message could not be read"))
+}
+
+async fn read(content: &dyn Content) -> io::Result<Vec<u8>> {
+    let mut pieces = content.open().await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// A converted message, in memory.
+#[derive(Debug)]
+struct Converted(Arc<[u8]>);
+
+impl Content for Converted {
+    fn size(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
+        let pieces: Box<dyn Pieces> = Box::new(Remaining { bytes: Arc::clone(&self.0), at: 0 });
+        Box::pin(async move { Ok(pieces) })
+    }
+}
+
+struct Remaining {
+    bytes: Arc<[u8]>,
+    at: usize,
+}
+
+impl Pieces for Remaining {
+    fn next(&mut self) -> Later<'_, io::Result<Option<Vec<u8>>>> {
+        let end = self.at.saturating_add(64 * 1024).min(self.bytes.len());
+        let piece = self.bytes.get(self.at..end).unwrap_or_default().to_vec();
+        self.at = end;
+        Box::pin(async move { Ok(Some(piece).filter(|piece| !piece.is_empty())) })
+    }
+}

@@ -1,0 +1,89 @@
+//! Servers of domains, from invented records.
+
+use crate::fake::Zone;
+
+use super::*;
+
+async fn find(zone: &Zone, domain: &str) -> Result<Vec<String>, (u16, String)> {
+    let mut number = 0;
+    let mut random = || {
+        number += 1;
+        number
+    };
+    let domain = Domain::parse(domain).unwrap();
+    servers(zone, &domain, "me.example", 5, &mut random)
+        .await
+        .map(|servers| servers.into_iter().map(|server| server.name).collect())
+        .map_err(|error| {
+            let reply = error.reason().reply;
+            (reply.code, reply.status.unwrap().to_string())
+        })
+}
+
+fn zone() -> Zone {
+    Zone::default()
+        .mx("x.example", &[(20, "b.x.example"), (10, "A.x.example."), (20, "c.x.example")])
+        .mx("null.example", &[(0, ".")])
+        .mx("ours.example", &[(10, "me.example"), (20, "b.x.example")])
+        .mx("backup.example", &[(10, "b.x.example"), (20, "me.example"), (30, "c.x.example")])
+        .mx("hollow.example", &[(10, "nowhere.example")])
+        .mx("half.example", &[(10, "nowhere.example"), (20, "b.x.example")])
+        .mx("shaky.example", &[(10, "servfail.example")])
+        .address("a.x.example", "192.0.2.1")
+        .address("b.x.example", "192.0.2.2")
+        .address("b.x.example", "2001:db8::2")
+        .address("c.x.example", "192.0.2.3")
+        .address("implicit.example", "192.0.2.4")
+        .no_data("text-only.example")
+        .temporary("servfail.example")
+}
+
+#[tokio::test]
+async fn servers_come_by_preference() {
+    let zone = zone();
+    assert_eq!(
+        find(&zone, "x.example").await.unwrap(),
+        ["a.x.example", "b.x.example", "c.x.example"]
+    );
+    assert_eq!(find(&zone, "implicit.example").await.unwrap(), ["implicit.example"]);
+    assert_eq!(find(&zone, "half.example").await.unwrap(), ["b.x.example"]);
+    assert_eq!(find(&zone, "[192.0.2.9]").await.unwrap(), ["[192.0.2.9]"]);
+    assert_eq!(find(&zone, "backup.example").await.unwrap(), ["b.x.example"], "none behind us");
+}
+
+#[tokio::test]
+async fn negative_answers_are_told_apart() {
+    let zone = zone();
+    for (domain, code, status) in [
+        ("null.example", 556, "5.1.10"),
+        ("gone.example", 550, "5.1.2"),
+        ("text-only.example", 550, "5.4.4"),
+        ("hollow.example", 550, "5.4.4"),
+        ("ours.example", 550, "5.4.6"),
+        ("servfail.example", 451, "4.4.3"),
+        ("shaky.example", 451, "4.4.3"),
+    ] {
+        assert_eq!(find(&zone, domain).await, Err((code, status.to_owned())), "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn equals_are_shuffled_and_six_comes_first() {
+    let zone = zone();
+    let mut number = 10;
+    let mut random = || {
+        number -= 1;
+        number
+    };
+    let domain = Domain::parse("x.example").unwrap();
+    let servers = servers(&zone, &domain, "me.example", 5, &mut random).await.unwrap();
+    let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
+    assert_eq!(names, ["a.x.example", "c.x.example", "b.x.example"]);
+    assert!(servers[2].addresses[0].is_ipv6());
+}
+
+#[tokio::test]
+async fn a_configured_host_without_address_is_our_fault() {
+    assert!(named(&zone(), "gone.example").await.unwrap_err().is_temporary());
+    assert_eq!(named(&zone(), "[2001:db8::1]").await.unwrap().addresses.len(), 1);
+}

@@ -1,0 +1,260 @@
+//! Relay: one attempt to give a message to a domain's servers, host by host.
+//!
+//! Hosts that cannot be spoken with are passed over for the next one; what a host says about a
+//! recipient is its answer. Nothing here waits for another day: that is the queue's.
+//! Source: RFC 5321 section 5.1.
+
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use mailwright_config::{Host, Relay, Route, TlsNeed};
+use mailwright_smtp::client::{Settings, Transaction, Verdict};
+use mailwright_smtp::reply::Bounds;
+use mailwright_words::address::Domain;
+
+use crate::connection::{Connection, Fault, Opening};
+use crate::convert;
+use crate::mx::{self, Names, Unroutable};
+use crate::network::Network;
+use crate::outcome::{Job, RecipientOutcome};
+use crate::pool::{Key, Pool};
+use crate::route::{Target, route};
+
+use run::Run;
+
+/// How long a broken STARTTLS is remembered.
+const BROKEN_TLS: Duration = Duration::from_hours(1);
+/// Hosts whose STARTTLS is remembered as broken.
+const BROKEN_MAX: usize = 1000;
+
+/// What a deliverer is made of.
+#[derive(Clone)]
+pub struct Setup {
+    /// Our name, as `EHLO` says it and as others' MX records have it.
+    pub hostname: String,
+    /// How messages leave.
+    pub relay: Relay,
+    /// Next hops by domain.
+    pub routes: BTreeMap<String, Route>,
+    /// Where we listen: mail that would go there loops.
+    pub listeners: Vec<SocketAddr>,
+    /// The DNS.
+    pub names: Arc<dyn Names>,
+    /// The network.
+    pub network: Arc<dyn Network>,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("hostname", &self.hostname).finish_non_exhaustive()
+    }
+}
+
+/// Gives messages to other servers. Shared by all attempts; it owns the idle connections.
+pub struct Deliverer {
+    setup: Setup,
+    pool: Pool,
+    broken: Mutex<HashMap<String, Instant>>,
+}
+
+impl fmt::Debug for Deliverer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliverer").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+impl Deliverer {
+    /// A deliverer with no connection yet.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, pool: Pool::default(), broken: Mutex::default() }
+    }
+
+    /// The configured route of a domain, with the limits that the queue keeps.
+    pub fn route(&self, domain: &Domain) -> Option<&Route> {
+        route(&self.setup.routes, domain)
+    }
+
+    /// Closes connections that have been idle too long. To be called every second or so.
+    pub fn sweep(&self) {
+        self.pool.sweep(&self.setup.relay);
+    }
+
+    /// Tries every recipient of `job` once: one outcome each, in their order.
+    pub async fn attempt(&self, job: Job) -> Vec<RecipientOutcome> {
+        let route = route(&self.setup.routes, &job.domain).cloned().unwrap_or_default();
+        let domain = job.domain.clone();
+        let mut run = Run::new(job);
+        if route.hosts.is_empty() {
+            let tls = route.tls.unwrap_or(self.setup.relay.tls);
+            match self.found(&domain, tls).await {
+                Ok(targets) => self.hosts(&targets, &mut run).await,
+                Err(error) => run.unroutable(&error, route.backup.is_empty()),
+            }
+        } else {
+            self.set(&route.hosts, &mut run).await;
+        }
+        if run.may_try_others() {
+            self.set(&route.backup, &mut run).await;
+        }
+        run.finish()
+    }
+
+    async fn found(&self, domain: &Domain, tls: TlsNeed) -> Result<Vec<Target>, Unroutable> {
+        let Setup { relay, names, hostname, .. } = &self.setup;
+        let mut random = || getrandom::u32().unwrap_or_default();
+        let servers =
+            mx::servers(names.as_ref(), domain, hostname, relay.hosts_max, &mut random).await?;
+        Ok(servers.into_iter().map(|server| Target::found(server, relay, tls)).collect())
+    }
+
+    /// Servers that were set, one after another.
+    async fn set(&self, hosts: &[Host], run: &mut Run) {
+        for host in hosts {
+            if !run.may_try_others() {
+                return;
+            }
+            match mx::named(self.setup.names.as_ref(), &host.host).await {
+                Ok(server) => self.host(&Target::set(&server, host), run).await,
+                Err(error) => run.unroutable(&error, false),
+            }
+        }
+    }
+
+    async fn hosts(&self, targets: &[Target], run: &mut Run) {
+        for target in targets {
+            if !run.may_try_others() {
+                return;
+            }
+            self.host(target, run).await;
+        }
+    }
+
+    /// One host, address by address.
+    async fn host(&self, target: &Target, run: &mut Run) {
+        let mut left = target.addresses.clone();
+        left.retain(|address| !self.is_own(*address));
+        if left.is_empty() {
+            return run.fault(target, &Fault::Loop, "");
+        }
+        let key = Key::of(target);
+        if let Some(connection) = self.pool.take(&key, &self.setup.relay).await {
+            self.use_up(connection, target, key.clone(), run).await;
+        }
+        while !left.is_empty() && run.may_try_others() {
+            match self.open(target, &left).await {
+                Ok(connection) => {
+                    left.retain(|address| *address != connection.address);
+                    self.use_up(connection, target, key.clone(), run).await;
+                }
+                Err((fault, address, conversation)) => {
+                    run.fault(target, &fault, &conversation);
+                    left.retain(|one| address.is_some_and(|address| *one != address));
+                }
+            }
+        }
+    }
+
+    /// Opens a connection; without TLS when its handshake breaks and nobody asked for it.
+    async fn open(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+    ) -> Result<Connection, (Fault, Option<SocketAddr>, String)> {
+        let mut opening = self.opening(target);
+        let (fault, address, conversation) =
+            match Connection::open(&opening, target, addresses).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+        let may_be_plain = target.tls == TlsNeed::Opportunistic && !target.implicit_tls;
+        match (&fault, address) {
+            (Fault::Handshake(why), Some(address)) if may_be_plain && !opening.plain => {
+                tracing::warn!(host = target.name, %address, why, "TLS is broken; going on without.");
+                self.remember_broken(&target.name);
+                opening.plain = true;
+                Connection::open(&opening, target, &[address]).await
+            }
+            _ => Err((fault, address, conversation)),
+        }
+    }
+
+    fn opening(&self, target: &Target) -> Opening<'_> {
+        let relay = &self.setup.relay;
+        Opening {
+            network: self.setup.network.as_ref(),
+            settings: Settings {
+                hostname: self.setup.hostname.clone(),
+                lmtp: target.lmtp,
+                command_timeout: relay.command_timeout,
+                final_timeout: relay.final_timeout,
+                bounds: Bounds::default(),
+            },
+            connect_timeout: relay.connect_timeout,
+            plain: target.tls == TlsNeed::Opportunistic && self.is_broken(&target.name),
+        }
+    }
+
+    /// Sends to all that are left over one connection, which is kept for others afterwards.
+    async fn use_up(&self, mut connection: Connection, target: &Target, key: Key, run: &mut Run) {
+        let relay = &self.setup.relay;
+        let most = connection.recipients_max().unwrap_or(usize::MAX).min(relay.recipients_max);
+        while connection.is_ready() && connection.used < relay.messages_per_connection_max {
+            let Some((indices, envelope)) = run.next(most.max(1)) else { break };
+            let content = run.content();
+            let capabilities = connection.capabilities().clone();
+            let fitted = convert::fit(envelope, content, &capabilities).await;
+            let (envelope, content) = match fitted {
+                Ok(fitted) => fitted,
+                Err(refusal) => {
+                    run.refused_by_us(&indices, &refusal);
+                    continue;
+                }
+            };
+            let transaction = Transaction { envelope, bytes: content.size() };
+            match connection.send(transaction, content.as_ref()).await {
+                Ok(verdicts) => run.verdicts(&indices, verdicts, target, &connection),
+                Err(lacking) => run.lacking(&indices, lacking, target),
+            }
+        }
+        run.said(&connection.conversation());
+        self.pool.put(key, connection, relay);
+    }
+
+    /// Whether mail to `address` would come back to us. A listener on all addresses has loopback;
+    /// behind its other addresses our greeting gives us away.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        self.setup.listeners.iter().any(|own| {
+            let everywhere = own.ip().is_unspecified() && address.ip().is_loopback();
+            own.port() == address.port() && (own.ip() == address.ip() || everywhere)
+        })
+    }
+
+    fn is_broken(&self, host: &str) -> bool {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.get(host).is_some_and(|until| *until > Instant::now())
+    }
+
+    fn remember_broken(&self, host: &str) {
+        let now = Instant::now();
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.retain(|_, until| *until > now);
+        if broken.len() < BROKEN_MAX {
+            broken.insert(host.to_owned(), now + BROKEN_TLS);
+        }
+    }
+}
+
+/// Whether a reply said only that a transaction has too many recipients.
+fn is_too_many(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Refused(reply) if reply.code == 452)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! The book of one attempt: who is settled, who is left, what was said.
+
+use std::sync::Arc;
+
+use mailwright_smtp::client::{Lacking, Loss, Phase, Verdict};
+use mailwright_words::envelope::Envelope;
+use mailwright_words::reply::Reply;
+use mailwright_words::status::Status;
+
+use crate::connection::{Connection, Fault};
+use crate::mx::Unroutable;
+use crate::outcome::{Contact, Content, Job, Outcome, Reason, RecipientOutcome};
+use crate::route::Target;
+
+use super::is_too_many;
+
+/// Octets of conversation kept over all hosts of an attempt.
+const CONVERSATION_MAX: usize = 64 * 1024;
+
+pub(super) struct Run {
+    job: Job,
+    outcomes: Vec<Option<Outcome>>,
+    contact: Contact,
+    /// What stands against those that are left, and whether it is permanent.
+    trouble: Option<Reason>,
+    /// Whether any trouble was one that may pass.
+    temporary: bool,
+    conversation: String,
+}
+
+impl Run {
+    pub(super) fn new(job: Job) -> Self {
+        Self {
+            outcomes: vec![None; job.envelope.recipients.len()],
+            job,
+            contact: Contact::None,
+            trouble: None,
+            temporary: false,
+            conversation: String::new(),
+        }
+    }
+
+    pub(super) fn content(&self) -> Arc<dyn Content> {
+        Arc::clone(&self.job.content)
+    }
+
+    /// Whether somebody is left for another host.
+    pub(super) fn may_try_others(&self) -> bool {
+        self.outcomes.iter().any(Option::is_none)
+    }
+
+    /// The next recipients that are left, and an envelope of them.
+    pub(super) fn next(&self, most: usize) -> Option<(Vec<usize>, Envelope)> {
+        let open = self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_none());
+        let indices: Vec<usize> = open.map(|(index, _)| index).take(most).collect();
+        if indices.is_empty() {
+            return None;
+        }
+        let mut envelope = self.job.envelope.clone();
+        envelope.recipients =
+            indices.iter().filter_map(|i| self.job.envelope.recipients.get(*i).cloned()).collect();
+        Some((indices, envelope))
+    }
+
+    /// The domain, or a server that was set, could not be found. `last` when no other is there.
+    pub(super) fn unroutable(&mut self, error: &Unroutable, last: bool) {
+        let reason = error.reason();
+        if error.is_temporary() {
+            self.trouble(reason, true);
+        } else if last {
+            self.settle_rest(&Outcome::Failed(reason));
+        } else {
+            self.trouble(reason, false);
+        }
+    }
+
+    /// A host could not be spoken with.
+    pub(super) fn fault(&mut self, target: &Target, fault: &Fault, conversation: &str) {
+        if self.contact == Contact::None && !matches!(fault, Fault::Loop) {
+            self.contact = Contact::Failed;
+        }
+        let text = format!("{}: {fault}", target.name);
+        let mut reason = match fault {
+            Fault::Connect(_) => Reason::ours(451, Status::new(4, 4, 1), text),
+            Fault::Lost(_) => Reason::ours(451, Status::new(4, 4, 2), text),
+            Fault::Handshake(_) | Fault::NoTls => Reason::ours(451, Status::new(4, 7, 5), text),
+            // The operator has to see to it; the senders can do nothing.
+            Fault::NoLogin | Fault::Login(_) => Reason::ours(451, Status::new(4, 7, 8), text),
+            Fault::Loop => Reason::ours(550, Status::new(5, 4, 6), text),
+            Fault::Refused(_, reply) => Reason { reply: reply.clone(), host: None },
+        };
+        reason.host = Some(target.name.clone());
+        if conversation.is_empty() {
+            self.said(&format!("*  {}: {fault}\n", target.name));
+        } else {
+            self.said(conversation);
+        }
+        let temporary = !reason.reply.is_permanent();
+        self.trouble(reason, temporary);
+    }
+
+    /// What a host said to a transaction.
+    pub(super) fn verdicts(
+        &mut self,
+        indices: &[usize],
+        verdicts: Vec<Verdict>,
+        target: &Target,
+        connection: &Connection,
+    ) {
+        self.contact = Contact::Made;
+        let host = format!("{} [{}]", target.name, connection.address.ip());
+        let some_taken = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted(_)));
+        for (index, verdict) in indices.iter().zip(verdicts) {
+            // Those that were too many for this transaction go into the next.
+            if some_taken && connection.is_ready() && is_too_many(&verdict) {
+                continue;
+            }
+            let outcome = match verdict {
+                Verdict::Accepted(reply) => Some(Outcome::Relayed {
+                    reply,
+                    host: host.clone(),
+                    tls: connection.tls.clone(),
+                    dsn: connection.has_dsn(),
+                }),
+                Verdict::Refused(reply) => self.refused(reply, &host),
+                Verdict::Lost(loss) => self.lost(loss, &host),
+            };
+            if let Some(slot) = self.outcomes.get_mut(*index) {
+                *slot = outcome;
+            }
+        }
+    }
+
+    /// A host said no: for good, for now, or (421) to the whole session.
+    fn refused(&mut self, reply: Reply, host: &str) -> Option<Outcome> {
+        let (code, permanent) = (reply.code, reply.is_permanent());
+        let reason = Reason { reply, host: Some(host.to_owned()) };
+        if code == 421 {
+            self.trouble(reason, true);
+            return None;
+        }
+        Some(if permanent { Outcome::Failed(reason) } else { Outcome::Deferred(reason) })
+    }
+
+    /// Before the message was sent another host may be asked; afterwards this one may have it.
+    fn lost(&mut self, loss: Loss, host: &str) -> Option<Outcome> {
+        let mut reason =
+            Reason::ours(451, Status::new(4, 4, 2), format!("{host}: connection lost: {loss}"));
+        reason.host = Some(host.to_owned());
+        if matches!(loss.phase, Phase::Body | Phase::Final) {
+            return Some(Outcome::Deferred(reason));
+        }
+        self.trouble(reason, true);
+        None
+    }
+
+    /// The message cannot be made to fit the host.
+    pub(super) fn refused_by_us(&mut self, indices: &[usize], outcome: &Outcome) {
+        self.contact = Contact::Made;
+        for index in indices {
+            if let Some(slot) = self.outcomes.get_mut(*index) {
+                *slot = Some(outcome.clone());
+            }
+        }
+    }
+
+    /// The host cannot take such a message.
+    pub(super) fn lacking(&mut self, indices: &[usize], lacking: Lacking, target: &Target) {
+        let (code, status) = match lacking {
+            Lacking::Size(_) => (552, Status::new(5, 3, 4)),
+            Lacking::Smtputf8 => (553, Status::new(5, 6, 7)),
+            Lacking::EightBitMime | Lacking::BinaryMime => (554, Status::new(5, 6, 3)),
+        };
+        let mut reason = Reason::ours(code, status, format!("{}: {lacking}", target.name));
+        reason.host = Some(target.name.clone());
+        self.refused_by_us(indices, &Outcome::Failed(reason));
+    }
+
+    pub(super) fn said(&mut self, conversation: &str) {
+        let room = CONVERSATION_MAX.saturating_sub(self.conversation.len());
+        self.conversation.extend(conversation.chars().take(room));
+    }
+
+    fn trouble(&mut self, reason: Reason, temporary: bool) {
+        // A passing trouble is the one to tell of: it decides what becomes of the recipient.
+        if temporary || !self.temporary {
+            self.trouble = Some(reason);
+        }
+        self.temporary |= temporary;
+    }
+
+    fn settle_rest(&mut self, outcome: &Outcome) {
+        for slot in &mut self.outcomes {
+            slot.get_or_insert_with(|| outcome.clone());
+        }
+    }
+
+    /// One outcome each; who is left waits, unless every host said never.
+    pub(super) fn finish(mut self) -> Vec<RecipientOutcome> {
+        let rest = match self.trouble.take() {
+            Some(reason) if !self.temporary => Outcome::Failed(reason),
+            Some(reason) => Outcome::Deferred(reason),
+            None => Outcome::Deferred(Reason::ours(
+                451,
+                Status::new(4, 4, 0),
+                "no server could be tried",
+            )),
+        };
+        self.settle_rest(&rest);
+        let conversation: Arc<str> = self.conversation.into();
+        let recipients = self.job.envelope.recipients.into_iter();
+        recipients
+            .zip(self.outcomes.into_iter().flatten())
+            .map(|(recipient, outcome)| RecipientOutcome {
+                recipient: recipient.address,
+                outcome,
+                contact: self.contact,
+                conversation: Arc::clone(&conversation),
+            })
+            .collect()
+    }
+}

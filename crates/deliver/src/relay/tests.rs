@@ -1,0 +1,414 @@
+//! Relay to scripted hosts over loopback, some of them hostile.
+
+use std::io;
+use std::net::IpAddr;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use mailwright_config::Protocol;
+use mailwright_sasl::ChannelBinding;
+use mailwright_words::address::{Address, ReversePath};
+use mailwright_words::envelope::{BodyType, Envelope, Recipient};
+
+use crate::fake::Zone;
+use crate::network::{Secured, Stream};
+use crate::outcome::{Contact, Content, Later, Outcome, Pieces};
+
+use super::*;
+
+/// Real loopback connections; TLS is a handshake of one line.
+struct Loopback;
+
+impl Network for Loopback {
+    fn dial<'a>(
+        &'a self,
+        addresses: &'a [SocketAddr],
+        limit: Duration,
+    ) -> Later<'a, io::Result<(Box<dyn Stream>, SocketAddr)>> {
+        Box::pin(async move {
+            let stream = tokio::time::timeout(limit, TcpStream::connect(addresses)).await??;
+            let address = stream.peer_addr()?;
+            let stream: Box<dyn Stream> = Box::new(stream);
+            Ok((stream, address))
+        })
+    }
+
+    fn secure<'a>(
+        &'a self,
+        mut stream: Box<dyn Stream>,
+        _name: &'a str,
+        _verify: bool,
+    ) -> Later<'a, io::Result<Secured>> {
+        Box::pin(async move {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await?;
+            if byte != *b"T" {
+                return Err(io::Error::other("broken"));
+            }
+            let binding = ChannelBinding::default();
+            Ok(Secured { stream, summary: "TLSv1.3 fake".to_owned(), binding })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Text(&'static str);
+
+struct Once(Option<&'static str>);
+
+impl Content for Text {
+    fn size(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap()
+    }
+
+    fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
+        let pieces: Box<dyn Pieces> = Box::new(Once(Some(self.0)));
+        Box::pin(async move { Ok(pieces) })
+    }
+}
+
+impl Pieces for Once {
+    fn next(&mut self) -> Later<'_, io::Result<Option<Vec<u8>>>> {
+        let piece = self.0.take().map(|text| text.as_bytes().to_vec());
+        Box::pin(async move { Ok(piece) })
+    }
+}
+
+/// A host that plays one script a connection: `S` lines are said, a `C` line waits for one that
+/// begins so, `@dot` reads a message, `@close` hangs up, `@drip` sends an octet now and then,
+/// `@stall` says nothing, `@raw` sends without a line's end.
+async fn host(scripts: &'static [&'static str]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for script in scripts {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(play(stream, script));
+        }
+    });
+    address
+}
+
+#[expect(clippy::cognitive_complexity, reason = "one arm a verb of the script")]
+async fn play(stream: TcpStream, script: &str) {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut heard = String::new();
+        let result = match line.split_once(':') {
+            Some(("S", text)) => {
+                write.write_all(format!("{}\r\n", text.trim_start()).as_bytes()).await
+            }
+            Some(("C", text)) => {
+                let result = read.read_line(&mut heard).await.map(|_| ());
+                assert!(heard.starts_with(text.trim_start()), "{line}: {heard:?}");
+                result
+            }
+            Some(("@raw", text)) => write.write_all(text.as_bytes()).await,
+            _ if line == "@dot" => {
+                while heard != ".\r\n" {
+                    heard.clear();
+                    read.read_line(&mut heard).await.unwrap();
+                }
+                Ok(())
+            }
+            _ if line == "@drip" => drip(&mut write).await,
+            _ if line == "@stall" => read.read_line(&mut heard).await.map(|_| ()),
+            _ if line == "@close" => return,
+            _ => panic!("{line}"),
+        };
+        if result.is_err() {
+            return;
+        }
+    }
+    // The client hangs up first.
+    let mut rest = Vec::new();
+    read.read_to_end(&mut rest).await.unwrap_or_default();
+}
+
+async fn drip(write: &mut (impl tokio::io::AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        tick.tick().await;
+        write.write_all(b"2").await?;
+        write.flush().await?;
+    }
+}
+
+const HELLO: &str = "S: 220 mx.example\nC: EHLO\nS: 250-mx.example\nS: 250 PIPELINING\n";
+
+fn job(to: &[&str]) -> Job {
+    let recipients =
+        to.iter().map(|address| Recipient::new(Address::parse(address).unwrap())).collect();
+    let from = ReversePath::Sender(Address::parse("a@me.example").unwrap());
+    Job {
+        domain: Domain::parse("x.example").unwrap(),
+        envelope: Envelope::new(from, recipients),
+        content: Arc::new(Text("Subject: x\r\n\r\n.dot\r\n")),
+    }
+}
+
+fn setup(zone: Zone, port: u16) -> Setup {
+    Setup {
+        hostname: "me.example".to_owned(),
+        relay: Relay {
+            port,
+            command_timeout: Duration::from_millis(300),
+            final_timeout: Duration::from_millis(300),
+            connect_timeout: Duration::from_secs(2),
+            ..Relay::default()
+        },
+        routes: BTreeMap::new(),
+        listeners: Vec::new(),
+        names: Arc::new(zone),
+        network: Arc::new(Loopback),
+    }
+}
+
+fn zone() -> Zone {
+    Zone::default().mx("x.example", &[(10, "mx.x.example")]).address("mx.x.example", "127.0.0.1")
+}
+
+fn words(outcomes: &[RecipientOutcome]) -> Vec<String> {
+    let word = |outcome: &RecipientOutcome| match &outcome.outcome {
+        Outcome::Delivered => "delivered".to_owned(),
+        Outcome::Relayed { tls, .. } => {
+            format!("relayed{}", if tls.is_some() { " tls" } else { "" })
+        }
+        Outcome::Deferred(reason) => format!("deferred {}", status(&reason.reply)),
+        Outcome::Failed(reason) => format!("failed {}", status(&reason.reply)),
+    };
+    outcomes.iter().map(word).collect()
+}
+
+fn status(reply: &mailwright_words::reply::Reply) -> String {
+    reply.status.map_or_else(|| reply.code.to_string(), |status| status.to_string())
+}
+
+async fn attempt(scripts: &'static [&'static str], to: &[&str]) -> (Vec<String>, Contact) {
+    let address = host(scripts).await;
+    let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(job(to)).await;
+    (words(&outcomes), outcomes[0].contact)
+}
+
+fn script(rest: &str) -> &'static [&'static str] {
+    Box::leak(Box::new([&*Box::leak(format!("{HELLO}{rest}").into_boxed_str())]))
+}
+
+const TWO: &str = "C: MAIL\nC: RCPT\nC: RCPT\nC: DATA\n";
+const B_AND_C: [&str; 2] = ["b@x.example", "c@x.example"];
+
+#[tokio::test]
+async fn each_recipient_has_its_own_outcome() {
+    let said = "S: 250 ok\nS: 250 ok\nS: 450 4.2.0 greylisted\nS: 354 go\n@dot\nS: 250 ok";
+    let (words, contact) = attempt(script(&format!("{TWO}{said}")), &B_AND_C).await;
+    assert_eq!(words, ["relayed", "deferred 4.2.0"]);
+    assert_eq!(contact, Contact::Made);
+}
+
+#[tokio::test]
+async fn a_host_that_fails_in_any_phase_defers() {
+    let mailed = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\n";
+    for (scripts, wanted, made) in [
+        (["@close"].as_slice(), "deferred 4.4.2", Contact::Failed),
+        (&["@drip"], "deferred 4.4.2", Contact::Failed),
+        (&["@stall"], "deferred 4.4.2", Contact::Failed),
+        (&["@raw:HTTP/1.0 400 no\r\n\r\n"], "deferred 4.4.2", Contact::Failed),
+        (&["S: 421 busy"], "deferred 421", Contact::Failed),
+        (&["S: 554 5.7.1 go away"], "failed 5.7.1", Contact::Failed),
+        (&["S: 220 x\nC: EHLO\n@close"], "deferred 4.4.2", Contact::Failed),
+        (script("C: MAIL\n@close"), "deferred 4.4.2", Contact::Made),
+        (script(&format!("{mailed}@close")), "deferred 4.4.2", Contact::Made),
+        (script(&format!("{mailed}S: 421 later")), "deferred 421", Contact::Made),
+        (script(&format!("{mailed}@raw:garbage\r\n")), "deferred 4.4.2", Contact::Made),
+        (script(&format!("{mailed}@drip")), "deferred 4.4.2", Contact::Made),
+        (script(&format!("{mailed}S: 250 ok\n@close")), "deferred 4.4.2", Contact::Made),
+        (script(&format!("{mailed}S: 250 ok\nS: 354 go\n@close")), "deferred 4.4.2", Contact::Made),
+        (
+            script(&format!("{mailed}S: 250 ok\nS: 354 go\n@dot\n@close")),
+            "deferred 4.4.2",
+            Contact::Made,
+        ),
+        (
+            script(&format!("{mailed}S: 250 ok\nS: 354 go\n@dot\n@drip")),
+            "deferred 4.4.2",
+            Contact::Made,
+        ),
+        (
+            script(&format!("{mailed}S: 250 ok\nS: 354 go\n@dot\nS: 554 5.6.0 spam")),
+            "failed 5.6.0",
+            Contact::Made,
+        ),
+    ] {
+        let (words, contact) = attempt(scripts, &["b@x.example"]).await;
+        assert_eq!(words, [wanted], "{scripts:?}");
+        assert_eq!(contact, made, "{scripts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_starttls_falls_back_to_plain_text() {
+    let tls = "S: 220 mx\nC: EHLO\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n@raw:";
+    let broken = Box::leak(format!("{tls}X").into_boxed_str());
+    let works = Box::leak(
+        format!("{tls}T\nC: EHLO\nS: 250 mx\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 550 5.1.1 no")
+            .into_boxed_str(),
+    );
+    let plain =
+        script("C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok");
+    let both: &'static [&'static str] = Box::leak(Box::new([&*broken, plain[0]]));
+    assert_eq!(attempt(both, &["b@x.example"]).await.0, ["relayed"]);
+    let tls: &'static [&'static str] = Box::leak(Box::new([&*works]));
+    assert_eq!(attempt(tls, &["b@x.example"]).await.0, ["failed 5.1.1"]);
+    let address = host(both).await;
+    let mut setup = setup(zone(), address.port());
+    setup.relay.tls = TlsNeed::Required;
+    let outcomes = Deliverer::new(setup).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["deferred 4.7.5"]);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_for_the_next_message() {
+    let message = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok\n";
+    let address = host(script(&format!("{message}{message}"))).await;
+    let deliverer = Deliverer::new(setup(zone(), address.port()));
+    for _ in 0..2 {
+        let outcomes = deliverer.attempt(job(&["b@x.example"])).await;
+        assert_eq!(words(&outcomes), ["relayed"]);
+        assert!(outcomes[0].conversation.contains("S: 354 go"), "{}", outcomes[0].conversation);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_died_in_the_pool_is_made_anew() {
+    let message = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok\n";
+    let one = script(&format!("{message}C: MAIL\n@close"))[0];
+    let both: &'static [&'static str] = Box::leak(Box::new([one, script(message)[0]]));
+    let address = host(both).await;
+    let deliverer = Deliverer::new(setup(zone(), address.port()));
+    for _ in 0..2 {
+        assert_eq!(words(&deliverer.attempt(job(&["b@x.example"])).await), ["relayed"]);
+    }
+}
+
+#[tokio::test]
+async fn too_many_recipients_go_into_another_transaction() {
+    let said = "S: 250 ok\nS: 250 ok\nS: 452 4.5.3 too many\nS: 354 go\n@dot\nS: 250 ok
+        C: MAIL\nC: RCPT TO:<c@\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok";
+    let (words, _) = attempt(script(&format!("{TWO}{said}")), &B_AND_C).await;
+    assert_eq!(words, ["relayed", "relayed"]);
+}
+
+#[tokio::test]
+async fn loops_are_seen() {
+    let address = host(&["S: 220 ME.example\nC: EHLO\nS: 250 me.example"]).await;
+    let outcomes =
+        Deliverer::new(setup(zone(), address.port())).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["failed 5.4.6"]);
+    let mut setup = setup(zone(), 2525);
+    setup.listeners = vec!["0.0.0.0:2525".parse().unwrap()];
+    let outcomes = Deliverer::new(setup).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["failed 5.4.6"]);
+}
+
+#[tokio::test]
+async fn the_dns_has_its_say() {
+    for (zone, wanted) in [
+        (Zone::default(), "failed 5.1.2"),
+        (Zone::default().mx("x.example", &[(0, ".")]), "failed 5.1.10"),
+        (Zone::default().temporary("x.example"), "deferred 4.4.3"),
+    ] {
+        let outcomes = Deliverer::new(setup(zone, 1)).attempt(job(&["b@x.example"])).await;
+        assert_eq!(words(&outcomes), [wanted]);
+        assert_eq!(outcomes[0].contact, Contact::None);
+    }
+}
+
+fn next_hop(address: SocketAddr) -> Host {
+    Host {
+        host: address.ip().to_string(),
+        port: Some(address.port()),
+        protocol: Protocol::Smtp,
+        tls: TlsNeed::Opportunistic,
+        implicit_tls: false,
+        user: None,
+        password: None,
+    }
+}
+
+async fn closed() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_backup_stands_in_for_servers_that_are_down() {
+    let message = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok\n";
+    let (down, up) = (closed().await, host(script(message)).await);
+    let mut setup = setup(zone(), 1);
+    let route =
+        Route { hosts: vec![next_hop(down)], backup: vec![next_hop(up)], ..Route::default() };
+    setup.routes.insert("*".to_owned(), route);
+    let outcomes = Deliverer::new(setup).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
+}
+
+#[tokio::test]
+async fn a_smarthost_gets_a_login() {
+    let script = "S: 220 hub\nC: EHLO\nS: 250-hub\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AHUAcA==\n\
+        S: 235 ok\nC: MAIL\nS: 250 ok\nC: RCPT\nS: 550 5.1.1 no";
+    let refusing = "S: 220 hub\nC: EHLO\nS: 250-hub\nS: 250 AUTH PLAIN\nC: AUTH\nS: 535 5.7.8 no";
+    for (script, wanted) in [(script, "failed 5.1.1"), (refusing, "deferred 4.7.8")] {
+        let address = host(Box::leak(Box::new([script]))).await;
+        let mut setup = setup(zone(), 1);
+        let hop =
+            Host { user: Some("u".to_owned()), password: Some("p".into()), ..next_hop(address) };
+        setup.routes.insert("x.example".to_owned(), Route { hosts: vec![hop], ..Route::default() });
+        let outcomes = Deliverer::new(setup).attempt(job(&["b@x.example"])).await;
+        assert_eq!(words(&outcomes), [wanted]);
+        assert!(!outcomes[0].conversation.contains("AHUAcA"));
+    }
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each() {
+    let script = "S: 220 lmtp\nC: LHLO\nS: 250-lmtp\nS: 250 PIPELINING\nC: MAIL\nC: RCPT\nC: RCPT\n\
+        C: DATA\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok\nS: 552 5.2.2 full";
+    let address = host(Box::leak(Box::new([script]))).await;
+    let mut setup = setup(zone(), 1);
+    let hop = Host { protocol: Protocol::Lmtp, ..next_hop(address) };
+    setup.routes.insert("*.example".to_owned(), Route { hosts: vec![hop], ..Route::default() });
+    let outcomes = Deliverer::new(setup).attempt(job(&B_AND_C)).await;
+    assert_eq!(words(&outcomes), ["relayed", "failed 5.2.2"]);
+}
+
+#[tokio::test]
+async fn a_message_is_converted_or_refused_for_a_host_that_lacks_something() {
+    let taken = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: MIME\nC: Content-T\n\
+        C: \nC: gr=C3=BCn\nC: .\nS: 250 ok";
+    let mime = "MIME-Version: 1.0\r\n\r\ngr\u{fc}n\r\n";
+    let address = host(script(taken)).await;
+    let mut eight = job(&["b@x.example"]);
+    eight.envelope.body = BodyType::EightBitMime;
+    eight.content = Arc::new(Text(mime));
+    let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(eight.clone()).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
+    let address = host(script("")).await;
+    eight.content = Arc::new(Text("DKIM-Signature: x\r\nMIME-Version: 1.0\r\n\r\ngr\u{fc}n\r\n"));
+    let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(eight).await;
+    assert_eq!(words(&outcomes), ["failed 5.6.3"]);
+}
+
+#[tokio::test]
+async fn addresses_of_a_host_are_tried_in_turn() {
+    let address: IpAddr = "127.0.0.1".parse().unwrap();
+    let message = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\nS: 250 ok\n";
+    let up = host(script(message)).await;
+    let zone = Zone::default()
+        .mx("x.example", &[(10, "dead.x.example"), (20, "mx.x.example")])
+        .address("dead.x.example", "127.0.0.9")
+        .address("mx.x.example", &address.to_string());
+    let outcomes = Deliverer::new(setup(zone, up.port())).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
+    assert!(outcomes[0].conversation.contains("dead.x.example: no connection"));
+}
