@@ -25,6 +25,10 @@ pub struct Client {
     pub identity: Option<Identity>,
     /// Whether it is in a network that may submit without a password.
     pub is_trusted: bool,
+    /// Largest message its listener takes, in octets.
+    pub size_max: u64,
+    /// Most recipients its listener takes for a message.
+    pub recipients_max: usize,
 }
 
 impl Client {

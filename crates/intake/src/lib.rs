@@ -54,12 +54,12 @@ impl Intake {
         Self(Arc::new(Inner { store, directory, settings, space }))
     }
 
-    /// Begins to collect a message of at most `size_max` octets.
+    /// Begins to collect a message of `client`.
     ///
     /// Errors: [`Refusal::Space`].
-    pub fn begin(&self, size_max: u64, now: Timestamp) -> Result<Incoming, Refusal> {
+    pub fn begin(&self, client: &Client, now: Timestamp) -> Result<Incoming, Refusal> {
         self.check_space(now)?;
-        Ok(Incoming::new(self.0.store.body(now), Bounds::of(&self.0.settings, size_max)))
+        Ok(Incoming::new(self.0.store.body(now), Bounds::of(&self.0.settings, client.size_max)))
     }
 
     pub(crate) fn check_space(&self, now: Timestamp) -> Result<(), Refusal> {

@@ -12,21 +12,19 @@ use crate::target::Target;
 use crate::{Client, Intake};
 
 impl Intake {
-    /// Whether `client` may send from `from` a message it says has `size` octets, up to
-    /// `size_max`.
+    /// Whether `client` may send from `from`, a message it says has `size` octets.
     pub async fn sender(
         &self,
         client: &Client,
         from: &ReversePath,
         size: Option<u64>,
-        size_max: u64,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         if client.role == Role::Msa && !client.may_relay() {
             return Err(Refusal::Authentication);
         }
-        if size.is_some_and(|size| size > size_max) {
-            return Err(Refusal::TooLarge { limit: size_max });
+        if size.is_some_and(|size| size > client.size_max) {
+            return Err(Refusal::TooLarge { limit: client.size_max });
         }
         self.check_space(now)?;
         let (Some(identity), Some(address)) = (&client.identity, from.address()) else {
@@ -40,13 +38,12 @@ impl Intake {
     }
 
     /// Where `recipient` leads, if `client` may send there. `taken` is how many recipients the
-    /// transaction has already, `taken_max` how many it may have, `size` what its message will
-    /// have at least.
+    /// transaction has already, `size` the octets its message is said to have.
     pub async fn recipient(
         &self,
         client: &Client,
         recipient: Recipient,
-        taken: (usize, usize),
+        taken: usize,
         size: Option<u64>,
     ) -> Result<Target, Refusal> {
         let resolved = self.0.directory.resolve(&recipient.address).await?;
@@ -57,11 +54,7 @@ impl Intake {
     /// has. Its `address` only stands for who it is.
     ///
     /// Source: RFC 5321 section 4.5.1.
-    pub async fn postmaster(
-        &self,
-        client: &Client,
-        taken: (usize, usize),
-    ) -> Result<Target, Refusal> {
+    pub async fn postmaster(&self, client: &Client, taken: usize) -> Result<Target, Refusal> {
         let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
         let address = Address::new(local, self.0.settings.host.clone());
         let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
@@ -74,10 +67,10 @@ impl Intake {
         client: &Client,
         recipient: Recipient,
         resolved: Resolved,
-        ((taken, limit), size): ((usize, usize), Option<u64>),
+        (taken, size): (usize, Option<u64>),
     ) -> Result<Target, Refusal> {
-        if taken >= limit {
-            return Err(Refusal::Recipients { limit });
+        if taken >= client.recipients_max {
+            return Err(Refusal::Recipients { limit: client.recipients_max });
         }
         let domain = || recipient.address.domain().to_string();
         match &resolved {

@@ -63,6 +63,33 @@ impl Target {
             && self.direct.iter().all(|(_, class)| matches!(class, Class::Local { .. }))
     }
 
+    /// Takes what an address is, or says where it leads.
+    fn take(&mut self, step: &Step, resolved: Resolved) -> Vec<Step> {
+        let (behind, targets) = match resolved {
+            Resolved::Local { principal, tenant, detail, .. } => {
+                self.tenant = self.tenant.or(Some(tenant));
+                self.add(step, Class::Local { principal, folder: detail });
+                return Vec::new();
+            }
+            Resolved::Backup | Resolved::Relay => {
+                self.add(step, Class::Relay { site: step.address.domain().to_string() });
+                return Vec::new();
+            }
+            Resolved::Unknown => {
+                if step.depth > 0 {
+                    tracing::warn!(address = %step.address, "An alias leads nowhere.");
+                }
+                return Vec::new();
+            }
+            Resolved::Alias { targets } => (step.behind, targets),
+            Resolved::List { address, targets } | Resolved::Forward { address, targets } => {
+                (self.behind(address, step), targets)
+            }
+        };
+        let depth = step.depth + 1;
+        targets.into_iter().map(|address| Step { address, depth, behind }).collect()
+    }
+
     fn add(&mut self, step: &Step, class: Class) {
         let mut recipient = Recipient { address: step.address.clone(), ..self.recipient.clone() };
         if recipient.address != self.recipient.address && recipient.orcpt.is_none() {
@@ -85,17 +112,6 @@ impl Target {
     }
 }
 
-/// What an address that leads to others leads to.
-fn targets(resolved: Resolved) -> (Option<Address>, Vec<Address>) {
-    match resolved {
-        Resolved::Alias { targets } => (None, targets),
-        Resolved::List { address, targets } | Resolved::Forward { address, targets } => {
-            (Some(address), targets)
-        }
-        _ => (None, Vec::new()),
-    }
-}
-
 impl Intake {
     /// Follows `recipient`, whose address has `resolved` so, to its ends.
     ///
@@ -114,33 +130,10 @@ impl Intake {
                 Some(resolved) => resolved,
                 None => self.0.directory.resolve(&step.address).await?,
             };
-            match resolved {
-                Resolved::Local { principal, tenant, detail, .. } => {
-                    target.tenant = target.tenant.or(Some(tenant));
-                    target.add(&step, Class::Local { principal, folder: detail });
-                }
-                Resolved::Backup | Resolved::Relay => {
-                    let site = step.address.domain().as_str().to_owned();
-                    target.add(&step, Class::Relay { site });
-                }
-                Resolved::Unknown => {
-                    if step.depth > 0 {
-                        tracing::warn!(address = %step.address, "An alias leads nowhere.");
-                    }
-                }
-                leading => {
-                    let (own, targets) = targets(leading);
-                    let behind = match own {
-                        Some(address) => target.behind(address, &step),
-                        None => step.behind,
-                    };
-                    for address in targets {
-                        let depth = step.depth + 1;
-                        let is_new = seen.len() < ADDRESSES_MAX && seen.insert(address.key());
-                        if depth <= DEPTH_MAX && is_new {
-                            steps.push_back((Step { address, depth, behind }, None));
-                        }
-                    }
+            for next in target.take(&step, resolved) {
+                let is_new = seen.len() < ADDRESSES_MAX && seen.insert(next.address.key());
+                if next.depth <= DEPTH_MAX && is_new {
+                    steps.push_back((next, None));
                 }
             }
         }

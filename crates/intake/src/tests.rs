@@ -64,13 +64,15 @@ fn client(role: Role, identity: Option<&Identity>) -> Client {
         tls: None,
         identity: identity.cloned(),
         is_trusted: false,
+        size_max: SIZE_MAX,
+        recipients_max: 10,
     }
 }
 
 impl World {
     async fn rcpt(&self, client: &Client, to: &str) -> Result<Target, Refusal> {
         let recipient = Recipient::new(address(to));
-        self.intake.recipient(client, recipient, (0, 10), None).await
+        self.intake.recipient(client, recipient, 0, None).await
     }
 
     async fn transaction(&self, client: Client, to: &[&str]) -> Transaction {
@@ -83,7 +85,7 @@ impl World {
     }
 
     async fn accept(&self, of: Transaction, message: &[u8]) -> Result<(), Refusal> {
-        let mut incoming = self.intake.begin(SIZE_MAX, NOW).unwrap();
+        let mut incoming = self.intake.begin(&of.client, NOW).unwrap();
         for piece in message.chunks(7) {
             incoming.push(piece).await;
         }
@@ -130,9 +132,9 @@ async fn recipients_are_taken_by_role() {
         let expected = expected.map_err(|(code, status)| (code, status.parse().unwrap()));
         assert_eq!(found, expected, "{to} at {:?}", client.role);
     }
-    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), (3, 3), None);
-    assert!(matches!(over.await, Err(Refusal::Recipients { limit: 3 })));
-    assert!(!world.intake.postmaster(&stranger, (0, 1)).await.unwrap().is_empty());
+    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), 10, None);
+    assert!(matches!(over.await, Err(Refusal::Recipients { limit: 10 })));
+    assert!(!world.intake.postmaster(&stranger, 0).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -153,7 +155,7 @@ async fn senders_are_taken_by_role() {
         (&mta, "ann@here.example", None, None),
     ] {
         let path = ReversePath::parse(from).unwrap();
-        let found = world.intake.sender(client, &path, size, SIZE_MAX, NOW).await;
+        let found = world.intake.sender(client, &path, size, NOW).await;
         assert_eq!(found.err().map(|refusal| refusal.status().0), expected, "{from}");
     }
 }
@@ -221,7 +223,7 @@ async fn lmtp_delivers_at_once_with_an_answer_for_each() {
     let world = world().await;
     let to = ["ann@here.example", "me@here.example", "ann+x@here.example"];
     let of = world.transaction(client(Role::Lmtp, None), &to).await;
-    let mut incoming = world.intake.begin(SIZE_MAX, NOW).unwrap();
+    let mut incoming = world.intake.begin(&of.client, NOW).unwrap();
     incoming.push(b"Subject: a\r\nDelivered-To: me@here.example\r\n\r\nhi\r\n").await;
     let (_durable, answers) = world.intake.deliver(incoming, of, NOW).await.unwrap();
     let codes: Vec<_> =
