@@ -50,7 +50,7 @@ try:
         def arrived():
             seen = subprocess.run(shows[0], shell=True, cwd=folder, env=environment,
                                   capture_output=True, text=True, timeout=60)
-            return seen.returncode == 0 and "you@localhost" in seen.stdout
+            return seen.returncode == 0 and "Hello" in seen.stdout
 
         check("the message arrived, by the line that shows it", wait_for(arrived, 10), shows[0])
     health = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",

@@ -37,15 +37,14 @@ def trace(wrapper):
             wire.send(message(f"sync-{number}") + b".\r\n")
             replies.append(wire.reply())
         wire.close()
-        if server.lmtp:
-            wire = Wire(server.lmtp)
-            wire.say("LHLO client.example")
-            wire.say("MAIL FROM:<bob@client.example>")
-            wire.say(f"RCPT TO:<{ANN}>")
-            wire.say("DATA")
-            wire.send(message("sync-lmtp") + b".\r\n")
-            replies.append(wire.reply())
-            wire.close()
+        wire = Wire(server.lmtp)
+        wire.say("LHLO client.example")
+        wire.say("MAIL FROM:<bob@client.example>")
+        wire.say(f"RCPT TO:<{ANN}>")
+        wire.say("DATA")
+        wire.send(message("sync-lmtp") + b".\r\n")
+        replies.append(wire.reply())
+        wire.close()
         # A traced child is told by its own signal; strace passes its end on.
         children = subprocess.run(["pgrep", "-P", str(server.process.pid)],
                                   capture_output=True, text=True).stdout.split()
