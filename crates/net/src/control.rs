@@ -200,7 +200,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_gets_the_answer_to_what_it_said() {
-        let folder = std::env::temp_dir().join(format!("mailwright-control-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("mailwright-control-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("control.sock");
         let listener = ControlListener::bind(&path).unwrap();

@@ -1,1 +1,24 @@
 //! The only crate with sockets: listeners, TLS, DNS, the PROXY protocol, the clock.
+//!
+//! It knows no mail protocol: a [`Conversation`] says what is written, and [`drive`] moves the
+//! bytes. Limits and timeouts come from the caller, which has them from the configuration.
+
+pub mod clock;
+pub mod connect;
+pub mod control;
+pub mod conversation;
+pub mod dns;
+mod drive;
+pub mod listen;
+pub mod proxy;
+pub mod tls;
+
+pub use clock::{Clock, System};
+pub use conversation::{Conversation, Event, Step, TlsFacts};
+pub use drive::{Terms, drive};
+pub use listen::{Arrival, Listener};
+
+/// A connection: TCP, or what stands in for it.
+pub trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for T {}

@@ -1,0 +1,112 @@
+//! Connecting to hosts: both families get their turn soon, and the first that answers is taken.
+//!
+//! Source: RFC 8305, of which this is the part about connection attempts.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::timeout,
+};
+
+/// How long an attempt stands alone. Source: RFC 8305 section 8.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Connects to the first of `addresses` that answers, each given `limit`.
+///
+/// Families take turns, beginning with that of the first address; `source` is the local address
+/// for hosts of its family.
+///
+/// Errors: the last attempt's; `AddrNotAvailable` when there is nothing to try.
+pub async fn dial(
+    addresses: &[SocketAddr],
+    source: Option<IpAddr>,
+    limit: Duration,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut rest = take_turns(addresses);
+    let mut attempts = JoinSet::new();
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
+    loop {
+        if let Some(address) = rest.pop_front() {
+            attempts.spawn(attempt(address, source, limit));
+        }
+        let next = attempts.join_next();
+        let ended = if rest.is_empty() {
+            next.await
+        } else {
+            // The next address gets its turn.
+            let Ok(ended) = timeout(HEAD_START, next).await else { continue };
+            ended
+        };
+        match ended {
+            Some(Ok(Ok(connection))) => return Ok(connection),
+            Some(Ok(Err(error))) => last = error,
+            Some(Err(panicked)) => last = io::Error::other(panicked),
+            None => return Err(last),
+        }
+    }
+}
+
+async fn attempt(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    limit: Duration,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let stream = timeout(limit, socket.connect(address))
+        .await
+        .map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))??;
+    stream.set_nodelay(true)?;
+    Ok((stream, address))
+}
+
+fn take_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (own, other): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        addresses.iter().partition(|address| address.is_ipv6() == first);
+    let mut other = other.into_iter();
+    let mut turns: VecDeque<_> =
+        own.into_iter().flat_map(|address| [Some(address), other.next()]).flatten().collect();
+    turns.extend(other);
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn families_take_turns() {
+        let addresses: Vec<SocketAddr> =
+            ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"]
+                .map(|text| text.parse().unwrap())
+                .to_vec();
+        let turns: Vec<String> = take_turns(&addresses).iter().map(ToString::to_string).collect();
+        assert_eq!(turns, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"]);
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_when_one_refuses() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let refused = closed.local_addr().unwrap();
+        drop(closed);
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answers = open.local_addr().unwrap();
+        let limit = Duration::from_secs(5);
+        let (_, address) = dial(&[refused, answers], None, limit).await.unwrap();
+        assert_eq!(address, answers);
+        let error = dial(&[refused], None, limit).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(dial(&[], None, limit).await.is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! Names: a resolver with three-way answers, so that no answer is never taken for a negative one.
+
+mod fake;
+mod system;
+
+pub use fake::Fake;
+pub use system::System;
+
+use std::{fmt, net::IpAddr, pin::Pin};
+
+/// What a resolver's method gives.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
+
+/// What the DNS said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// These records; at least one.
+    Found(T),
+    /// There is no such name.
+    NoSuchDomain,
+    /// The name exists, without such records.
+    NoData,
+    /// It could not be found out, for this reason.
+    Temporary(String),
+}
+
+/// Looks names up; aliases are followed. A name is absolute, with its last dot or without.
+pub trait Resolver: fmt::Debug + Send + Sync + 'static {
+    /// The MX records: preference and name, the name `.` for a null MX (RFC 7505).
+    fn mx<'a>(&'a self, domain: &'a str) -> Later<'a, Vec<(u16, String)>>;
+
+    /// All addresses, IPv6 first.
+    fn addresses<'a>(&'a self, host: &'a str) -> Later<'a, Vec<IpAddr>>;
+
+    /// The TXT records, the strings of each joined.
+    fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>>;
+
+    /// The names of an address.
+    fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>>;
+}

@@ -1,0 +1,149 @@
+//! The resolver of a running server, over hickory, with its cache.
+
+use std::{fmt, net::IpAddr};
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
+    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    proto::{
+        op::ResponseCode,
+        rr::{RData, Record, RecordType},
+    },
+};
+use mailwright_config::Dns;
+
+use super::{Answer, Later, Resolver};
+
+/// Asks the system's servers, or those of the configuration.
+pub struct System {
+    inner: TokioResolver,
+}
+
+impl System {
+    /// Takes servers, timeouts, cache and DNSSEC from `dns`.
+    ///
+    /// Errors: the system's configuration cannot be read.
+    pub fn new(dns: &Dns) -> Result<Self, NetError> {
+        let mut builder = if dns.servers.is_empty() {
+            TokioResolver::builder_tokio()?
+        } else {
+            let servers = dns.servers.iter().map(|server| {
+                let connection = |mut connection: ConnectionConfig| {
+                    connection.port = server.port();
+                    connection
+                };
+                let connections =
+                    vec![connection(ConnectionConfig::udp()), connection(ConnectionConfig::tcp())];
+                NameServerConfig::new(server.ip(), true, connections)
+            });
+            let config = ResolverConfig::from_name_servers(servers.collect());
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        set(builder.options_mut(), dns);
+        Ok(Self { inner: builder.build()? })
+    }
+
+    async fn ask<T>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        pick: impl Fn(&RData) -> Option<T>,
+    ) -> Answer<Vec<T>> {
+        // Absolute: a search list would find other people's names.
+        let name = format!("{}.", name.trim_end_matches('.'));
+        let lookup = match self.inner.lookup(name.as_str(), kind).await {
+            Ok(lookup) => lookup,
+            Err(error) => return negative(&error),
+        };
+        if lookup.answers().iter().any(|record| record.proof.is_bogus()) {
+            return Answer::Temporary("its DNSSEC signature is wrong".to_owned());
+        }
+        let data = |record: &Record| pick(&record.data);
+        let records: Vec<T> = lookup.answers().iter().filter_map(data).collect();
+        if records.is_empty() { Answer::NoData } else { Answer::Found(records) }
+    }
+
+    async fn both(&self, host: &str) -> Answer<Vec<IpAddr>> {
+        let (six, four) = tokio::join!(
+            self.ask(host, RecordType::AAAA, |data| match data {
+                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+                _ => None,
+            }),
+            self.ask(host, RecordType::A, |data| match data {
+                RData::A(address) => Some(IpAddr::V4(address.0)),
+                _ => None,
+            }),
+        );
+        match (six, four) {
+            (Answer::Found(six), Answer::Found(four)) => Answer::Found([six, four].concat()),
+            (Answer::Found(found), _) | (_, Answer::Found(found)) => Answer::Found(found),
+            (Answer::Temporary(why), _) | (_, Answer::Temporary(why)) => Answer::Temporary(why),
+            (Answer::NoSuchDomain, Answer::NoSuchDomain) => Answer::NoSuchDomain,
+            _ => Answer::NoData,
+        }
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").finish_non_exhaustive()
+    }
+}
+
+fn set(options: &mut ResolverOpts, dns: &Dns) {
+    options.timeout = dns.timeout;
+    options.attempts = dns.attempts;
+    options.cache_size = u64::try_from(dns.cache_size).unwrap_or(u64::MAX);
+    options.validate = dns.dnssec;
+    options.edns0 = true;
+    options.try_tcp_on_error = true;
+    options.use_hosts_file = ResolveHosts::Always;
+}
+
+fn negative<T>(error: &NetError) -> Answer<T> {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => Answer::NoSuchDomain,
+            ResponseCode::NoError => Answer::NoData,
+            code => Answer::Temporary(format!("the name server says {code}")),
+        },
+        other => Answer::Temporary(other.to_string()),
+    }
+}
+
+impl Resolver for System {
+    fn mx<'a>(&'a self, domain: &'a str) -> Later<'a, Vec<(u16, String)>> {
+        Box::pin(self.ask(domain, RecordType::MX, |data| match data {
+            RData::MX(mx) => Some((mx.preference, host(&mx.exchange.to_ascii()))),
+            _ => None,
+        }))
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> Later<'a, Vec<IpAddr>> {
+        Box::pin(self.both(host))
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
+        Box::pin(self.ask(name, RecordType::TXT, |data| match data {
+            RData::TXT(txt) => Some(txt.txt_data.concat()),
+            _ => None,
+        }))
+    }
+
+    fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {
+        let name = hickory_resolver::proto::rr::Name::from(address).to_ascii();
+        Box::pin(async move {
+            self.ask(&name, RecordType::PTR, |data| match data {
+                RData::PTR(name) => Some(host(&name.0.to_ascii())),
+                _ => None,
+            })
+            .await
+        })
+    }
+}
+
+/// Without the last dot, unless it is all there is.
+fn host(name: &str) -> String {
+    name.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(name).to_ascii_lowercase()
+}

@@ -1,0 +1,234 @@
+//! The only connection loop: reads the socket, feeds a conversation, writes its answers.
+//!
+//! Writes gather until the peer has to speak, or until an answer takes long. Nothing read before a
+//! handshake reaches the conversation after it: all bytes are fed as they come, and a conversation
+//! that holds some when it asks for TLS ends instead.
+
+use std::{future::pending, io, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{Conversation, Event, Step, Stream, tls::Acceptor};
+
+/// Octets read at once: a command line fits, and a body moves in few reads.
+const READ_BYTES: usize = 32 * 1024;
+/// Octets written gather to this.
+const WRITE_BYTES: usize = 64 * 1024;
+/// How long an answer may take before what was written is sent ahead of it.
+const SLOW_ANSWER: Duration = Duration::from_millis(20);
+/// How long the peer's last words are awaited, so that a reset does not eat ours.
+const LINGER: Duration = Duration::from_secs(1);
+/// Most of the peer's last words.
+const LINGER_READS: usize = 64;
+
+/// The terms of a connection.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What shakes hands; without it a conversation that asks for TLS ends.
+    pub acceptor: Option<Arc<Acceptor>>,
+    /// Whether the handshake comes first.
+    pub implicit_tls: bool,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long the peer may take no bytes.
+    pub write_timeout: Duration,
+    /// How long the session may last in all.
+    pub session_timeout: Duration,
+    /// How long the peer is watched for talking before it is greeted; zero for not at all.
+    pub greeting_delay: Duration,
+    /// Becomes true when the server stops.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Holds `conversation` over `stream` to its end.
+///
+/// Errors: the connection broke, or a handshake failed; the conversation was told of its end.
+pub async fn drive<S, C>(stream: S, mut conversation: C, terms: Terms) -> io::Result<()>
+where
+    S: Stream + 'static,
+    C: Conversation,
+{
+    let deadline = Instant::now() + terms.session_timeout;
+    let mut line = Line { stream: Some(Box::new(stream)), terms, deadline, out: Vec::new() };
+    let result = line.hold(&mut conversation).await;
+    if result.is_err() {
+        conversation.event(Event::Eof);
+        line.wind_up(&mut conversation).await;
+    }
+    result
+}
+
+struct Line {
+    /// `None` only during a handshake, and after a failed one.
+    stream: Option<Box<dyn Stream>>,
+    terms: Terms,
+    deadline: Instant,
+    out: Vec<u8>,
+}
+
+impl Line {
+    async fn hold<C: Conversation>(&mut self, conversation: &mut C) -> io::Result<()> {
+        if self.terms.implicit_tls {
+            self.secure(conversation).await?;
+        }
+        let mut buffer = vec![0; READ_BYTES];
+        self.watch_silence(conversation, &mut buffer).await?;
+        let mut over = false;
+        loop {
+            match conversation.next() {
+                Some(Step::Write(bytes)) => {
+                    self.out.extend_from_slice(&bytes);
+                    if self.out.len() >= WRITE_BYTES {
+                        self.flush().await?;
+                    }
+                }
+                Some(Step::Ask(question)) => self.ask(conversation, question).await?,
+                Some(Step::StartTls) => {
+                    self.flush().await?;
+                    self.secure(conversation).await?;
+                }
+                Some(Step::Close) => return self.close(&mut buffer).await,
+                None if over => return self.close(&mut buffer).await,
+                None => {
+                    self.flush().await?;
+                    over = self.read(conversation, &mut buffer).await;
+                }
+            }
+        }
+    }
+
+    /// Answers; what was written goes out first when that takes long.
+    async fn ask<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        question: C::Question,
+    ) -> io::Result<()> {
+        let mut answer = pin!(conversation.answer(question));
+        if self.out.is_empty() {
+            answer.await;
+            return Ok(());
+        }
+        if timeout(SLOW_ANSWER, &mut answer).await.is_ok() {
+            return Ok(());
+        }
+        // Both to their end: an answer under way may be a commit.
+        let (flushed, ()) = tokio::join!(self.flush(), answer);
+        flushed
+    }
+
+    /// Reads once; true when nothing more will come.
+    async fn read<C: Conversation>(&mut self, conversation: &mut C, buffer: &mut [u8]) -> bool {
+        let Some(stream) = &mut self.stream else {
+            conversation.event(Event::Eof);
+            return true;
+        };
+        let until = self.deadline.min(Instant::now() + conversation.timeout());
+        let told = *self.terms.shutdown.borrow_and_update();
+        let shutdown = &mut self.terms.shutdown;
+        let stopped = async {
+            // Told once already, or nobody is left who could stop us.
+            if told || shutdown.changed().await.is_err() {
+                pending::<()>().await;
+            }
+        };
+        let read = tokio::select! {
+            read = timeout_at(until, stream.read(buffer)) => read,
+            () = stopped => {
+                conversation.event(Event::Shutdown);
+                return false;
+            }
+        };
+        match read {
+            Ok(Ok(count)) if count > 0 => {
+                conversation.feed(buffer.get(..count).unwrap_or_default());
+                return false;
+            }
+            Ok(_) => conversation.event(Event::Eof),
+            Err(_) => conversation.event(Event::TimedOut),
+        }
+        true
+    }
+
+    /// Waits before the greeting; who talks into the wait is told on.
+    async fn watch_silence<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
+        if *self.terms.shutdown.borrow() {
+            conversation.event(Event::Shutdown);
+        }
+        let delay = self.terms.greeting_delay;
+        let Some(stream) = self.stream.as_mut().filter(|_| !delay.is_zero()) else {
+            return Ok(());
+        };
+        let Ok(read) = timeout(delay, stream.read(buffer)).await else { return Ok(()) };
+        let count = read?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        conversation.event(Event::Early);
+        conversation.feed(buffer.get(..count).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn secure<C: Conversation>(&mut self, conversation: &mut C) -> io::Result<()> {
+        let (Some(acceptor), Some(stream)) = (&self.terms.acceptor, self.stream.take()) else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "no TLS here"));
+        };
+        let shaken = timeout(self.terms.handshake_timeout, acceptor.accept(stream)).await;
+        let (stream, facts) =
+            shaken.map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))??;
+        self.stream = Some(Box::new(stream));
+        conversation.tls(facts);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let written = timeout(self.terms.write_timeout, async {
+            stream.write_all(&self.out).await?;
+            stream.flush().await
+        })
+        .await;
+        self.out.clear();
+        written.map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))?
+    }
+
+    async fn close(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.flush().await?;
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        let end = timeout(LINGER, async {
+            stream.shutdown().await?;
+            for _ in 0..LINGER_READS {
+                if stream.read(buffer).await? == 0 {
+                    break;
+                }
+            }
+            io::Result::Ok(())
+        });
+        tracing::trace!(end = ?end.await, "Connection closed.");
+        Ok(())
+    }
+
+    /// Lets a conversation whose connection is gone answer what it still asks.
+    async fn wind_up<C: Conversation>(&mut self, conversation: &mut C) {
+        while let Some(step) = conversation.next() {
+            match step {
+                Step::Ask(question) => conversation.answer(question).await,
+                Step::Write(_) => {}
+                Step::StartTls | Step::Close => break,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! TLS, both sides: 1.3 and 1.2 only, on aws-lc.
+
+mod certificate;
+mod client;
+mod facts;
+mod server;
+
+pub use certificate::{CertificateError, Certificates, SelfSigned, Sources};
+pub use client::{Client, Trust};
+pub use server::Acceptor;
+
+use std::sync::Arc;
+
+use rustls::{SupportedProtocolVersion, crypto::CryptoProvider};
+
+/// What both sides speak.
+static VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+#[cfg(test)]
+mod tests;

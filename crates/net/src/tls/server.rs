@@ -1,0 +1,53 @@
+//! The server's side of a handshake.
+
+use std::{fmt, io, sync::Arc};
+
+use rustls::ServerConfig;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{Certificates, facts};
+use crate::{Stream, TlsFacts};
+
+/// Shakes hands with clients, with resumption by tickets whose keys live as long as this.
+pub struct Acceptor {
+    inner: TlsAcceptor,
+    certificates: Arc<Certificates>,
+}
+
+impl Acceptor {
+    /// Shows `certificates`, as they are at each handshake.
+    ///
+    /// Errors: the system gives no random numbers for the tickets' keys.
+    pub fn new(certificates: Arc<Certificates>) -> Result<Self, rustls::Error> {
+        let resolver = Arc::clone(&certificates);
+        let mut config = ServerConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(super::VERSIONS)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        config.require_ems = true;
+        Ok(Self { inner: TlsAcceptor::from(Arc::new(config)), certificates })
+    }
+
+    /// Shakes hands.
+    ///
+    /// Errors: the client speaks no TLS of ours, or the connection broke.
+    pub async fn accept<S: Stream>(&self, stream: S) -> io::Result<(TlsStream<S>, TlsFacts)> {
+        let stream = self.inner.accept(stream).await?;
+        let (_, connection) = stream.get_ref();
+        let sni = connection.server_name().map(str::to_owned);
+        let exporter = connection
+            .export_keying_material(vec![0; 32], facts::EXPORTER_LABEL, None)
+            .unwrap_or_default();
+        let shown = self.certificates.find(sni.as_deref());
+        let certificate = shown.as_ref().and_then(|key| key.cert.first());
+        let facts = facts::facts(connection, sni, exporter, certificate);
+        Ok((stream, facts))
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
+    }
+}
