@@ -1,1 +1,17 @@
 //! The queue: claim, schedule, throttle, settle, report.
+//!
+//! Who is next is decided by pure code in [`ready`], when by [`schedule`]; [`Queue::run`] brings
+//! both together with the store and with whoever delivers.
+
+mod delivery;
+pub mod ready;
+mod report;
+mod run;
+pub mod schedule;
+mod settle;
+pub mod window;
+
+pub use crate::{
+    delivery::{Attempted, Delivery, End, Outcome},
+    run::{Counters, Queue, Settings},
+};

@@ -1,0 +1,66 @@
+//! What the queue asks of whoever delivers.
+
+use std::{future::Future, sync::Arc};
+
+use mailwright_store::{
+    queue::{Child, Message},
+    spool::Class,
+};
+use mailwright_words::{Address, Reply};
+
+use crate::ready::{Batch, Contact};
+
+/// Whoever delivers: tries once, and says what came of it.
+pub trait Delivery: Send + Sync + 'static {
+    /// Tries every recipient of `batch` once: one outcome each, in their order.
+    fn attempt(
+        &self,
+        message: Arc<Message>,
+        batch: Arc<Batch>,
+    ) -> impl Future<Output = Attempted> + Send;
+
+    /// What becomes of a report to `sender`; `None` when nobody would take it.
+    fn classify(&self, sender: &Address) -> impl Future<Output = Option<Class>> + Send;
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub struct Attempted {
+    /// Whether the destination could be spoken with.
+    pub contact: Contact,
+    /// One for each recipient, in their order; one that is missing counts as an error of ours.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What came of one recipient.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What follows.
+    pub end: End,
+    /// What the host said, or we in its stead.
+    pub reply: Option<Reply>,
+    /// The host, none when it was our own word.
+    pub host: Option<String>,
+    /// The conversation.
+    pub transcript: Option<Arc<str>>,
+}
+
+/// How an attempt ended for a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It is in a mailbox of ours.
+    Delivered,
+    /// Another server has it.
+    Relayed {
+        /// Whether that server promised the reports that were asked for.
+        dsn: bool,
+    },
+    /// It became other recipients of the same message.
+    Expanded(Vec<Child>),
+    /// It is to be tried again.
+    Deferred,
+    /// It will never work.
+    Failed,
+    /// Something of ours broke; a human has to look.
+    Held,
+}
