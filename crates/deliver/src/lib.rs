@@ -9,14 +9,17 @@ mod connection;
 mod convert;
 #[cfg(test)]
 mod fake;
+pub mod mailbox;
 mod mx;
 mod network;
 mod outcome;
 mod pool;
 mod relay;
 mod route;
+mod stored;
 
 pub use mx::{Answer, Names, Server, Unroutable};
 pub use network::{Network, Secured, Stream};
 pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
 pub use relay::{Deliverer, Setup};
+pub use stored::Stored;
