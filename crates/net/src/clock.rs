@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn a_manual_clock_wakes_who_waited_long_enough() {
         let clock = Manual::new(Timestamp::new(1_000));
-        let mut wait = clock.sleep(Duration::from_secs(60));
+        let mut wait = clock.sleep(Duration::from_mins(1));
         clock.advance(Duration::from_secs(59));
         let early = tokio::time::timeout(Duration::ZERO, &mut wait).await;
         assert!(early.is_err(), "a second is missing");

@@ -214,7 +214,8 @@ impl Line {
             }
             io::Result::Ok(())
         });
-        tracing::trace!(end = ?end.await, "Connection closed.");
+        let end = end.await;
+        tracing::trace!(?end, "Connection closed.");
         Ok(())
     }
 

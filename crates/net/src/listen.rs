@@ -137,7 +137,7 @@ impl Port {
         drop(self.socket);
         let all = async {
             while let Some(ended) = sessions.join_next().await {
-                log_panic(ended)
+                log_panic(ended);
             }
         };
         if timeout(grace, all).await.is_err() {

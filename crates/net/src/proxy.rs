@@ -83,10 +83,10 @@ fn binary(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     }
     let Some(block) = rest.get(..size) else { return Ok(None) };
     let source = match (version & 0x0f, family) {
-        (0, _) => None,
         (1, 0x11) => Some(binary_source::<4>(block)?),
         (1, 0x21) => Some(binary_source::<16>(block)?),
-        (1, _) => None,
+        // The load balancer itself, or a family that has no address for us.
+        (0 | 1, _) => None,
         _ => return Err(Malformed),
     };
     Ok(Some(Header { source, length }))
@@ -119,8 +119,8 @@ mod tests {
         bytes
     }
 
-    fn source(text: &str) -> Option<SocketAddr> {
-        Some(text.parse().unwrap())
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
         six[15] = 9;
         six[32..34].copy_from_slice(&80_u16.to_be_bytes());
         let table: [(Vec<u8>, Option<SocketAddr>); 7] = [
-            (b"PROXY TCP4 192.0.2.1 198.51.100.1 12345 25\r\n".into(), source("192.0.2.1:12345")),
-            (b"PROXY TCP6 2001:db8::1 2001:db8::2 1 25\r\n".into(), source("[2001:db8::1]:1")),
+            (b"PROXY TCP4 192.0.2.1 198.51.100.1 12345 25\r\n".into(), Some(at("192.0.2.1:12345"))),
+            (b"PROXY TCP6 2001:db8::1 2001:db8::2 1 25\r\n".into(), Some(at("[2001:db8::1]:1"))),
             (b"PROXY UNKNOWN\r\n".into(), None),
             (b"PROXY UNKNOWN ffff:f...f 1 2\r\n".into(), None),
-            (v2(1, 0x11, &four), source("192.0.2.1:12345")),
-            (v2(1, 0x21, &six), source("[2000::9]:80")),
+            (v2(1, 0x11, &four), Some(at("192.0.2.1:12345"))),
+            (v2(1, 0x21, &six), Some(at("[2000::9]:80"))),
             (v2(0, 0, b""), None),
         ];
         for (bytes, source) in table {
