@@ -166,7 +166,7 @@ impl Ready {
     }
 
     /// The next batch that may run, if one may.
-    pub fn next(&mut self) -> Option<Batch> {
+    pub fn take(&mut self) -> Option<Batch> {
         if self.running >= self.limits.attempts {
             return None;
         }

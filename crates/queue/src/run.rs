@@ -161,11 +161,8 @@ impl<D: Delivery> Queue<D> {
         let mut attempts = JoinSet::new();
         let mut sweep = Timestamp::new(0);
         while !*shutdown.borrow() {
-            let now = self.clock.now();
-            if now >= sweep {
-                sweep = now.plus(SWEEP);
-                self.sweep().await;
-            }
+            self.sweep_when_due(&mut sweep).await;
+            self.learn(&mut ready, &mut attempts).await;
             let wait = self.round(&mut ready, &mut attempts).await;
             self.gauge(&ready);
             tokio::select! {
@@ -174,15 +171,32 @@ impl<D: Delivery> Queue<D> {
                 () = self.clock.sleep(wait) => {}
                 changed = shutdown.changed() => if changed.is_err() { break },
             }
-            while let Some(ended) = attempts.try_join_next() {
-                self.ended(&mut ready, ended).await;
-            }
         }
+        self.finish(ready, attempts).await;
+    }
+
+    /// Takes in every attempt that has ended.
+    async fn learn(&self, ready: &mut Ready, attempts: &mut JoinSet<(Arc<Batch>, Contact)>) {
+        while let Some(ended) = attempts.try_join_next() {
+            self.ended(ready, ended).await;
+        }
+    }
+
+    /// Lets what runs finish, and gives back what waits.
+    async fn finish(&self, mut ready: Ready, mut attempts: JoinSet<(Arc<Batch>, Contact)>) {
         while let Some(ended) = attempts.join_next().await {
             self.ended(&mut ready, ended).await;
         }
         self.give_back(&ready.drain()).await;
         self.gauge(&ready);
+    }
+
+    async fn sweep_when_due(&self, next: &mut Timestamp) {
+        let now = self.clock.now();
+        if now >= *next {
+            *next = now.plus(SWEEP);
+            self.sweep().await;
+        }
     }
 
     fn gauge(&self, ready: &Ready) {
@@ -216,7 +230,7 @@ impl<D: Delivery> Queue<D> {
             tracing::error!(%error, "The queue could not be read.");
             TROUBLE
         });
-        while let Some(batch) = ready.next() {
+        while let Some(batch) = ready.take() {
             let (queue, batch) = (self.clone(), Arc::new(batch));
             attempts.spawn(async move {
                 let contact = queue.attempt(Arc::clone(&batch)).await;
@@ -274,8 +288,9 @@ impl<D: Delivery> Queue<D> {
         });
         attempted.outcomes.resize(batch.recipients.len(), broken());
         self.counters.count(&attempted.outcomes);
-        let ended = self.clock.now();
-        self.settle(Ended { message, batch, outcomes: attempted.outcomes, started, ended }).await;
+        let finished = self.clock.now();
+        self.settle(Ended { message, batch, outcomes: attempted.outcomes, started, finished })
+            .await;
         attempted.contact
     }
 
@@ -386,7 +401,7 @@ impl<D: Delivery> Queue<D> {
         let message = Arc::new(message);
         let batch = Arc::new(batch);
         let outcomes = vec![outcome];
-        self.settle(Ended { message, batch, outcomes, started: now, ended: now }).await;
+        self.settle(Ended { message, batch, outcomes, started: now, finished: now }).await;
     }
 
     async fn tell_late(&self, claimed: &Claimed, now: Timestamp) -> Result<(), StoreError> {

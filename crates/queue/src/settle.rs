@@ -22,7 +22,7 @@ pub(crate) struct Ended {
     pub(crate) batch: Arc<Batch>,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) started: Timestamp,
-    pub(crate) ended: Timestamp,
+    pub(crate) finished: Timestamp,
 }
 
 /// Writes the end of an attempt, and the report that is due, at once or not at all.
@@ -32,7 +32,7 @@ pub(crate) async fn write<D: Delivery>(
     delivery: &D,
     ended: &Ended,
 ) -> Result<(), StoreError> {
-    let (owner, now) = (store.owner(), ended.ended);
+    let (owner, now) = (store.owner(), ended.finished);
     let settlements = settlements(settings, ended);
     match ready(store, settings, delivery, ended).await? {
         Some(report::Ready { rows, body }) => {
@@ -71,13 +71,13 @@ fn end(outcome: &Outcome, expires: Timestamp, now: Timestamp) -> End {
 fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
     let each = |(claimed, outcome): (&queue::Claimed, &Outcome)| {
         let wait = settings.schedule.after_failure(claimed.attempts.saturating_add(1));
-        let verdict = match end(outcome, claimed.expires, ended.ended) {
+        let verdict = match end(outcome, claimed.expires, ended.finished) {
             End::Delivered => Verdict::Delivered,
             End::Relayed { .. } => Verdict::Relayed,
             End::Expanded(children) => Verdict::Expanded(children),
             End::Failed => Verdict::Failed,
             End::Held => Verdict::Held,
-            End::Deferred => Verdict::Deferred(ended.ended.plus(wait).min(claimed.expires)),
+            End::Deferred => Verdict::Deferred(ended.finished.plus(wait).min(claimed.expires)),
         };
         tracing::info!(
             message = %claimed.spool, recipient = %claimed.address, outcome = verdict.as_str(),
@@ -86,7 +86,7 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
         Settlement {
             claimed: claimed.clone(),
             started: ended.started,
-            ended: ended.ended,
+            ended: ended.finished,
             host: outcome.host.clone(),
             reply: outcome.reply.as_ref().map(ToString::to_string),
             transcript: outcome.transcript.as_deref().map(str::to_owned),
@@ -106,9 +106,9 @@ async fn ready<D: Delivery>(
     let pairs = ended.batch.recipients.iter().zip(&ended.outcomes);
     let said: Vec<_> = pairs
         .filter_map(|(claimed, outcome)| {
-            let end = end(outcome, claimed.expires, ended.ended);
+            let end = end(outcome, claimed.expires, ended.finished);
             let action = report::due(claimed.notify, &end)?;
-            report::said(claimed, action, outcome, ended.ended)
+            report::said(claimed, action, outcome, ended.finished)
         })
         .collect();
     if said.is_empty() {
@@ -118,7 +118,7 @@ async fn ready<D: Delivery>(
         tracing::warn!(message = %ended.message.id, %sender, "Nobody takes the report.");
         return Ok(None);
     };
-    report::build((store, settings), &ended.message, (&sender, class), &said, ended.ended).await
+    report::build((store, settings), &ended.message, (&sender, class), &said, ended.finished).await
 }
 
 /// Tells the sender that a message is late, once a recipient.

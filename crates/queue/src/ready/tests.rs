@@ -44,7 +44,7 @@ fn messages_of_one_stream_take_turns() {
     ready.push("a", 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
     ready.push("a", 0, vec![claimed(100, 2, "a")]);
     let order: Vec<i64> =
-        std::iter::from_fn(|| ready.next()).map(|batch| batch.spool.get()).collect();
+        std::iter::from_fn(|| ready.take()).map(|batch| batch.spool.get()).collect();
     assert_eq!(order, [1, 2, 1, 1, 1]);
 }
 
@@ -52,7 +52,7 @@ fn messages_of_one_stream_take_turns() {
 fn a_dead_destination_gives_back_what_waited_and_is_probed_by_one() {
     let mut ready = Ready::new(Limits { batch: 1, ..limits() });
     ready.push("a", 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
-    let batches: Vec<Batch> = std::iter::from_fn(|| ready.next()).collect();
+    let batches: Vec<Batch> = std::iter::from_fn(|| ready.take()).collect();
     assert_eq!((batches.len(), ready.running()), (5, 5));
     assert!(ready.done(&batches[0], Contact::Failed).is_none());
     assert!(ready.done(&batches[1], Contact::Failed).is_none());
@@ -61,8 +61,8 @@ fn a_dead_destination_gives_back_what_waited_and_is_probed_by_one() {
     ready.done(&batches[3], Contact::None);
     ready.done(&batches[4], Contact::None);
     ready.push("a", failures, (20..30).map(|n| claimed(n, 1, "a")).collect());
-    assert!(ready.next().is_some());
-    assert!(ready.next().is_none());
+    assert!(ready.take().is_some());
+    assert!(ready.take().is_none());
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn median(job: usize) -> u64 {
             got.extend((0..from_job).map(|n| claimed(i64::try_from(n).unwrap(), 1, sink.site)));
             ready.push(sink.site, 0, got);
         }
-        while let Some(batch) = ready.next() {
+        while let Some(batch) = ready.take() {
             let place = sinks.iter().position(|sink| sink.site == batch.site).unwrap();
             let full = open[place] >= sinks[place].connections;
             let takes = if full { 1 } else { sinks[place].takes_ms };

@@ -1,0 +1,119 @@
+//! The run loop with a real store and an invented delivery.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use mailwright_net::clock::{Clock, System};
+use mailwright_queue::{
+    Attempted, Delivery, End, Outcome, Queue, Settings,
+    ready::{Batch, Contact},
+};
+use mailwright_store::{
+    Options, Store,
+    queue::{self, Message},
+    spool::{Accepted, Class, Content, Origin, Terms, commit},
+};
+use mailwright_words::{Address, Envelope, Notify, Recipient, Reply, ReversePath, Status};
+use tokio::sync::watch;
+
+/// Fails who is called `bad`, breaks for `odd`, defers `slow`, takes everybody else.
+#[derive(Debug, Default, Clone)]
+struct Invented {
+    seen: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Delivery for Invented {
+    async fn attempt(&self, message: Arc<Message>, batch: Arc<Batch>) -> Attempted {
+        let mut outcomes = Vec::new();
+        for one in &batch.recipients {
+            self.seen.lock().unwrap().push((message.sender.clone(), one.address.clone()));
+            let (end, code) = match one.address.split('@').next().unwrap() {
+                "bad" => (End::Failed, 550),
+                "odd" => panic!("an error of ours"),
+                "slow" => (End::Deferred, 450),
+                _ => (End::Delivered, 250),
+            };
+            let status = Status::new(u8::try_from(code / 100).unwrap(), 1, 1);
+            let reply = Some(Reply::new(code, Some(status), "So be it"));
+            outcomes.push(Outcome { end, reply, host: None, transcript: None });
+        }
+        Attempted { contact: Contact::Made, outcomes }
+    }
+
+    async fn classify(&self, sender: &Address) -> Option<Class> {
+        Some(Class::Relay { site: sender.domain().as_str().to_owned() })
+    }
+}
+
+async fn spool(store: &Store, from: &str, to: &[&str]) {
+    let now = System::new().now();
+    let mut body = store.body(now);
+    body.push(b"Subject: x\r\n\r\nHello\r\n").await.unwrap();
+    let recipients = to
+        .iter()
+        .map(|to| Recipient { address: to.parse().unwrap(), notify: Notify::DEFAULT, orcpt: None })
+        .collect();
+    let classes = to.iter().map(|to| Class::Relay { site: to.split('@').nth(1).unwrap().into() });
+    let accepted = Accepted {
+        envelope: Envelope::new(ReversePath::parse(from).unwrap(), recipients),
+        classes: classes.collect(),
+        head: Vec::new(),
+        head_skip: 0,
+        content: Content::New(body.finish().await.unwrap()),
+        origin: Origin::default(),
+        terms: Terms::new(now, now.plus(Duration::from_hours(1))),
+    };
+    assert!(commit(store, accepted).await.unwrap().id().get() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_are_settled_reported_once_and_never_bounced_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = System::new();
+    let store = Store::open(Options::new(folder.path()), clock.now()).unwrap();
+    let invented = Invented::default();
+    let settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let runs = queue.clone();
+    let task = tokio::spawn(async move { runs.run(stopped).await });
+    // The report about `bad` goes to a sender called `bad`: it fails as well, and ends there.
+    spool(&store, "bad@a.example", &["ann@b.example", "bad@b.example", "slow@c.example"]).await;
+    spool(&store, "bob@a.example", &["odd@d.example"]).await;
+    let clock: &dyn Clock = &clock;
+    for _ in 0..500 {
+        if invented.seen.lock().unwrap().len() >= 5 && states(&store).len() == 2 {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let mut seen = invented.seen.lock().unwrap().clone();
+    seen.sort();
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        seen,
+        [
+            pair("<>", "bad@a.example"),
+            pair("<bad@a.example>", "ann@b.example"),
+            pair("<bad@a.example>", "bad@b.example"),
+            pair("<bad@a.example>", "slow@c.example"),
+            pair("<bob@a.example>", "odd@d.example"),
+        ]
+    );
+    let mut states = states(&store);
+    states.sort();
+    assert_eq!(states, ["held odd@d.example 0 false", "queued slow@c.example 1 false"]);
+}
+
+fn states(store: &Store) -> Vec<String> {
+    let entries = store.read_blocking(|tx| queue::list(tx, None, 100)).unwrap();
+    let line = |e: queue::Entry| {
+        format!("{} {} {} {}", e.state.as_str(), e.recipient, e.attempts, e.is_active)
+    };
+    entries.into_iter().map(line).collect()
+}
