@@ -53,7 +53,8 @@ where
     C: Conversation,
 {
     let deadline = Instant::now() + terms.session_timeout;
-    let mut line = Line { stream: Some(Box::new(stream)), terms, deadline, out: Vec::new() };
+    let mut line =
+        Line { stream: Some(Box::new(stream)), terms, deadline, out: Vec::new(), told: false };
     let result = line.hold(&mut conversation).await;
     if result.is_err() {
         conversation.event(Event::Eof);
@@ -68,6 +69,8 @@ struct Line {
     terms: Terms,
     deadline: Instant,
     out: Vec<u8>,
+    /// Whether the conversation knows that the server stops.
+    told: bool,
 }
 
 impl Line {
@@ -127,17 +130,17 @@ impl Line {
             return true;
         };
         let until = self.deadline.min(Instant::now() + conversation.timeout());
-        let told = *self.terms.shutdown.borrow_and_update();
-        let shutdown = &mut self.terms.shutdown;
+        let (told, shutdown) = (self.told, &mut self.terms.shutdown);
         let stopped = async {
             // Told once already, or nobody is left who could stop us.
-            if told || shutdown.changed().await.is_err() {
+            if told || shutdown.wait_for(|stop| *stop).await.is_err() {
                 pending::<()>().await;
             }
         };
         let read = tokio::select! {
             read = timeout_at(until, stream.read(buffer)) => read,
             () = stopped => {
+                self.told = true;
                 conversation.event(Event::Shutdown);
                 return false;
             }
@@ -160,6 +163,7 @@ impl Line {
         buffer: &mut [u8],
     ) -> io::Result<()> {
         if *self.terms.shutdown.borrow() {
+            self.told = true;
             conversation.event(Event::Shutdown);
         }
         let delay = self.terms.greeting_delay;

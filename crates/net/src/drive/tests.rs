@@ -154,6 +154,18 @@ async fn a_stop_is_told_once_and_the_session_goes_on() {
     ended(stream).await;
 }
 
+#[tokio::test]
+async fn a_stop_during_an_answer_is_told_after_it() {
+    let (stop, terms) = terms();
+    let slow = Arc::new(tokio::sync::Notify::new());
+    let mut stream = start(Echo { slow: Arc::clone(&slow), ..Echo::default() }, terms);
+    say(&mut stream, "one\nslow\n").await;
+    heard(&mut stream, "one\n").await;
+    stop.send(true).unwrap();
+    slow.notify_one();
+    heard(&mut stream, "answered\nShutdown\n").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn early_talkers_are_told_on() {
     let (_stop, terms) = terms();
