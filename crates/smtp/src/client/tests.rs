@@ -319,7 +319,8 @@ fn openings_that_fail_are_told_apart() {
         ),
         (
             "S: SSH-2.0-OpenSSH",
-            "the host does not speak SMTP: a reply does not begin with a reply code before the greeting",
+            "the host does not speak SMTP: \
+             a reply does not begin with a reply code before the greeting",
         ),
     ] {
         plays(|| Player::new(settings(), transaction(&["b@x.example"])), script, &[news, "close"]);
@@ -532,7 +533,8 @@ fn a_message_that_is_not_whole_is_never_ended() {
 
 #[test]
 fn a_connection_cut_at_any_octet_loses_nothing() {
-    let host = "220 mx\r\n|250-mx\r\n250 PIPELINING\r\n|250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n|250 ok\r\n";
+    let host = "220 mx\r\n|250-mx\r\n250 PIPELINING\r\n|\
+                250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n|250 ok\r\n";
     let whole = host.replace('|', "").len();
     for cut in 0..=whole {
         let mut player = Player::new(settings(), transaction(&["b@x.example", "c@x.example"]));

@@ -1,6 +1,7 @@
 //! What a session says to its driver, and what it is told in return.
 //!
-//! After a [`Step::Ask`] the session does nothing until [`Session::answer`](super::Session::answer).
+//! After a [`Step::Ask`] the session does nothing until
+//! [`Session::answer`](super::Session::answer).
 
 use mailwright_words::Reply;
 
