@@ -138,7 +138,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_and_all_that_parses_comes_back(text in "\\PC{0,80}|[\"a.@\\\\\\[\\]:0-9 -]{0,40}") {
+    fn no_text_panics_and_all_that_parses_comes_back(
+        text in "\\PC{0,80}|[\"a.@\\\\\\[\\]:0-9 -]{0,40}",
+    ) {
         if let Ok(address) = Address::parse(&text) {
             prop_assert!(address.to_string().len() <= ADDRESS_MAX);
             prop_assert_eq!(Address::parse(&address.to_string()), Ok(address.clone()));
