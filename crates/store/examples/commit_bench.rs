@@ -98,7 +98,8 @@ async fn round(folder: &Path, bytes: usize, writers: usize, seconds: u64) {
     times.sort();
     let count = times.len();
     println!(
-        "{bytes:>9} octets {writers:>4} writers {:>8.0}/s  cpu {:>6.1} us  p50 {:>8.2?}  p99 {:>8.2?}",
+        "{bytes:>9} octets {writers:>4} writers {:>8.0}/s  \
+         cpu {:>6.1} us  p50 {:>8.2?}  p99 {:>8.2?}",
         count as f64 / took.as_secs_f64(),
         cpu().saturating_sub(before).as_secs_f64() * 1e6 / count as f64,
         times.get(count / 2).copied().unwrap_or_default(),

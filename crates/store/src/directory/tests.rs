@@ -1,3 +1,5 @@
+//! The rows of the directory over a real folder.
+
 use mailwright_words::{Id, Timestamp};
 
 use super::*;

@@ -1,9 +1,10 @@
 //! The one thread that writes rows: every closure that waits shares one transaction and its sync.
 //!
-//! A group is first run in one go; when a closure of it fails, all is taken back and each runs again
-//! in a savepoint of its own, so that its error or panic takes back its rows and nobody else's.
-//! That is why closures can be called twice. No answer leaves before the `COMMIT` has returned. When an undo fails the writer stops
-//! for good: nothing may be acknowledged on top of a state that nobody knows.
+//! A group is first run in one go; when a closure of it fails, all is taken back and each runs
+//! again in a savepoint of its own, so that its error or panic takes back its rows and nobody
+//! else's. That is why closures can be called twice. No answer leaves before the `COMMIT` has
+//! returned. When an undo fails the writer stops for good: nothing may be acknowledged on top of a
+//! state that nobody knows.
 
 use std::{
     any::Any,

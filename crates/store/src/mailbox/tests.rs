@@ -1,3 +1,5 @@
+//! The mailboxes over a real folder.
+
 use mailwright_words::{Id, Timestamp};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The queue over a real folder.
+
 use std::time::Duration;
 
 use mailwright_words::{Envelope, Recipient, ReversePath};
