@@ -1,1 +1,6 @@
 //! The mail protocols' doors: a pure session and its answers.
+//!
+//! A conversation joins a session of `smtp` with `directory` and `intake`; it decides nothing that
+//! they can decide, and speaks no protocol itself.
+
+pub mod smtp;

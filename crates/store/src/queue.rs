@@ -15,7 +15,10 @@ mod tests;
 use mailwright_words::{BodyType, ByMode, Id, Notify, Ret, Timestamp};
 
 pub use self::{
-    admin::{AttemptRow, Entry, EntryState, attempts, delete, entry, hold, list, retry, unhold},
+    admin::{
+        AttemptRow, Entry, EntryState, attempts, delete, entry, hold, list, of_message, retry,
+        unhold,
+    },
     claim::{
         Block, Site, block, claim, claim_one, due_sites, next_due, release, release_foreign,
         unblock,

@@ -102,6 +102,11 @@ pub struct AttemptRow {
     pub transcript: Option<String>,
 }
 
+/// The recipients of a message that are still in the queue.
+pub fn of_message(tx: &mut Tx<'_>, message: Id) -> Result<Vec<Entry>, StoreError> {
+    tx.query(&format!("{ENTRY} WHERE r.spool = :message ORDER BY r.id"), params! { message }, read)
+}
+
 /// The last `limit` attempts at a recipient, also of one that is gone, newest first.
 pub fn attempts(
     tx: &mut Tx<'_>,

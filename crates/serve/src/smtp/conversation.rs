@@ -1,0 +1,166 @@
+//! One session: the pure machine, who answers it, and what is known of its client.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use mailwright_directory::Login;
+use mailwright_intake::Client;
+use mailwright_net::{self as net, Event, TlsFacts};
+use mailwright_sasl::ChannelBinding;
+use mailwright_smtp::server::{self, Answer, Peer, Question, Session, Step};
+use mailwright_words::{Reply, Status, trace::Protocol};
+
+use super::{door::Door, transaction::Open};
+
+/// One SMTP or LMTP session with its answers.
+#[derive(Debug)]
+pub struct Conversation {
+    pub(super) door: Arc<Door>,
+    pub(super) session: Session,
+    pub(super) client: Client,
+    pub(super) peer: SocketAddr,
+    pub(super) binding: ChannelBinding,
+    pub(super) login: Option<Login>,
+    pub(super) auth_failures: usize,
+    pub(super) messages: usize,
+    pub(super) open: Option<Open>,
+    early: bool,
+}
+
+impl Conversation {
+    /// A session with a client that has just connected; `implicit_tls` when the handshake comes
+    /// first.
+    pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
+        metrics::counter!("mailwright_sessions_total", "listener" => door.name.clone())
+            .increment(1);
+        let trusted = door.takes_plaintext_from(peer.ip());
+        let machine_peer = Peer { address: peer, trusted, tls: implicit_tls };
+        let session = Session::new(door.settings(), machine_peer);
+        let client = Client {
+            listener: door.name.clone(),
+            role: door.role,
+            peer: Some(peer),
+            hello: String::new(),
+            protocol: Protocol::Smtp,
+            tls: None,
+            identity: None,
+            is_trusted: door.takes_submission_from(peer.ip()),
+            size_max: door.message_size_max(),
+            recipients_max: door.recipients_max(),
+        };
+        Self {
+            session,
+            client,
+            peer,
+            binding: ChannelBinding::default(),
+            login: None,
+            auth_failures: 0,
+            messages: 0,
+            open: None,
+            early: false,
+            door,
+        }
+    }
+
+    fn connect(&self) -> Reply {
+        if self.early {
+            tracing::info!(listener = self.door.name, peer = %self.peer, "Early talker refused.");
+            let text = "You spoke before you were greeted";
+            return Reply::new(421, Some(Status::new(4, 7, 0)), text);
+        }
+        let kind = match self.door.role {
+            mailwright_config::Role::Lmtp => "LMTP",
+            _ => "ESMTP",
+        };
+        Reply::new(220, None, format!("{} {kind} Mailwright", self.door.config.server.hostname))
+    }
+
+    fn hello(&mut self, name: String) -> Reply {
+        self.client.hello = name;
+        self.client.protocol = self.spoken();
+        Reply::new(250, None, "")
+    }
+
+    /// How the client speaks, as far as a `Received` field tells it apart.
+    fn spoken(&self) -> Protocol {
+        match self.door.role {
+            mailwright_config::Role::Lmtp => Protocol::Lmtp,
+            _ if self.session.protocol() == "SMTP" => Protocol::Smtp,
+            _ => Protocol::Esmtp,
+        }
+    }
+
+    async fn found(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Connect => Answer::Reply(self.connect()),
+            Question::Hello(name) => Answer::Reply(self.hello(name)),
+            Question::Auth { mechanism, initial } => self.auth(&mechanism, initial).await,
+            Question::AuthResponse(response) => self.auth_response(&response).await,
+            Question::AuthCancel => {
+                self.login = None;
+                Answer::Taken
+            }
+            Question::Mail(mail) => Answer::Reply(self.mail(mail).await),
+            Question::Rcpt(rcpt) => Answer::Reply(self.rcpt(rcpt).await),
+            Question::Begin => Answer::Reply(self.begin()),
+            Question::Chunk(chunk) => {
+                self.chunk(&chunk).await;
+                Answer::Taken
+            }
+            Question::Message => self.message().await,
+            Question::Abandon => {
+                self.open = None;
+                Answer::Taken
+            }
+        }
+    }
+}
+
+impl net::Conversation for Conversation {
+    type Question = Question;
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.session.feed(bytes);
+    }
+
+    fn next(&mut self) -> Option<net::Step<Question>> {
+        Some(match self.session.next()? {
+            Step::Write(bytes) => net::Step::Write(bytes),
+            Step::Ask(question) => net::Step::Ask(question),
+            Step::StartTls => net::Step::StartTls,
+            Step::Close => net::Step::Close,
+        })
+    }
+
+    async fn answer(&mut self, question: Question) {
+        let answer = self.found(question).await;
+        self.session.answer(answer);
+    }
+
+    fn tls(&mut self, facts: TlsFacts) {
+        self.client.tls = Some(format!("{} {}", facts.version, facts.cipher));
+        self.client.identity = None;
+        self.client.hello.clear();
+        self.binding = ChannelBinding {
+            exporter: Some(facts.exporter).filter(|exporter| !exporter.is_empty()),
+            server_end_point: facts.server_end_point,
+        };
+        if !self.session.is_secure() {
+            self.session.tls();
+        }
+        self.login = None;
+        self.open = None;
+    }
+
+    fn timeout(&self) -> Duration {
+        self.session.timeout()
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Early => self.early = true,
+            Event::Eof => self.session.event(server::Event::Eof),
+            Event::TimedOut => self.session.event(server::Event::TimedOut),
+            Event::Shutdown => self.session.event(server::Event::Shutdown),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A transaction: sender, recipients, message; judged and stored by intake.
+
+use std::time::Duration;
+
+use mailwright_config::Role;
+use mailwright_intake::Target;
+use mailwright_intake::{Incoming, Refusal, Transaction};
+use mailwright_smtp::server::{Answer, By, ForwardPath, MailFrom, RcptTo};
+use mailwright_words::{DeliverBy, Envelope, Recipient, Reply, Status, Timestamp};
+
+use super::conversation::Conversation;
+
+/// A transaction that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    envelope: Envelope,
+    size: Option<u64>,
+    targets: Vec<Target>,
+    incoming: Option<Incoming>,
+}
+
+impl Conversation {
+    pub(super) async fn mail(&mut self, mail: MailFrom) -> Reply {
+        if self.messages >= self.door.config.limits.messages_max {
+            let text = "Enough messages for one session, connect again";
+            return Reply::new(421, Some(Status::new(4, 7, 0)), text);
+        }
+        let now = self.door.clock.now();
+        let judged = self.door.intake.sender(&self.client, &mail.from, mail.size, now).await;
+        if let Err(refusal) = judged {
+            return self.refused(&refusal, &mail.from.to_string());
+        }
+        let size = mail.size;
+        let envelope = envelope(mail, now);
+        self.open = Some(Open { envelope, size, targets: Vec::new(), incoming: None });
+        Reply::new(250, Some(Status::new(2, 1, 0)), "Sender ok")
+    }
+
+    pub(super) async fn rcpt(&mut self, rcpt: RcptTo) -> Reply {
+        let Some(open) = &self.open else {
+            return out_of_order();
+        };
+        let (taken, size) = (open.targets.len(), open.size);
+        let (intake, client) = (&self.door.intake, &self.client);
+        let (judged, name) = match rcpt.to {
+            ForwardPath::Postmaster => {
+                (intake.postmaster(client, taken).await, "postmaster".to_owned())
+            }
+            ForwardPath::Recipient(address) => {
+                let name = address.to_string();
+                let recipient = Recipient { address, notify: rcpt.notify, orcpt: rcpt.orcpt };
+                (intake.recipient(client, recipient, taken, size).await, name)
+            }
+        };
+        match (judged, &mut self.open) {
+            (Ok(target), Some(open)) => {
+                open.targets.push(target);
+                Reply::new(250, Some(Status::new(2, 1, 5)), "Recipient ok")
+            }
+            (Err(refusal), _) => self.refused(&refusal, &name),
+            (Ok(_), None) => out_of_order(),
+        }
+    }
+
+    pub(super) fn begin(&mut self) -> Reply {
+        let begun = self.door.intake.begin(&self.client, self.door.clock.now());
+        match (begun, &mut self.open) {
+            (Ok(incoming), Some(open)) => {
+                open.incoming = Some(incoming);
+                Reply::new(250, None, "")
+            }
+            (Err(refusal), _) => self.refused(&refusal, ""),
+            (Ok(_), None) => out_of_order(),
+        }
+    }
+
+    pub(super) async fn chunk(&mut self, chunk: &[u8]) {
+        if let Some(incoming) = self.open.as_mut().and_then(|open| open.incoming.as_mut()) {
+            incoming.push(chunk).await;
+        }
+    }
+
+    pub(super) async fn message(&mut self) -> Answer {
+        let Some(Open { envelope, targets, incoming: Some(incoming), .. }) = self.open.take()
+        else {
+            return Answer::Reply(out_of_order());
+        };
+        self.messages += 1;
+        let sender = envelope.from.to_string();
+        let transaction = Transaction { client: self.client.clone(), envelope, targets };
+        if self.door.role == Role::Lmtp {
+            return self.delivered(incoming, transaction, &sender).await;
+        }
+        let now = self.door.clock.now();
+        match self.door.intake.accept(incoming, transaction, now).await {
+            Ok(durable) => {
+                metrics::counter!(
+                    "mailwright_messages_accepted_total",
+                    "listener" => self.door.name.clone()
+                )
+                .increment(1);
+                let text = format!("Accepted as {}", durable.id());
+                Answer::Reply(Reply::new(250, Some(Status::new(2, 0, 0)), text))
+            }
+            Err(refusal) => Answer::Reply(self.refused(&refusal, &sender)),
+        }
+    }
+
+    async fn delivered(
+        &self,
+        incoming: Incoming,
+        transaction: Transaction,
+        sender: &str,
+    ) -> Answer {
+        let now = self.door.clock.now();
+        let names: Vec<String> =
+            transaction.targets.iter().map(|target| target.recipient.address.to_string()).collect();
+        match self.door.intake.deliver(incoming, transaction, now).await {
+            Ok((durable, outcomes)) => {
+                let id = durable.id();
+                let reply = |(name, outcome): (&String, Result<(), Refusal>)| match outcome {
+                    Ok(()) => {
+                        tracing::info!(spool = %id, recipient = name, "Message delivered.");
+                        let text = format!("Delivered as {id}");
+                        Reply::new(250, Some(Status::new(2, 0, 0)), text)
+                    }
+                    Err(refusal) => self.refused(&refusal, name),
+                };
+                Answer::Replies(names.iter().zip(outcomes).map(reply).collect())
+            }
+            Err(refusal) => {
+                let reply = self.refused(&refusal, sender);
+                Answer::Replies(names.iter().map(|_| reply.clone()).collect())
+            }
+        }
+    }
+
+    /// The one line and the one count of a refusal; `about` is the address it speaks of.
+    fn refused(&self, refusal: &Refusal, about: &str) -> Reply {
+        let reply = refusal.reply();
+        tracing::info!(
+            listener = self.door.name,
+            peer = %self.peer,
+            about,
+            code = reply.code,
+            %refusal,
+            "Refused."
+        );
+        metrics::counter!(
+            "mailwright_refusals_total",
+            "listener" => self.door.name.clone(),
+            "class" => if reply.is_temporary() { "temporary" } else { "permanent" }
+        )
+        .increment(1);
+        reply
+    }
+}
+
+fn out_of_order() -> Reply {
+    Reply::new(503, Some(Status::new(5, 5, 1)), "No transaction is open")
+}
+
+fn envelope(mail: MailFrom, now: Timestamp) -> Envelope {
+    Envelope {
+        ret: mail.ret,
+        envid: mail.envid,
+        body: mail.body,
+        smtputf8: mail.smtputf8,
+        deliver_by: mail.deliver_by.map(|by| deliver_by(by, now)),
+        ..Envelope::new(mail.from, Vec::new())
+    }
+}
+
+fn deliver_by(by: By, now: Timestamp) -> DeliverBy {
+    let wait = Duration::from_secs(by.seconds.unsigned_abs());
+    let at = if by.seconds < 0 { now.minus(wait) } else { now.plus(wait) };
+    DeliverBy { at, mode: by.mode, trace: by.trace }
+}
