@@ -20,13 +20,13 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Connects to the first of `addresses` that answers, each given `limit`.
 ///
-/// Families take turns, beginning with that of the first address; `source` is the local address
-/// for hosts of its family.
+/// Families take turns, beginning with that of the first address; the first of `sources` of a
+/// host's family is the local address.
 ///
 /// Errors: the last attempt's; `AddrNotAvailable` when there is nothing to try.
 pub async fn dial(
     addresses: &[SocketAddr],
-    source: Option<IpAddr>,
+    sources: &[IpAddr],
     limit: Duration,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     let mut rest = take_turns(addresses);
@@ -34,7 +34,8 @@ pub async fn dial(
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
     loop {
         if let Some(address) = rest.pop_front() {
-            attempts.spawn(attempt(address, source, limit));
+            let own = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
+            attempts.spawn(attempt(address, sources.iter().find(own).copied(), limit));
         }
         let next = attempts.join_next();
         let ended = if rest.is_empty() {
@@ -59,7 +60,7 @@ async fn attempt(
     limit: Duration,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+    if let Some(source) = source {
         socket.bind(SocketAddr::new(source, 0))?;
     }
     let stream = timeout(limit, socket.connect(address))
@@ -103,10 +104,10 @@ mod tests {
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let answers = open.local_addr().unwrap();
         let limit = Duration::from_secs(5);
-        let (_, address) = dial(&[refused, answers], None, limit).await.unwrap();
+        let (_, address) = dial(&[refused, answers], &[], limit).await.unwrap();
         assert_eq!(address, answers);
-        let error = dial(&[refused], None, limit).await.unwrap_err();
+        let error = dial(&[refused], &[], limit).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert!(dial(&[], None, limit).await.is_err());
+        assert!(dial(&[], &[], limit).await.is_err());
     }
 }

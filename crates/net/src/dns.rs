@@ -4,6 +4,7 @@ mod fake;
 mod system;
 
 pub use fake::Fake;
+pub use hickory_resolver::net::NetError as SystemError;
 pub use system::System;
 
 use std::{fmt, net::IpAddr, pin::Pin};

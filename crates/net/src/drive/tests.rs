@@ -198,7 +198,8 @@ async fn a_session_goes_on_encrypted() {
     let mut stream = start(Echo::default(), terms.clone());
     say(&mut stream, "one\ntls\n").await;
     heard(&mut stream, "one\n").await;
-    let client = Client::new(&[folder.join("self-signed.crt")]).unwrap();
+    let clock = Arc::new(crate::System::new());
+    let client = Client::new(&[folder.join("self-signed.crt")], clock).unwrap();
     let (mut stream, _) = client.connect(stream, "localhost", Trust::Verified).await.unwrap();
     heard(&mut stream, "TLSv1.3\n").await;
     say(&mut stream, "two\n").await;

@@ -1,17 +1,18 @@
 //! The client's side of a handshake.
 
-use std::{fmt, io, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{fmt, io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    time_provider::TimeProvider,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{CertificateError, facts};
-use crate::{Stream, TlsFacts};
+use crate::{Clock, Stream, TlsFacts};
 
 /// Whom a client believes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +31,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Knows Mozilla's authorities, and those in the PEM files `more`.
+    /// Knows Mozilla's authorities, and those in the PEM files `more`; whether a certificate has
+    /// expired is for `clock` to say.
     ///
     /// Errors: a file cannot be read, or holds what is no authority.
-    pub fn new(more: &[PathBuf]) -> Result<Self, CertificateError> {
+    pub fn new(more: &[PathBuf], clock: Arc<dyn Clock>) -> Result<Self, CertificateError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for path in more {
             let broken = |error| CertificateError::Pem { path: path.clone(), error };
@@ -45,8 +47,9 @@ impl Client {
         }
         let key = |error| CertificateError::Key { path: PathBuf::from("TLS client"), error };
         let provider = super::provider();
+        let time: Arc<dyn TimeProvider> = Arc::new(Time(clock));
         let builder = || {
-            ClientConfig::builder_with_provider(Arc::clone(&provider))
+            ClientConfig::builder_with_details(Arc::clone(&provider), Arc::clone(&time))
                 .with_protocol_versions(super::VERSIONS)
                 .map_err(key)
         };
@@ -101,6 +104,17 @@ fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     }
     ServerName::try_from(text.trim_end_matches('.').to_owned())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+/// The clock, as rustls reads it.
+#[derive(Debug)]
+struct Time(Arc<dyn Clock>);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since = u64::try_from(self.0.now().ms()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(since)))
+    }
 }
 
 /// Believes any certificate, yet checks that its owner holds the key.

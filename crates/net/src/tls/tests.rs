@@ -7,10 +7,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use mailwright_words::time::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::TlsFacts;
+use crate::{Clock, System, TlsFacts, clock::Manual};
 
 /// A folder that goes away with its test.
 struct Folder(PathBuf);
@@ -37,6 +38,10 @@ impl Drop for Folder {
     }
 }
 
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(System::new())
+}
+
 async fn shake(
     acceptor: Acceptor,
     client: &Client,
@@ -58,7 +63,7 @@ async fn shake(
 async fn both_sides_bind_to_the_same_channel() {
     let folder = Folder::new();
     let certificates = Certificates::load(folder.sources("mx.example")).unwrap();
-    let client = Client::new(&[folder.0.join("self-signed.crt")]).unwrap();
+    let client = Client::new(&[folder.0.join("self-signed.crt")], clock()).unwrap();
     let acceptor = Acceptor::new(certificates).unwrap();
     let (theirs, ours) = shake(acceptor, &client, "mx.example", Trust::Verified).await;
     let (theirs, ours) = (theirs.unwrap(), ours.unwrap());
@@ -75,7 +80,7 @@ async fn both_sides_bind_to_the_same_channel() {
 async fn a_stranger_is_believed_only_where_nothing_is_verified() {
     let folder = Folder::new();
     let certificates = Certificates::load(folder.sources("mx.example")).unwrap();
-    let client = Client::new(&[]).unwrap();
+    let client = Client::new(&[], clock()).unwrap();
     for (trust, name, believed) in [
         (Trust::Verified, "mx.example", false),
         (Trust::Opportunistic, "mx.example", true),
@@ -84,6 +89,19 @@ async fn a_stranger_is_believed_only_where_nothing_is_verified() {
         let acceptor = Acceptor::new(Arc::clone(&certificates)).unwrap();
         let (_, ours) = shake(acceptor, &client, name, trust).await;
         assert_eq!(ours.is_ok(), believed, "{trust:?} {name}");
+    }
+}
+
+#[tokio::test]
+async fn the_clock_says_whether_a_certificate_is_valid() {
+    let folder = Folder::new();
+    let certificates = Certificates::load(folder.sources("mx.example")).unwrap();
+    let roots = [folder.0.join("self-signed.crt")];
+    for (now, believed) in [(clock().now(), true), (Timestamp::new(0), false)] {
+        let client = Client::new(&roots, Arc::new(Manual::new(now))).unwrap();
+        let acceptor = Acceptor::new(Arc::clone(&certificates)).unwrap();
+        let (_, ours) = shake(acceptor, &client, "mx.example", Trust::Verified).await;
+        assert_eq!(ours.is_ok(), believed, "{now:?}");
     }
 }
 
