@@ -2,7 +2,7 @@
 //!
 //! [`Deliverer::attempt`] tries each recipient of a job once and says what became of it; when to
 //! try again is the queue's to decide. Connections and lookups come through [`Network`] and
-//! [`Names`].
+//! [`Names`], which [`Wire`] is in a running server.
 //! Source: RFC 5321, RFC 2033, RFC 7505.
 
 mod connection;
@@ -17,9 +17,11 @@ mod pool;
 mod relay;
 mod route;
 mod stored;
+mod wire;
 
 pub use mx::{Answer, Names, Server, Unroutable};
 pub use network::{Network, Secured, Stream};
 pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
 pub use relay::{Deliverer, Setup};
 pub use stored::Stored;
+pub use wire::{Wire, WireError};
