@@ -176,7 +176,8 @@ impl Deliverer {
         let may_be_plain = target.tls == TlsNeed::Opportunistic && !target.implicit_tls;
         match (&fault, address) {
             (Fault::Handshake(why), Some(address)) if may_be_plain && !opening.plain => {
-                tracing::warn!(host = target.name, %address, why, "TLS is broken; going on without.");
+                let host = target.name.as_str();
+                tracing::warn!(host, %address, why, "TLS is broken; going on without.");
                 self.remember_broken(&target.name);
                 opening.plain = true;
                 Connection::open(&opening, target, &[address]).await

@@ -62,7 +62,12 @@ impl Intake {
         Ok(Incoming::new(self.0.store.body(now), Bounds::of(&self.0.settings, client.size_max)))
     }
 
+    /// Whether the disk is too full to take anything.
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.0.space.is_low(now)
+    }
+
     pub(crate) fn check_space(&self, now: Timestamp) -> Result<(), Refusal> {
-        if self.0.space.is_low(now) { Err(Refusal::Space) } else { Ok(()) }
+        if self.is_full(now) { Err(Refusal::Space) } else { Ok(()) }
     }
 }

@@ -129,12 +129,12 @@ pub(crate) enum AccountCommand {
     Password {
         /// The account
         address: String,
-        /// Read the password from standard input
+        /// Read the password (or, with --hash, its hash) from standard input
         #[arg(long, required = true)]
         password_stdin: bool,
-        /// Also keep what CRAM-MD5 needs, which equals the password: see the documentation
+        /// What is read is a hash: {BLF-CRYPT}, {SHA512-CRYPT} or {ARGON2ID}
         #[arg(long)]
-        cram_md5: bool,
+        hash: bool,
     },
     /// Delete an account and all of its mail
     Remove {
@@ -155,6 +155,9 @@ pub(crate) enum AppPasswordCommand {
         address: String,
         /// What it is for
         name: String,
+        /// Keep it readable, as CRAM-MD5 needs it: who reads the database can then log in with it
+        #[arg(long)]
+        cram_md5: bool,
     },
     /// List them with their last use
     List {
@@ -180,6 +183,9 @@ pub(crate) enum AliasCommand {
     Add {
         /// The alias
         address: String,
+        /// `alias` passes the message on, `list` and `forward` make a new one with a sender of ours
+        #[arg(long, default_value = "alias", value_name = "KIND")]
+        kind: String,
         /// Where its mail goes
         #[arg(required = true)]
         targets: Vec<String>,

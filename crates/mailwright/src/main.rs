@@ -1,3 +1,151 @@
 //! The program: command line, wiring, shutdown.
+//!
+//! Everything that Mailwright can do lives in the other crates; this one joins them. Output of
+//! commands goes to standard output, errors to standard error with a non-zero exit.
 
-fn main() {}
+mod admin;
+mod cli;
+mod console;
+mod courier;
+mod log;
+mod office;
+mod privilege;
+mod remote;
+mod serve;
+
+mod setup;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand};
+use mailwright_config::{Config, Source};
+
+/// Why a command ended without doing its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    /// What was wrong, and what to do.
+    message: String,
+}
+
+impl Failure {
+    /// A failure told in this sentence.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    /// A failure while doing `what`.
+    pub(crate) fn of(what: &str, error: &dyn std::error::Error) -> Self {
+        let mut message = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        Self { message }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::of("input or output", &error)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = arguments().collect();
+    let cli = Cli::parse_from(&arguments);
+    match run(cli, arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments; called as `sendmail`, the program is `mailwright sendmail`.
+fn arguments() -> impl Iterator<Item = String> {
+    let mut given = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let name = given.next().unwrap_or_default();
+    let as_sendmail = Path::new(&name).file_name().is_some_and(|name| name == "sendmail");
+    std::iter::once(name).chain(as_sendmail.then(|| "sendmail".to_owned())).chain(given)
+}
+
+fn complain(failure: &Failure) {
+    // Nobody is left to tell when standard error is closed.
+    writeln!(std::io::stderr(), "mailwright: {failure}").unwrap_or_default();
+}
+
+fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
+    let source = source(&cli);
+    match cli.command {
+        Command::Init { domain, output } => init(&domain, &output),
+        Command::Config(command) => config(&command, &source),
+        Command::Serve => {
+            let config = load(&source)?;
+            runtime()?.block_on(serve::serve(config, source))
+        }
+        Command::Admin(command) => {
+            let config = load(&source)?;
+            runtime()?.block_on(remote::run(command, arguments, config))
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Where the configuration comes from: the file that was named, or the one in the data folder.
+fn source(cli: &Cli) -> Source {
+    let data = cli.data.as_ref().map(|data| data.display().to_string());
+    let folder = cli.data.clone().unwrap_or_else(|| Config::default().server.data);
+    let found = || Some(folder.join("mailwright.toml")).filter(|file| file.is_file());
+    let flags = data.map(|data| ("server.data".to_owned(), data)).into_iter().collect();
+    Source::process(cli.config.clone().or_else(found), flags)
+}
+
+fn load(source: &Source) -> Result<Config, Failure> {
+    mailwright_config::load(source).map_err(|problem| Failure::new(problem.to_string()))
+}
+
+fn config(command: &ConfigCommand, source: &Source) -> Result<ExitCode, Failure> {
+    let text = match command {
+        ConfigCommand::Docs => mailwright_config::docs(),
+        ConfigCommand::Show => mailwright_config::show(&load(source)?),
+        ConfigCommand::Check => {
+            load(source)?;
+            "the configuration is right\n".to_owned()
+        }
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn init(domain: &str, output: &PathBuf) -> Result<ExitCode, Failure> {
+    let name = mailwright_words::address::Domain::parse(domain)
+        .map_err(|error| Failure::of(&format!("{domain:?} is no domain"), &error))?;
+    let text = mailwright_config::init(name.as_str());
+    if output.as_os_str() == "-" {
+        std::io::stdout().write_all(text.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut file = std::fs::File::create_new(output)
+        .map_err(|error| Failure::of(&format!("cannot make {}", output.display()), &error))?;
+    file.write_all(text.as_bytes())?;
+    let file = output.display();
+    writeln!(
+        std::io::stdout(),
+        "Wrote {file}. Next:\n  mailwright --config {file} domain add {name}\n  \
+         mailwright --config {file} account add postmaster@{name} --password-stdin\n  \
+         mailwright --config {file} serve",
+        name = name.as_str()
+    )?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -233,7 +233,10 @@ async fn header(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+/// Opens one port; `[::]` takes IPv4 too. Needs a runtime.
+///
+/// Errors: the port is taken, or needs a right this process has not.
+pub fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if let IpAddr::V6(ip) = address.ip() {

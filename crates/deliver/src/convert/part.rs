@@ -212,7 +212,8 @@ mod tests {
             "MIME-Version: 1.0\r\nSubject: gr\u{fc}n\r\n\r\nx\r\n",
             "MIME-Version: 1.0\r\nContent-Type: multipart/mixed\r\n\r\ngr\u{fc}n\r\n",
             "MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n\r\ngr\u{fc}n\r\n",
-            "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\u{fc}\r\n--b--\r\n",
+            "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n\
+             --b\r\n\r\n\u{fc}\r\n--b--\r\n",
         ] {
             assert_eq!(converted(text), None, "{text}");
         }

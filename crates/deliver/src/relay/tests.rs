@@ -384,7 +384,8 @@ async fn lmtp_answers_for_each() {
 
 #[tokio::test]
 async fn a_message_is_converted_or_refused_for_a_host_that_lacks_something() {
-    let taken = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: MIME\nC: Content-T\n\
+    let taken = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: MIME\n\
+                 C: Content-T\n\
         C: \nC: gr=C3=BCn\nC: .\nS: 250 ok";
     let mime = "MIME-Version: 1.0\r\n\r\ngr\u{fc}n\r\n";
     let address = host(script(taken)).await;

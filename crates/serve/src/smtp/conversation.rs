@@ -76,12 +76,11 @@ impl Conversation {
 
     fn hello(&mut self, name: String) -> Reply {
         self.client.hello = name;
-        self.client.protocol = self.spoken();
         Reply::new(250, None, "")
     }
 
     /// How the client speaks, as far as a `Received` field tells it apart.
-    fn spoken(&self) -> Protocol {
+    pub(super) fn spoken(&self) -> Protocol {
         match self.door.role {
             mailwright_config::Role::Lmtp => Protocol::Lmtp,
             _ if self.session.protocol() == "SMTP" => Protocol::Smtp,

@@ -25,6 +25,7 @@ impl Conversation {
             let text = "Enough messages for one session, connect again";
             return Reply::new(421, Some(Status::new(4, 7, 0)), text);
         }
+        self.client.protocol = self.spoken();
         let now = self.door.clock.now();
         let judged = self.door.intake.sender(&self.client, &mail.from, mail.size, now).await;
         if let Err(refusal) = judged {

@@ -1,0 +1,93 @@
+//! Commands on a server's data, the same in the running server and on the opened store.
+
+mod account;
+mod alias;
+mod domain;
+mod message;
+mod queue;
+mod sendmail;
+
+use mailwright_directory::DirectoryError;
+use mailwright_store::StoreError;
+use mailwright_words::{Address, Id, Timestamp};
+use serde::Serialize;
+
+use crate::{Failure, cli::AdminCommand, console::Console, office::Office};
+
+/// Carries out a command.
+///
+/// Errors: what was wrong, in a sentence for the person who gave it.
+pub(crate) async fn run(
+    command: AdminCommand,
+    office: &Office,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    match command {
+        AdminCommand::Domain(command) => domain::run(command, office, console).await,
+        AdminCommand::Account(command) => account::run(command, office, console).await,
+        AdminCommand::Alias(command) => alias::run(command, office, console).await,
+        AdminCommand::Message(command) => message::run(command, office, console).await,
+        AdminCommand::Queue(command) => queue::run(command, office, console).await,
+        AdminCommand::Sendmail(command) => sendmail::run(command, office, console).await,
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        match &error {
+            DirectoryError::Store(store) => stored(store),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        stored(&error)
+    }
+}
+
+fn stored(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Missing(what) => Failure::new(format!("there is no such {what}")),
+        StoreError::Exists(what) => Failure::new(format!("this {what} is there already")),
+        other => Failure::of("the store", other),
+    }
+}
+
+/// Reads an address that a person gave.
+fn address(text: &str) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|error| Failure::of(&format!("{text:?} is no address"), &error))
+}
+
+/// Reads an id that a person gave.
+fn id(text: &str) -> Result<Id, Failure> {
+    text.parse().map_err(|error| Failure::of(&format!("{text:?} is no id"), &error))
+}
+
+/// A time in JSON.
+fn time(at: Timestamp) -> String {
+    at.rfc3339()
+}
+
+/// Prints rows as one JSON array.
+async fn json<T: Serialize>(console: &Console, rows: &[T]) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(rows).map_err(|error| Failure::of("JSON", &error))?;
+    Ok(console.line(&text).await?)
+}
+
+/// Prints rows in columns, as wide as they need to be.
+async fn table(console: &Console, rows: &[Vec<String>]) -> Result<(), Failure> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        console.line(line.trim_end()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! The last step of the queue: what it claims goes into a mailbox, or to another server.
+
+use std::sync::Arc;
+
+use mailwright_config::OverQuota;
+use mailwright_deliver::{
+    self as deliver, Deliverer, Job, Reason, RecipientOutcome, Stored,
+    mailbox::{self, Arrival},
+};
+use mailwright_directory::Resolved;
+use mailwright_queue::{
+    Attempted, Delivery, End, Outcome,
+    ready::{Batch, Contact},
+};
+use mailwright_store::{
+    Lane, StoreError,
+    queue::{Claimed, Message},
+    spool::Class,
+};
+use mailwright_words::{
+    Address, DeliverBy, Domain, Envelope, Id, Recipient, Reply, ReversePath, Timestamp,
+};
+
+use crate::office::Office;
+
+/// Octets of a message in which its header fields are looked for.
+const HEADER_MAX: u64 = 256 * 1024;
+/// Most aliases that are followed on the way of a report.
+const ALIASES_MAX: usize = 10;
+/// How long to wait for a store that does not answer.
+const STORE_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Delivers for the queue.
+pub(crate) struct Courier {
+    office: Office,
+    deliverer: Arc<Deliverer>,
+}
+
+impl Courier {
+    pub(crate) const fn new(office: Office, deliverer: Arc<Deliverer>) -> Self {
+        Self { office, deliverer }
+    }
+
+    async fn mailboxes(&self, message: Arc<Message>, batch: &Batch) -> Attempted {
+        let outcomes = match self.local(message, batch.recipients.clone()).await {
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| told(outcome, None)).collect(),
+            Err(error) => {
+                tracing::error!(spool = %batch.spool, %error, "Mailbox delivery broke.");
+                batch.recipients.iter().map(|_| ours("the mailbox store does not answer")).collect()
+            }
+        };
+        Attempted { contact: Contact::Made, outcomes }
+    }
+
+    async fn local(
+        &self,
+        message: Arc<Message>,
+        recipients: Vec<Claimed>,
+    ) -> Result<Vec<deliver::Outcome>, StoreError> {
+        let head_length = u64::try_from(message.head.len()).unwrap_or(u64::MAX);
+        let start = message.head_skip..message.head_skip.saturating_add(HEADER_MAX);
+        let rest = self.office.store.bodies().range(message.body, start).await?;
+        let header = [message.head.as_slice(), &rest].concat();
+        let body_length =
+            message.size.saturating_sub(head_length).saturating_add(message.head_skip);
+        let (office, now) = (self.office.clone(), self.office.now());
+        let ids: Vec<Id> = recipients.iter().map(|_| office.store.ids().next(now)).collect();
+        let over_quota = office.config.intake.over_quota;
+        let folders = office.config.intake.subaddress_folders;
+        let copy = Copy { message, header, body_length, over_quota, folders };
+        let write = move |tx: &mut mailwright_store::Tx<'_>| {
+            let each = recipients.iter().zip(&ids);
+            each.map(|(recipient, id)| copy.deliver(tx, recipient, *id, now)).collect()
+        };
+        office.store.write(Lane::Quick, write).await
+    }
+
+    async fn to_servers(&self, message: &Message, batch: &Batch, site: &str) -> Attempted {
+        let Some(job) = self.job(message, batch, site) else {
+            let outcomes = batch.recipients.iter().map(|_| held("an address makes no sense"));
+            return Attempted { contact: Contact::None, outcomes: outcomes.collect() };
+        };
+        let results = self.deliverer.attempt(job).await;
+        let contact = results.first().map_or(Contact::None, |result| match result.contact {
+            deliver::Contact::Made => Contact::Made,
+            deliver::Contact::Failed => Contact::Failed,
+            deliver::Contact::None => Contact::None,
+        });
+        let outcomes =
+            results.into_iter().map(|RecipientOutcome { outcome, conversation, .. }| {
+                told(outcome, Some(conversation))
+            });
+        Attempted { contact, outcomes: outcomes.collect() }
+    }
+
+    fn job(&self, message: &Message, batch: &Batch, site: &str) -> Option<Job> {
+        let recipient = |claimed: &Claimed| {
+            let address = Address::parse(&claimed.address).ok()?;
+            Some(Recipient { address, notify: claimed.notify, orcpt: claimed.orcpt.clone() })
+        };
+        let recipients: Option<Vec<Recipient>> = batch.recipients.iter().map(recipient).collect();
+        let head_length = u64::try_from(message.head.len()).unwrap_or(u64::MAX);
+        let body_length =
+            message.size.saturating_sub(head_length).saturating_add(message.head_skip);
+        let content = Stored::new(
+            self.office.store.clone(),
+            message.head.clone(),
+            message.head_skip,
+            message.body,
+            body_length,
+        );
+        let envelope = Envelope {
+            envid: message.envid.clone(),
+            ret: message.ret,
+            body: message.body_type,
+            smtputf8: message.smtputf8,
+            deliver_by: message.deliver_by.map(|(at, mode, trace)| DeliverBy { at, mode, trace }),
+            ..Envelope::new(sender(message)?, recipients?)
+        };
+        let domain = Domain::parse(site).ok()?;
+        Some(Job { domain, envelope, content: Arc::new(content) })
+    }
+}
+
+impl Delivery for Courier {
+    async fn attempt(&self, message: Arc<Message>, batch: Arc<Batch>) -> Attempted {
+        match batch.recipients.first().map(|first| first.class.clone()) {
+            Some(Class::Local { .. }) => self.mailboxes(message, &batch).await,
+            Some(Class::Relay { site }) => self.to_servers(&message, &batch, &site).await,
+            _ => Attempted { contact: Contact::None, outcomes: Vec::new() },
+        }
+    }
+
+    async fn classify(&self, sender: &Address) -> Option<Class> {
+        let mut address = sender.clone();
+        for _ in 0..ALIASES_MAX {
+            let resolved = loop {
+                match self.office.directory.resolve(&address).await {
+                    Ok(resolved) => break resolved,
+                    // A report is not dropped because the store was busy.
+                    Err(error) => {
+                        tracing::warn!(%error, "Report waits for the directory.");
+                        self.office.clock.sleep(STORE_WAIT).await;
+                    }
+                }
+            };
+            match resolved {
+                Resolved::Local { principal, detail, .. } => {
+                    return Some(Class::Local { principal, folder: detail });
+                }
+                Resolved::Backup | Resolved::Relay => {
+                    return Some(Class::Relay { site: address.domain().to_string() });
+                }
+                Resolved::Unknown => return None,
+                Resolved::Alias { targets }
+                | Resolved::List { targets, .. }
+                | Resolved::Forward { targets, .. } => address = targets.into_iter().next()?,
+            }
+        }
+        None
+    }
+}
+
+/// What the copies of a message share.
+struct Copy {
+    message: Arc<Message>,
+    header: Vec<u8>,
+    body_length: u64,
+    over_quota: OverQuota,
+    folders: bool,
+}
+
+impl Copy {
+    fn deliver(
+        &self,
+        tx: &mut mailwright_store::Tx<'_>,
+        claimed: &Claimed,
+        id: Id,
+        now: Timestamp,
+    ) -> Result<deliver::Outcome, StoreError> {
+        let broken = || StoreError::Corrupt("recipient");
+        let Class::Local { principal, folder } = &claimed.class else { return Err(broken()) };
+        let recipient = Address::parse(&claimed.address).or(Err(broken()))?;
+        let from = sender(&self.message).ok_or_else(broken)?;
+        let arrival = Arrival {
+            id,
+            spool: self.message.id,
+            account: *principal,
+            folder: folder.as_deref().filter(|_| self.folders),
+            from: &from,
+            recipient: &recipient,
+            head: &self.message.head,
+            head_skip: self.message.head_skip,
+            body: self.message.body,
+            body_length: self.body_length,
+            header: &self.header,
+            received: self.message.arrived,
+        };
+        mailbox::deliver(tx, &arrival, self.over_quota, now)
+    }
+}
+
+/// The reverse-path of a message, which is kept as it is printed.
+fn sender(message: &Message) -> Option<ReversePath> {
+    let text = message.sender.strip_prefix('<')?.strip_suffix('>')?;
+    ReversePath::parse(text).ok()
+}
+
+fn told(outcome: deliver::Outcome, transcript: Option<Arc<str>>) -> Outcome {
+    let of = |end, reply, host| Outcome { end, reply, host, transcript };
+    match outcome {
+        deliver::Outcome::Delivered => of(End::Delivered, None, None),
+        deliver::Outcome::Relayed { reply, host, dsn, .. } => {
+            of(End::Relayed { dsn }, Some(reply), Some(host))
+        }
+        deliver::Outcome::Deferred(Reason { reply, host }) => of(End::Deferred, Some(reply), host),
+        deliver::Outcome::Failed(Reason { reply, host }) => of(End::Failed, Some(reply), host),
+    }
+}
+
+/// A fault of ours that may pass.
+fn ours(text: &str) -> Outcome {
+    let reply = Reply::new(451, "4.3.0".parse().ok(), text);
+    Outcome { end: End::Deferred, reply: Some(reply), host: None, transcript: None }
+}
+
+/// A fault of ours that will not pass by itself.
+fn held(text: &str) -> Outcome {
+    Outcome { end: End::Held, ..ours(text) }
+}

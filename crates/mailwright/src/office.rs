@@ -1,0 +1,64 @@
+//! What a command works on: the store, and what stands on it.
+
+use std::sync::Arc;
+
+use mailwright_config::Config;
+use mailwright_directory::Directory;
+use mailwright_intake::Intake;
+use mailwright_net::{Clock, System};
+use mailwright_store::{Options, Store};
+use mailwright_words::Timestamp;
+
+use crate::Failure;
+
+/// The open store and what stands on it. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Office {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Store,
+    pub(crate) directory: Directory,
+    pub(crate) intake: Intake,
+}
+
+impl Office {
+    /// Opens the data folder.
+    ///
+    /// Errors: it is in use, or cannot be used.
+    pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(System::new());
+        let options = options(&config);
+        let opened = Store::open(options, clock.now());
+        let store = opened.map_err(|error| Failure::of("cannot open the data folder", &error))?;
+        let settings = mailwright_directory::Settings::of(&config);
+        let directory = Directory::open(store.clone(), settings)
+            .await
+            .map_err(|error| Failure::of("cannot open the directory", &error))?;
+        let settings = mailwright_intake::Settings::of(&config)
+            .map_err(|error| Failure::of("server.hostname", &error))?;
+        let intake = Intake::new(store.clone(), directory.clone(), settings);
+        Ok(Self { config: Arc::new(config), clock, store, directory, intake })
+    }
+
+    /// Closes the data folder, if nobody else has it open.
+    pub(crate) async fn close(self) {
+        // The last one to go waits for the disk.
+        if let Err(error) = tokio::task::spawn_blocking(move || drop(self)).await {
+            tracing::error!(%error, "The store did not close in order.");
+        }
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn options(config: &Config) -> Options {
+    let mut options = Options::new(&config.server.data);
+    options.node = config.server.node;
+    options.body_memory_max =
+        usize::try_from(config.limits.buffered_bodies_max).unwrap_or(usize::MAX);
+    options.segment_bytes_max = config.storage.segment_size;
+    options
+}

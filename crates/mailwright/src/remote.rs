@@ -1,0 +1,122 @@
+//! Where a command is carried out: in the running server, or here on the opened store.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use mailwright_config::Config;
+use mailwright_net::control::{ControlCaller, ControlListener, ControlStream, Frame};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    Failure, admin,
+    cli::{AdminCommand, Cli, Command},
+    console::{self, Console},
+    office::Office,
+};
+
+/// The control socket of a data folder.
+pub(crate) fn socket(config: &Config) -> PathBuf {
+    config.server.data.join("control.sock")
+}
+
+/// Carries out a command, by the running server if there is one.
+pub(crate) async fn run(
+    command: AdminCommand,
+    arguments: Vec<String>,
+    config: Config,
+) -> Result<ExitCode, Failure> {
+    let path = socket(&config);
+    let caller = ControlCaller::connect(&path)
+        .await
+        .map_err(|error| Failure::of(&format!("cannot reach {}", path.display()), &error))?;
+    match caller {
+        Some(caller) => call(caller, &arguments).await,
+        None => here(command, config).await,
+    }
+}
+
+/// Opens the store and carries the command out in this process.
+async fn here(command: AdminCommand, config: Config) -> Result<ExitCode, Failure> {
+    let office = Office::open(config).await?;
+    let (mut console, frames) = Console::new(tokio::io::stdin());
+    let printer = tokio::spawn(console::to_terminal(frames));
+    let done = admin::run(command, &office, &mut console).await;
+    drop(console);
+    printer.await.map_err(io::Error::other)??;
+    office.close().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Has the running server carry the command out.
+async fn call(caller: ControlCaller, arguments: &[String]) -> Result<ExitCode, Failure> {
+    let text = serde_json::to_string(arguments)
+        .map_err(|error| Failure::of("the arguments cannot be sent", &error))?;
+    let (mut input, mut answers) = caller.call(&text).await?;
+    // The server stops reading when the command has what it needs; that is no error.
+    let feeder = tokio::spawn(async move {
+        let sent = tokio::io::copy(&mut tokio::io::stdin(), &mut input).await;
+        sent.and(input.shutdown().await)
+    });
+    let (mut output, mut errors) = (tokio::io::stdout(), tokio::io::stderr());
+    let code = loop {
+        let frame = answers
+            .next()
+            .await
+            .map_err(|error| Failure::of("the server went away in the middle", &error))?;
+        match frame {
+            Frame::Output(bytes) => output.write_all(&bytes).await?,
+            Frame::Error(text) => errors.write_all(text.as_bytes()).await?,
+            Frame::Exit(code) => break code,
+        }
+    };
+    feeder.abort();
+    output.flush().await?;
+    errors.flush().await?;
+    // A thread that waits in a read of the terminal would keep the process alive.
+    #[expect(clippy::exit, reason = "standard input may never end, and the answer is complete")]
+    std::process::exit(code.into())
+}
+
+/// Answers callers until the listener breaks.
+pub(crate) async fn answer(listener: ControlListener, office: Office) -> io::Result<()> {
+    loop {
+        let caller = listener.accept().await?;
+        let office = office.clone();
+        tokio::spawn(async move {
+            if let Err(error) = attend(caller, office).await {
+                tracing::debug!(%error, "Control connection lost.");
+            }
+        });
+    }
+}
+
+async fn attend(caller: ControlStream, office: Office) -> io::Result<()> {
+    let (text, input, writer) = caller.arguments().await?;
+    let (mut console, frames) = Console::new(input);
+    let relay = tokio::spawn(console::to_caller(frames, writer));
+    let done = match understood(&text) {
+        Ok(command) => admin::run(command, &office, &mut console).await,
+        Err(failure) => Err(failure),
+    };
+    let code = match done {
+        Ok(()) => 0,
+        Err(failure) => {
+            console.note(&format!("mailwright: {failure}")).await?;
+            1
+        }
+    };
+    drop(console);
+    let mut writer = relay.await.map_err(io::Error::other)??;
+    writer.send(&Frame::Exit(code)).await
+}
+
+/// The command in a caller's arguments.
+fn understood(text: &str) -> Result<AdminCommand, Failure> {
+    let arguments: Vec<String> = serde_json::from_str(text)
+        .map_err(|error| Failure::of("the arguments cannot be read", &error))?;
+    let cli = Cli::try_parse_from(arguments).map_err(|error| Failure::new(error.to_string()))?;
+    match cli.command {
+        Command::Admin(command) => Ok(command),
+        _ => Err(Failure::new("this command is not for a running server")),
+    }
+}
