@@ -6,7 +6,7 @@ use mailwright_config::Config;
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
 use mailwright_net::{Clock, System};
-use mailwright_store::{Options, Store};
+use mailwright_store::{OpenError, Options, Store};
 use mailwright_words::Timestamp;
 
 use crate::Failure;
@@ -26,10 +26,21 @@ impl Office {
     ///
     /// Errors: it is in use, or cannot be used.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
+        let folder = config.server.data.display().to_string();
+        let opened = Self::open_if_free(config).await?;
+        opened.ok_or_else(|| Failure::new(format!("{folder} is in use by another process")))
+    }
+
+    /// Opens the data folder, unless another process has it.
+    ///
+    /// Errors: it cannot be used.
+    pub(crate) async fn open_if_free(config: Config) -> Result<Option<Self>, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(System::new());
-        let options = options(&config);
-        let opened = Store::open(options, clock.now());
-        let store = opened.map_err(|error| Failure::of("cannot open the data folder", &error))?;
+        let store = match Store::open(options(&config), clock.now()) {
+            Ok(store) => store,
+            Err(OpenError::Locked(_)) => return Ok(None),
+            Err(error) => return Err(Failure::of("cannot open the data folder", &error)),
+        };
         let settings = mailwright_directory::Settings::of(&config);
         let directory = Directory::open(store.clone(), settings)
             .await
@@ -37,7 +48,7 @@ impl Office {
         let settings = mailwright_intake::Settings::of(&config)
             .map_err(|error| Failure::of("server.hostname", &error))?;
         let intake = Intake::new(store.clone(), directory.clone(), settings);
-        Ok(Self { config: Arc::new(config), clock, store, directory, intake })
+        Ok(Some(Self { config: Arc::new(config), clock, store, directory, intake }))
     }
 
     /// Closes the data folder, if nobody else has it open.

@@ -1,10 +1,13 @@
 //! Where a command is carried out: in the running server, or here on the opened store.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use mailwright_config::Config;
-use mailwright_net::control::{ControlCaller, ControlListener, ControlStream, Frame};
+use mailwright_net::{
+    Clock as _, System,
+    control::{ControlCaller, ControlListener, ControlStream, Frame},
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -13,6 +16,11 @@ use crate::{
     console::{self, Console},
     office::Office,
 };
+
+/// How often a data folder is tried that another process has.
+const TRIES: u32 = 100;
+/// How long to wait between them.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The control socket of a data folder.
 pub(crate) fn socket(config: &Config) -> PathBuf {
@@ -26,18 +34,25 @@ pub(crate) async fn run(
     config: Config,
 ) -> Result<ExitCode, Failure> {
     let path = socket(&config);
-    let caller = ControlCaller::connect(&path)
-        .await
-        .map_err(|error| Failure::of(&format!("cannot reach {}", path.display()), &error))?;
-    match caller {
-        Some(caller) => call(caller, &arguments).await,
-        None => here(command, config).await,
+    let unreachable =
+        |error: io::Error| Failure::of(&format!("cannot reach {}", path.display()), &error);
+    let clock = System::new();
+    for _ in 0..TRIES {
+        if let Some(caller) = ControlCaller::connect(&path).await.map_err(unreachable)? {
+            return call(caller, &arguments).await;
+        }
+        if let Some(office) = Office::open_if_free(config.clone()).await? {
+            return here(command, office).await;
+        }
+        // A server that starts or stops has the folder, and no socket.
+        clock.sleep(BETWEEN_TRIES).await;
     }
+    let folder = config.server.data.display();
+    Err(Failure::new(format!("{folder} is in use by another process that does not answer")))
 }
 
-/// Opens the store and carries the command out in this process.
-async fn here(command: AdminCommand, config: Config) -> Result<ExitCode, Failure> {
-    let office = Office::open(config).await?;
+/// Carries the command out in this process.
+async fn here(command: AdminCommand, office: Office) -> Result<ExitCode, Failure> {
     let (mut console, frames) = Console::new(tokio::io::stdin());
     let printer = tokio::spawn(console::to_terminal(frames));
     let done = admin::run(command, &office, &mut console).await;
