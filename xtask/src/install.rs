@@ -7,10 +7,12 @@ use std::path::Path;
 use crate::run::{Failure, is_root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("swaks", "/usr/bin/swaks"),
+    // For TLS in swaks.
+    ("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl"),
     ("msmtp", "/usr/bin/msmtp"),
     ("curl", "/usr/bin/curl"),
     ("strace", "/usr/bin/strace"),
