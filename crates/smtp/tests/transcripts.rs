@@ -15,7 +15,7 @@ use mailwright_smtp::server::{
     Answer, FutureRelease, Peer, Question, Role, Session, Settings, Step,
 };
 use mailwright_testkit::transcript::play::{Cut, play, rewrite};
-use mailwright_testkit::transcript::{Act, Transcript};
+use mailwright_testkit::transcript::{Act, Smtp, Transcript};
 use mailwright_words::{Domain, Reply, Timestamp};
 
 fn files() -> Vec<PathBuf> {
@@ -39,7 +39,7 @@ fn every_transcript_plays_however_its_input_is_cut() {
     for file in files() {
         let text = fs::read_to_string(&file).unwrap();
         if update {
-            let said = rewrite(&text).unwrap();
+            let said = rewrite::<Smtp>(&text).unwrap();
             if said != text {
                 fs::write(&file, said).unwrap();
             }
@@ -48,7 +48,7 @@ fn every_transcript_plays_however_its_input_is_cut() {
         let transcript = Transcript::parse(&text).unwrap();
         let cuts = [Cut::Whole, Cut::Octets].into_iter().chain((0..20).map(Cut::Seed));
         for cut in cuts {
-            if let Err(mismatch) = play(&transcript, cut) {
+            if let Err(mismatch) = play::<Smtp>(&transcript, cut) {
                 wrong.push(format!("{} {cut:?} {mismatch}", name(&file)));
                 break;
             }

@@ -17,8 +17,11 @@
 
 mod escape;
 pub mod play;
+mod smtp;
 
 use std::fmt;
+
+pub use smtp::Smtp;
 
 /// A dialogue, read from its file.
 #[derive(Debug, Clone, PartialEq, Eq)]

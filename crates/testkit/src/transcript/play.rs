@@ -1,17 +1,58 @@
-//! Plays a transcript against the pure session, with its input cut anywhere.
+//! Plays a transcript against a pure session, with its input cut anywhere.
+//!
+//! Which protocol it is, the [`Actor`] knows: a session together with a stand-in for its driver.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use mailwright_smtp::server::{
-    BareNewlines, Event, FutureRelease, Peer, Role, Session, Settings, Step,
-};
-use mailwright_words::{Domain, Timestamp};
-
 use super::{Act, Entry, Mismatch, Transcript, decode, is_like};
-use crate::policy::Policy;
+
+/// A session with what answers its questions.
+pub trait Actor: Sized {
+    /// The session that the line of `@listener` describes; `None` when that line is wrong.
+    fn enter(transcript: &Transcript) -> Option<Self>;
+
+    /// Takes what the client sends.
+    fn feed(&mut self, octets: &[u8]);
+
+    /// What the session does next; its questions are answered on the way. `None` when the client
+    /// has to speak.
+    fn next(&mut self) -> Option<Move>;
+
+    /// The handshake is done.
+    fn tls(&mut self);
+
+    /// Something befell the session.
+    fn event(&mut self, event: Event);
+
+    /// How long the client may say nothing.
+    fn timeout(&self) -> Duration;
+
+    /// A state that a line of `=` names; `None` when there is none of this name.
+    fn state(&self, noun: &str) -> Option<Vec<u8>>;
+}
+
+/// What a session does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// It says this.
+    Say(Vec<u8>),
+    /// It waits for the handshake.
+    StartTls,
+    /// It is over.
+    Close,
+}
+
+/// What befalls a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The client is gone.
+    Eof,
+    /// The client said nothing for too long.
+    TimedOut,
+    /// The server stops.
+    Shutdown,
+}
 
 /// How what the client sends reaches the session.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +68,8 @@ pub enum Cut {
 /// Plays `transcript`.
 ///
 /// Errors: the first line that the session does not agree with.
-pub fn play(transcript: &Transcript, cut: Cut) -> Result<(), Mismatch> {
-    let mut stage = Stage::new(transcript, cut)?;
+pub fn play<A: Actor>(transcript: &Transcript, cut: Cut) -> Result<(), Mismatch> {
+    let mut stage = Stage::<A>::new(transcript, cut)?;
     for entry in &transcript.entries {
         stage.act(entry)?;
     }
@@ -45,9 +86,9 @@ pub fn play(transcript: &Transcript, cut: Cut) -> Result<(), Mismatch> {
 /// Rewrites the `S:` lines of the transcript `text` to what the session says.
 ///
 /// Errors: the file is no transcript.
-pub fn rewrite(text: &str) -> Result<String, Mismatch> {
+pub fn rewrite<A: Actor>(text: &str) -> Result<String, Mismatch> {
     let transcript = Transcript::parse(text)?;
-    let mut stage = Stage::new(&transcript, Cut::Whole)?;
+    let mut stage = Stage::<A>::new(&transcript, Cut::Whole)?;
     let mut entries = transcript.entries.iter().peekable();
     let mut lines = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -77,10 +118,9 @@ pub fn rewrite(text: &str) -> Result<String, Mismatch> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// A session with its stand-in for policy.
-struct Stage {
-    session: Session,
-    policy: Policy,
+/// A session, and what it said so far.
+struct Stage<A> {
+    actor: A,
     cut: Cut,
     /// What the client sends next.
     sends: Vec<u8>,
@@ -91,22 +131,11 @@ struct Stage {
     closed: bool,
 }
 
-impl Stage {
+impl<A: Actor> Stage<A> {
     fn new(transcript: &Transcript, cut: Cut) -> Result<Self, Mismatch> {
         let wrong = || Mismatch { line: 1, found: "the line of @listener is wrong".to_owned() };
-        let settings = settings(transcript).ok_or_else(wrong)?;
-        let peer = transcript.value("peer").unwrap_or("203.0.113.9");
-        let address: IpAddr = peer.parse().map_err(|_invalid| wrong())?;
-        let peer = Peer {
-            address: SocketAddr::new(address, 49_152),
-            trusted: address.is_loopback(),
-            tls: transcript.has("implicit"),
-        };
-        let policy = Policy::new(settings.role, address);
-        let session = Session::new(Arc::new(settings), peer);
         let mut stage = Self {
-            session,
-            policy,
+            actor: A::enter(transcript).ok_or_else(wrong)?,
             cut,
             sends: Vec::new(),
             said: VecDeque::new(),
@@ -161,17 +190,17 @@ impl Stage {
         match word {
             "tls" if self.start_tls => {
                 self.start_tls = false;
-                self.session.tls();
+                self.actor.tls();
             }
             "tls" => return Err("no handshake was asked for".to_owned()),
             "wait" => {
                 let wait = duration(argument).ok_or("this is no duration")?;
-                if wait >= self.session.timeout() {
-                    self.session.event(Event::TimedOut);
+                if wait >= self.actor.timeout() {
+                    self.actor.event(Event::TimedOut);
                 }
             }
-            "eof" => self.session.event(Event::Eof),
-            "shutdown" => self.session.event(Event::Shutdown),
+            "eof" => self.actor.event(Event::Eof),
+            "shutdown" => self.actor.event(Event::Shutdown),
             "closed" if self.closed => {}
             "closed" => return Err("the session goes on".to_owned()),
             _ => return Err("this is nothing to do".to_owned()),
@@ -181,20 +210,11 @@ impl Stage {
     }
 
     fn state(&self, noun: &str, want: &str) -> Result<(), String> {
-        let found = match noun {
-            "spool" => self.policy.spool.len().to_string(),
-            "abandoned" => self.policy.abandoned.to_string(),
-            "recipients" => self.policy.recipients().join(" "),
-            "protocol" => self.policy.protocol.clone(),
-            "octets" => self.policy.spool.last().map_or(0, Vec::len).to_string(),
-            "body" => {
-                let last = self.policy.spool.last().map_or(&[][..], Vec::as_slice);
-                let same = decode(want).is_some_and(|want| want == last);
-                return same.then_some(()).ok_or_else(|| last.escape_ascii().to_string());
-            }
-            _ => return Err("no such state".to_owned()),
-        };
-        if found == want { Ok(()) } else { Err(format!("wanted {want}\n   found {found}")) }
+        let found = self.actor.state(noun).ok_or("no such state")?;
+        if found == want.as_bytes() || decode(want).is_some_and(|want| want == found) {
+            return Ok(());
+        }
+        Err(format!("wanted {want}\n   found {}", found.escape_ascii()))
     }
 
     /// Sends what was gathered, cut as asked.
@@ -212,7 +232,7 @@ impl Stage {
                 }
             };
             let (piece, tail) = rest.split_at(size.min(rest.len()));
-            self.session.feed(piece);
+            self.actor.feed(piece);
             self.run();
             rest = tail;
         }
@@ -220,15 +240,11 @@ impl Stage {
 
     /// Does what the session wants, until it wants input.
     fn run(&mut self) {
-        while let Some(step) = self.session.next() {
-            match step {
-                Step::Write(octets) => self.partial.extend(octets),
-                Step::Ask(question) => {
-                    let answer = self.policy.answer(question, &self.session);
-                    self.session.answer(answer);
-                }
-                Step::StartTls => self.start_tls = true,
-                Step::Close => self.closed = true,
+        while let Some(done) = self.actor.next() {
+            match done {
+                Move::Say(octets) => self.partial.extend(octets),
+                Move::StartTls => self.start_tls = true,
+                Move::Close => self.closed = true,
             }
         }
         while let Some(end) = self.partial.windows(2).position(|two| two == b"\r\n") {
@@ -241,38 +257,6 @@ impl Stage {
     fn leftover(&mut self, lines: &mut Vec<String>) {
         lines.extend(self.said.drain(..).map(|said| format!("S: {said}")));
     }
-}
-
-fn settings(transcript: &Transcript) -> Option<Settings> {
-    let role = match transcript.listener.first()?.as_str() {
-        "mta" => Role::Mta,
-        "msa" => Role::Msa,
-        "lmtp" => Role::Lmtp,
-        _ => return None,
-    };
-    let mut settings = Settings::new(role, Domain::parse("mx.mailwright.example").ok()?);
-    settings.tls = !transcript.has("implicit") && !transcript.has("plain");
-    if role == Role::Msa {
-        settings.auth = vec!["SCRAM-SHA-256-PLUS".into(), "PLAIN".into(), "LOGIN".into()];
-    }
-    let number = |word: &str| transcript.value(word)?.parse().ok();
-    settings.message_size_max = number("size").unwrap_or(settings.message_size_max);
-    settings.recipients_max = number("recipients")
-        .and_then(|count| usize::try_from(count).ok())
-        .unwrap_or(settings.recipients_max);
-    let count = |word: &str| number(word).and_then(|count| u32::try_from(count).ok());
-    settings.errors_max = count("errors").unwrap_or(settings.errors_max);
-    settings.commands_max = count("commands").unwrap_or(settings.commands_max);
-    settings.binary_mime = transcript.has("binarymime");
-    settings.deliver_by = number("deliverby").map(Duration::from_secs);
-    settings.future_release = number("futurerelease").map(|longest| FutureRelease {
-        longest: Duration::from_secs(longest),
-        latest: Timestamp::new(1_800_000_000_000),
-    });
-    if transcript.has("normalise") {
-        settings.bare_newlines = BareNewlines::Normalise;
-    }
-    Some(settings)
 }
 
 /// `30s`, `5m` or `1h`.
