@@ -18,6 +18,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     server(config)?;
     limits(config)?;
     schedule(config)?;
+    mailboxes(config)?;
     intake(config)?;
     listeners(config)?;
     relay(config)?;
@@ -74,6 +75,10 @@ fn limits(config: &Config) -> Checked {
         ("queue.recipients_in_memory_max", wide(config.queue.recipients_in_memory_max), 100),
         ("storage.group_messages_max", wide(config.storage.group_messages_max), 1),
         ("storage.segment_size", config.storage.segment_size, 4 << 20),
+        ("mailboxes.sessions_per_account_max", wide(config.mailboxes.sessions_per_account_max), 1),
+        ("mailboxes.folders_max", wide(config.mailboxes.folders_max), 10),
+        ("mailboxes.folder_name_max", wide(config.mailboxes.folder_name_max), 100),
+        ("mailboxes.append_messages_max", wide(config.mailboxes.append_messages_max), 1),
     ];
     least.into_iter().try_for_each(|(field, is, least)| {
         need(is >= least, field, &format!("is too small; {least} is the least that works"))
@@ -100,6 +105,18 @@ fn schedule(config: &Config) -> Checked {
     let timeouts = &config.timeouts;
     let ordered = timeouts.command <= timeouts.session;
     need(ordered, "timeouts.command", "has to be at most `timeouts.session`")
+}
+
+fn mailboxes(config: &Config) -> Checked {
+    let mailboxes = &config.mailboxes;
+    let waits = [
+        ("mailboxes.imap_timeout", mailboxes.imap_timeout),
+        ("mailboxes.pop3_timeout", mailboxes.pop3_timeout),
+        ("mailboxes.login_timeout", mailboxes.login_timeout),
+    ];
+    waits
+        .into_iter()
+        .try_for_each(|(field, wait)| need(!wait.is_zero(), field, "has to be more than nothing"))
 }
 
 fn intake(config: &Config) -> Checked {

@@ -11,6 +11,7 @@ mod init;
 mod limit;
 mod listener;
 mod load;
+mod mailbox;
 mod problem;
 mod queue;
 mod relay;
@@ -27,6 +28,7 @@ pub use init::init;
 pub use limit::{Limits, Timeouts};
 pub use listener::{Listener, Role};
 pub use load::{Source, load, show};
+pub use mailbox::Mailboxes;
 pub use problem::Problem;
 pub use queue::{Queue, Storage};
 pub use relay::{Dns, Host, Protocol, Relay, Route, TlsNeed};
@@ -64,8 +66,10 @@ pub struct Config {
     pub queue: Queue,
     /// How messages are stored.
     pub storage: Storage,
-    /// Ports that take mail, by a name of your choice. A file that has one `[listeners.NAME]` has
-    /// to have all: they take the place of the default ones.
+    /// Reading mailboxes: IMAP and POP3.
+    pub mailboxes: Mailboxes,
+    /// Ports that take or show mail, by a name of your choice. A file that has one
+    /// `[listeners.NAME]` has to have all: they take the place of the default ones.
     pub listeners: BTreeMap<String, Listener>,
     /// Next hops by recipient domain; `*.example.com` stands for all below it, `*` for all.
     pub routes: BTreeMap<String, Route>,
@@ -86,6 +90,7 @@ impl Default for Config {
             dns: Dns::default(),
             queue: Queue::default(),
             storage: Storage::default(),
+            mailboxes: Mailboxes::default(),
             listeners: listener::first_run(),
             routes: BTreeMap::new(),
         }

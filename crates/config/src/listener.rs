@@ -1,4 +1,4 @@
-//! Ports that take mail.
+//! Ports that take or show mail.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,19 +19,31 @@ pub enum Role {
     Msa,
     /// Delivers into mailboxes inside the session, one reply a recipient.
     Lmtp,
+    /// Lets accounts read and file their mail (ports 143 and 993).
+    Imap,
+    /// Lets accounts fetch their mail (ports 110 and 995).
+    Pop3,
 }
 
-/// A port that takes mail.
+impl Role {
+    /// Whether it takes mail, over SMTP or LMTP.
+    pub const fn takes_mail(self) -> bool {
+        matches!(self, Self::Mta | Self::Msa | Self::Lmtp)
+    }
+}
+
+/// A port that takes or shows mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// What it is for: `"mta"` takes mail from other servers, `"msa"` from our own users, `"lmtp"`
-    /// delivers into mailboxes. Has to be set.
+    /// delivers into mailboxes, `"imap"` and `"pop3"` let our own users read. Has to be set.
     pub role: Role,
     /// Addresses and ports it listens on; `"[::]:25"` takes IPv4 and IPv6. Has to be set.
     #[schemars(with = "Vec<String>")]
     pub addresses: Vec<SocketAddr>,
-    /// Whether TLS begins with the first octet, as on port 465. Default false: STARTTLS is offered.
+    /// Whether TLS begins with the first octet, as on ports 465, 993 and 995. Default false:
+    /// STARTTLS is offered.
     ///
     /// Source: RFC 8314 section 3.3.
     #[serde(default)]

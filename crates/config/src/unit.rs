@@ -86,6 +86,33 @@ pub(crate) mod duration {
     }
 }
 
+/// A duration, where not having one is a setting too.
+pub(crate) mod duration_option {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(with = "super::duration")] Duration);
+
+    #[expect(clippy::ref_option, reason = "serde's `with` hands out a reference")]
+    pub(crate) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match span {
+            Some(span) => super::duration::serialize(span, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Wrapped::deserialize(from).map(|span| Some(span.0))
+    }
+}
+
 /// A number of octets, as a number or as text such as `25 MiB`.
 pub(crate) mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

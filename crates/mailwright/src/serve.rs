@@ -125,19 +125,11 @@ impl Ports {
             .map_err(|error| Failure::of("TLS does not start", &error))?;
         let acceptor = Arc::new(acceptor);
         for (name, config, listener) in self.mail {
-            let door = Door::new(
-                (&name, &config),
-                Arc::clone(&office.config),
-                (office.directory.clone(), office.intake.clone()),
-                Arc::clone(&office.clock),
-                true,
-            );
-            let door = Arc::new(door.map_err(|error| Failure::of("server.hostname", &error))?);
             let terms = terms(&office.config, &config, &acceptor, stopping);
-            let session =
-                move |arrival: Arrival| session(Arc::clone(&door), terms.clone(), arrival);
             let grace = office.config.timeouts.shutdown;
             let clock = Arc::clone(&office.clock);
+            let door = smtp_door((&name, &config), office)?;
+            let session = move |arrival: Arrival| smtp(Arc::clone(&door), terms.clone(), arrival);
             tasks.spawn(listener.run(clock, stopping.clone(), grace, session));
         }
         for listener in self.http {
@@ -158,6 +150,20 @@ impl Ports {
     }
 }
 
+fn smtp_door(
+    (name, listener): (&str, &ListenerConfig),
+    office: &Office,
+) -> Result<Arc<Door>, Failure> {
+    let door = Door::new(
+        (name, listener),
+        Arc::clone(&office.config),
+        (office.directory.clone(), office.intake.clone()),
+        Arc::clone(&office.clock),
+        true,
+    );
+    Ok(Arc::new(door.map_err(|error| Failure::of(&format!("listener {name}"), &error))?))
+}
+
 fn rules(name: &str, listener: &ListenerConfig, config: &Config) -> Rules {
     let host = &config.server.hostname;
     Rules {
@@ -166,7 +172,17 @@ fn rules(name: &str, listener: &ListenerConfig, config: &Config) -> Rules {
         sessions_max: config.sessions_max(listener),
         sessions_per_address_max: config.sessions_per_address_max(listener),
         proxies: listener.proxy_protocol_from.clone(),
-        busy: format!("421 4.7.0 {host} Too many sessions, try again later\r\n").into_bytes(),
+        busy: busy(listener.role, host).into_bytes(),
+    }
+}
+
+/// What a client is told that finds no place, in its protocol's words.
+fn busy(role: Role, host: &str) -> String {
+    let text = "Too many sessions, try again later";
+    match role {
+        Role::Mta | Role::Msa | Role::Lmtp => format!("421 4.7.0 {host} {text}\r\n"),
+        Role::Imap => format!("* BYE [UNAVAILABLE] {text}\r\n"),
+        Role::Pop3 => format!("-ERR [SYS/TEMP] {text}\r\n"),
     }
 }
 
@@ -188,7 +204,7 @@ fn terms(
     }
 }
 
-async fn session(door: Arc<Door>, terms: Terms, arrival: Arrival) {
+async fn smtp(door: Arc<Door>, terms: Terms, arrival: Arrival) {
     let Arrival { stream, peer, .. } = arrival;
     let conversation = Conversation::new(door, peer, terms.implicit_tls);
     if let Err(error) = drive(stream, conversation, terms).await {

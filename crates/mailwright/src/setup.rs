@@ -94,6 +94,8 @@ fn name(open: &Open) -> &'static str {
         Some(Role::Mta) => "MTA",
         Some(Role::Msa) => "MSA",
         Some(Role::Lmtp) => "LMTP",
+        Some(Role::Imap) => "IMAP",
+        Some(Role::Pop3) => "POP3",
         None => "HTTP",
     }
 }
@@ -104,6 +106,8 @@ fn purpose(open: &Open) -> &'static str {
         (Some(Role::Msa), true) => "mail from you, TLS from the start",
         (Some(Role::Msa), false) => "mail from you, STARTTLS",
         (Some(Role::Lmtp), _) => "mail straight into mailboxes",
+        (Some(Role::Imap | Role::Pop3), true) => "mail for you, TLS from the start",
+        (Some(Role::Imap | Role::Pop3), false) => "mail for you, STARTTLS",
         (None, _) => "/health and /metrics",
     }
 }

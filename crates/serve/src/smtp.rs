@@ -9,4 +9,4 @@ mod door;
 mod transaction;
 
 pub use conversation::Conversation;
-pub use door::Door;
+pub use door::{Door, DoorError};

@@ -10,6 +10,17 @@ use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, Settings};
 use mailwright_words::{AddressError, Domain};
 
+/// Why a listener gets no door.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The server's name is no domain.
+    #[error("server.hostname: {0}")]
+    Hostname(#[from] AddressError),
+    /// The listener's role is not one of SMTP or LMTP.
+    #[error("the role of the listener is not mta, msa or lmtp")]
+    Role,
+}
+
 /// What the sessions of one listener share.
 #[derive(Debug)]
 pub struct Door {
@@ -26,16 +37,16 @@ pub struct Door {
 impl Door {
     /// The door of the listener called `name`; with `tls` it offers STARTTLS.
     ///
-    /// Errors: the server's name is no domain.
+    /// Errors: [`DoorError`].
     pub fn new(
         (name, listener): (&str, &Listener),
         config: Arc<Config>,
         (directory, intake): (Directory, Intake),
         clock: Arc<dyn Clock>,
         tls: bool,
-    ) -> Result<Self, AddressError> {
+    ) -> Result<Self, DoorError> {
         let hostname = Domain::parse(&config.server.hostname)?;
-        let settings = settings(listener, &config, hostname, tls);
+        let settings = settings(listener, &config, hostname, tls).ok_or(DoorError::Role)?;
         let (name, role) = (name.to_owned(), listener.role);
         Ok(Self { name, role, config, directory, intake, clock, settings })
     }
@@ -84,16 +95,17 @@ impl Door {
     }
 }
 
-fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -> Settings {
+fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -> Option<Settings> {
     let role = match listener.role {
         Role::Mta => server::Role::Mta,
         Role::Msa => server::Role::Msa,
         Role::Lmtp => server::Role::Lmtp,
+        Role::Imap | Role::Pop3 => return None,
     };
     let normalise =
         listener.role == Role::Msa && config.intake.bare_newlines == BareNewlines::Normalise;
     let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
-    Settings {
+    Some(Settings {
         tls: tls && !listener.implicit_tls,
         message_size_max: config.message_size_max(listener),
         // The session counts the CRLF, the configuration does not.
@@ -111,5 +123,5 @@ fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -
         command_timeout: config.timeouts.command,
         body_timeout: config.timeouts.body,
         ..Settings::new(role, hostname)
-    }
+    })
 }

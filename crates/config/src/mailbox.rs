@@ -1,0 +1,68 @@
+//! How mailboxes are read: limits and timeouts of IMAP and POP3, and what goes by age.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit;
+
+/// Reading mailboxes: IMAP and POP3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mailboxes {
+    /// How long an IMAP client may say nothing, also within IDLE. Default 30m.
+    ///
+    /// Source: RFC 9051 section 5.4, which asks for at least 30 minutes.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub imap_timeout: Duration,
+    /// How long a POP3 client may say nothing. Default 10m.
+    ///
+    /// Source: RFC 1939 section 3, which asks for at least 10 minutes.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub pop3_timeout: Duration,
+    /// How long a client may take to log in. Default 1m.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub login_timeout: Duration,
+    /// Most sessions of one account open at once, over IMAP and POP3. Default 50.
+    pub sessions_per_account_max: usize,
+    /// Memory for lists of mailboxes that are in use or were lately, in octets; about 72 a
+    /// message. Default 256 MiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub views_size_max: u64,
+    /// Most folders of an account. Default 5000.
+    pub folders_max: usize,
+    /// Longest name of a folder with those above it, in octets. Default 1000.
+    pub folder_name_max: usize,
+    /// Most messages of one APPEND. Default 100.
+    pub append_messages_max: usize,
+    /// Age at which messages in the Junk folder are removed. Default never.
+    #[serde(with = "unit::duration_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub junk_kept: Option<Duration>,
+    /// Age at which messages in the Trash folder are removed. Default never.
+    #[serde(with = "unit::duration_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub trash_kept: Option<Duration>,
+}
+
+impl Default for Mailboxes {
+    fn default() -> Self {
+        Self {
+            imap_timeout: Duration::from_mins(30),
+            pop3_timeout: Duration::from_mins(10),
+            login_timeout: Duration::from_mins(1),
+            sessions_per_account_max: 50,
+            views_size_max: 256 << 20,
+            folders_max: 5000,
+            folder_name_max: 1000,
+            append_messages_max: 100,
+            junk_kept: None,
+            trash_kept: None,
+        }
+    }
+}
