@@ -22,7 +22,12 @@ const BANNED: [Banned; 7] = [
     },
     Banned {
         word: "println!(",
-        except: &["xtask/", "crates/mailwright/", "crates/store/examples/"],
+        except: &[
+            "xtask/",
+            "crates/mailwright/",
+            "crates/store/examples/",
+            "crates/mime/examples/",
+        ],
         better: "log with `tracing`",
         in_tests: false,
     },
