@@ -6,7 +6,6 @@
 
 mod answered;
 mod ehlo;
-mod input;
 mod message;
 mod question;
 mod reply;

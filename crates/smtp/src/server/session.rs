@@ -7,9 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailwright_words::Reply;
+use mailwright_words::{Input, Reply, TooLong};
 
-use super::input::{Input, TooLong};
 use super::message::Transaction;
 use super::{Event, Peer, Question, Role, Settings, Step, reply};
 use crate::command::{self, Command, Malformed};

@@ -5,9 +5,9 @@
 
 use memchr::memchr;
 
-/// Octets that wait to be read.
+/// Octets that wait to be read: pushed as they come, taken as lines or by count.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub struct Input {
     octets: Vec<u8>,
     /// Where what was not yet read begins.
     start: usize,
@@ -19,37 +19,41 @@ pub(super) struct Input {
 
 /// A line was over its limit; it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub struct TooLong;
 
 /// Memory that an idle session may keep.
 const IDLE_OCTETS: usize = 4096;
 
 impl Input {
-    pub(super) fn push(&mut self, octets: &[u8]) {
+    /// Takes what came.
+    pub fn push(&mut self, octets: &[u8]) {
         self.octets.drain(..self.start);
         self.start = 0;
         self.octets.extend_from_slice(octets);
     }
 
     /// What was not yet read.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub fn rest(&self) -> &[u8] {
         self.octets.get(self.start..).unwrap_or_default()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
         self.start >= self.octets.len()
     }
 
     /// `count` octets were read.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.octets.len());
         self.scanned = 0;
     }
 
     /// Takes a line, without its CRLF; `None` when more has to come.
     ///
+    /// Errors: the line was over its limit.
+    ///
     /// `max` says how long a line with this beginning may be, with its CRLF.
-    pub(super) fn line(&mut self, max: fn(&[u8]) -> usize) -> Option<Result<&[u8], TooLong>> {
+    pub fn line(&mut self, max: fn(&[u8]) -> usize) -> Option<Result<&[u8], TooLong>> {
         let Some(length) = self.find() else {
             self.wait(max);
             return None;
