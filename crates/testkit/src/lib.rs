@@ -2,5 +2,6 @@
 //!
 //! For development only: no crate depends on it but in its tests.
 
+pub mod maildrop;
 pub mod policy;
 pub mod transcript;

@@ -17,10 +17,12 @@
 
 mod escape;
 pub mod play;
+mod pop3;
 mod smtp;
 
 use std::fmt;
 
+pub use pop3::Pop3;
 pub use smtp::Smtp;
 
 /// A dialogue, read from its file.

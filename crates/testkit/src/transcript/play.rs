@@ -28,6 +28,11 @@ pub trait Actor: Sized {
     /// How long the client may say nothing.
     fn timeout(&self) -> Duration;
 
+    /// Does a word behind `@` that only this protocol knows; false when it does not know it.
+    fn does(&mut self, _word: &str, _argument: &str) -> bool {
+        false
+    }
+
     /// A state that a line of `=` names; `None` when there is none of this name.
     fn state(&self, noun: &str) -> Option<Vec<u8>>;
 }
@@ -203,6 +208,7 @@ impl<A: Actor> Stage<A> {
             "shutdown" => self.actor.event(Event::Shutdown),
             "closed" if self.closed => {}
             "closed" => return Err("the session goes on".to_owned()),
+            _ if self.actor.does(word, argument) => {}
             _ => return Err("this is nothing to do".to_owned()),
         }
         self.run();
