@@ -12,7 +12,6 @@ use crate::unit;
 /// Limits of sessions and messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "`max` says that each is a bound")]
 pub struct Limits {
     /// Largest message taken, in octets; it is what `SIZE` offers. Default 50 MiB.
     ///
@@ -40,6 +39,9 @@ pub struct Limits {
     pub mime_depth_max: usize,
     /// Most MIME parts of a message. Default 2000.
     pub mime_parts_max: usize,
+    /// Most addresses that one recipient may lead to, over all aliases, lists and forwards.
+    /// Default 10000.
+    pub expansion_max: usize,
     /// Most `Received` fields; with more the message is taken for a loop. Default 50.
     ///
     /// Source: RFC 5321 section 6.3.
@@ -56,6 +58,9 @@ pub struct Limits {
     pub sessions_max: usize,
     /// Most sessions open at once from one address. Default 100.
     pub sessions_per_address_max: usize,
+    /// Part of `sessions_max`, in percent, from which on a listener counts as overloaded: it waits
+    /// for its clients for `timeouts.overload` only, and forgives one error. Default 80.
+    pub overload_percent: u8,
     /// Memory for messages that are coming in, over all sessions, in octets; past it they are
     /// written to files as they come. Default 128 MiB.
     #[serde(with = "unit::size")]
@@ -77,6 +82,7 @@ impl Default for Limits {
             header_fields_max: 1000,
             mime_depth_max: 64,
             mime_parts_max: 2000,
+            expansion_max: 10_000,
             hops_max: 50,
             errors_max: 20,
             commands_max: 10_000,
@@ -84,6 +90,7 @@ impl Default for Limits {
             auth_failures_max: 3,
             sessions_max: 1000,
             sessions_per_address_max: 100,
+            overload_percent: 80,
             buffered_bodies_max: 128 << 20,
             buffered_body_max: 1 << 20,
         }
@@ -106,6 +113,10 @@ pub struct Timeouts {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub body: Duration,
+    /// How long a client may say nothing while its listener is overloaded. Default 10s.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub overload: Duration,
     /// How long a TLS handshake may take. Default 30s.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
@@ -131,6 +142,7 @@ impl Default for Timeouts {
         Self {
             command: Duration::from_mins(5),
             body: Duration::from_mins(5),
+            overload: Duration::from_secs(10),
             handshake: Duration::from_secs(30),
             session: Duration::from_hours(1),
             greeting_delay: Duration::ZERO,

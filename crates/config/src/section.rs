@@ -236,6 +236,24 @@ pub struct Intake {
     /// Domains for which we are a backup MX: their mail is taken for any recipient and relayed to
     /// a better MX. Default none.
     pub backup_domains: Vec<String>,
+    /// How long the reverse-path of a forwarded message, which holds that of its first sender,
+    /// takes failure reports. Default 21d.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub srs_lifetime: Duration,
+    /// Shortest time by which delivery may be asked for, as `DELIVERBY` offers it. Default 1m.
+    ///
+    /// Source: RFC 2852 section 2.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub deliver_by_min: Duration,
+    /// Longest time a message of our own users may be held before it is sent, as `FUTURERELEASE`
+    /// offers it; `"0s"` offers it not. Default 30d.
+    ///
+    /// Source: RFC 4865 section 4.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub hold_max: Duration,
     /// Free space of the data folder's disk under which new mail gets 452, in octets; a tenth of
     /// the disk when that is less. Default 5 GiB.
     #[serde(with = "unit::size")]
@@ -252,6 +270,9 @@ impl Default for Intake {
             catch_all: CatchAll::Deliver,
             over_quota: OverQuota::Temporary,
             backup_domains: Vec::new(),
+            srs_lifetime: Duration::from_hours(21 * 24),
+            deliver_by_min: Duration::from_mins(1),
+            hold_max: Duration::from_hours(30 * 24),
             free_space_min: 5 << 30,
         }
     }

@@ -1,9 +1,10 @@
 //! Makes a message fit a host that takes less than it needs, as far as that changes no meaning.
 //!
-//! Parts with octets over 127 get a content transfer encoding. What somebody has signed is left
-//! alone, and so is what is not clear: it is refused with 5.6.3 instead. Reading is bounded; a
-//! message over the bound is not converted.
-//! Source: RFC 6152 section 3, RFC 2045 section 6, RFC 6531 section 3.6.
+//! Parts with octets or lines that a host does not take get a content transfer encoding, and long
+//! lines of a header are folded. What somebody has signed is left alone, and so is what is not
+//! clear: it is refused with 5.6.3 instead. Reading is bounded, in octets and in number; a message
+//! over the bound is not converted.
+//! Source: RFC 6152 section 3, RFC 3030 section 3, RFC 2045 section 6, RFC 6531 section 3.6.
 
 mod encoding;
 mod part;
@@ -14,9 +15,14 @@ use std::sync::Arc;
 use mailwright_smtp::client::Capabilities;
 use mailwright_words::envelope::{BodyType, Envelope};
 use mailwright_words::status::Status;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use part::Room;
 
 use crate::outcome::{Content, Later, Outcome, Pieces, Reason};
 
+/// Messages in memory at once, to be converted or converted.
+pub(crate) const AT_ONCE_MAX: usize = 4;
 /// Octets of a message up to which it is converted.
 const CONVERT_MAX: u64 = 32 * 1024 * 1024;
 
@@ -27,6 +33,7 @@ pub(crate) async fn fit(
     mut envelope: Envelope,
     content: Arc<dyn Content>,
     capabilities: &Capabilities,
+    places: &Arc<Semaphore>,
 ) -> Result<(Envelope, Arc<dyn Content>), Outcome> {
     let needs_utf8 = envelope.smtputf8 && !capabilities.smtputf8;
     let needs_octets = match envelope.body {
@@ -40,6 +47,7 @@ pub(crate) async fn fit(
     if content.size() > CONVERT_MAX {
         return Err(refuse(Status::new(5, 6, 3), "the message is too large to be converted"));
     }
+    let place = Arc::clone(places).acquire_owned().await.ok();
     let bytes = read(content.as_ref()).await.map_err(|error| unreadable(&error))?;
     if needs_utf8 {
         if !is_ascii(&envelope) || !part::header(&bytes).is_ascii() {
@@ -57,11 +65,15 @@ pub(crate) async fn fit(
             return Ok((envelope, content));
         }
     }
-    let converted = part::message(&bytes).ok_or_else(|| {
-        refuse(Status::new(5, 6, 3), "the host takes 7-bit messages only; this one is not")
+    let room = Room { octets: capabilities.eight_bit_mime, utf8: envelope.smtputf8 };
+    let converted = part::message(&bytes, room).ok_or_else(|| {
+        let text = "the message has octets or lines that the host does not take, and may not be \
+                    changed";
+        refuse(Status::new(5, 6, 3), text)
     })?;
-    envelope.body = BodyType::SevenBit;
-    Ok((envelope, Arc::new(Converted(Arc::from(converted)))))
+    let is_ascii = converted.is_ascii();
+    envelope.body = if is_ascii { BodyType::SevenBit } else { BodyType::EightBitMime };
+    Ok((envelope, Arc::new(Converted { bytes: Arc::from(converted), _place: place })))
 }
 
 fn is_ascii(envelope: &Envelope) -> bool {
@@ -92,15 +104,19 @@ async fn read(content: &dyn Content) -> io::Result<Vec<u8>> {
 
 /// A converted message, in memory.
 #[derive(Debug)]
-struct Converted(Arc<[u8]>);
+struct Converted {
+    bytes: Arc<[u8]>,
+    /// Others wait for it.
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 impl Content for Converted {
     fn size(&self) -> u64 {
-        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
     }
 
     fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
-        let pieces: Box<dyn Pieces> = Box::new(Remaining { bytes: Arc::clone(&self.0), at: 0 });
+        let pieces: Box<dyn Pieces> = Box::new(Remaining { bytes: Arc::clone(&self.bytes), at: 0 });
         Box::pin(async move { Ok(pieces) })
     }
 }

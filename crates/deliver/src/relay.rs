@@ -12,12 +12,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use mailwright_config::{Host, Relay, Route, TlsNeed};
-use mailwright_smtp::client::{Settings, Transaction, Verdict};
+use mailwright_net::Clock;
+use mailwright_smtp::client::{By, Settings, Transaction, Verdict};
 use mailwright_smtp::reply::Bounds;
+use mailwright_words::Timestamp;
 use mailwright_words::address::Domain;
+use mailwright_words::envelope::DeliverBy;
 
 use crate::connection::{Connection, Fault, Opening};
 use crate::convert;
@@ -49,6 +53,8 @@ pub struct Setup {
     pub names: Arc<dyn Names>,
     /// The network.
     pub network: Arc<dyn Network>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for Setup {
@@ -62,6 +68,8 @@ pub struct Deliverer {
     setup: Setup,
     pool: Pool,
     broken: Mutex<HashMap<String, Instant>>,
+    /// Room for messages that are converted.
+    places: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Deliverer {
@@ -73,7 +81,8 @@ impl fmt::Debug for Deliverer {
 impl Deliverer {
     /// A deliverer with no connection yet.
     pub fn new(setup: Setup) -> Self {
-        Self { setup, pool: Pool::default(), broken: Mutex::default() }
+        let places = Arc::new(Semaphore::new(convert::AT_ONCE_MAX));
+        Self { setup, pool: Pool::default(), broken: Mutex::default(), places }
     }
 
     /// The configured route of a domain, with the limits that the queue keeps.
@@ -210,7 +219,7 @@ impl Deliverer {
             let Some((indices, envelope)) = run.next(most.max(1)) else { break };
             let content = run.content();
             let capabilities = connection.capabilities().clone();
-            let fitted = convert::fit(envelope, content, &capabilities).await;
+            let fitted = convert::fit(envelope, content, &capabilities, &self.places).await;
             let (envelope, content) = match fitted {
                 Ok(fitted) => fitted,
                 Err(refusal) => {
@@ -218,7 +227,8 @@ impl Deliverer {
                     continue;
                 }
             };
-            let transaction = Transaction { envelope, bytes: content.size() };
+            let by = envelope.deliver_by.map(|by| left(by, self.setup.clock.now()));
+            let transaction = Transaction { envelope, bytes: content.size(), by };
             match connection.send(transaction, content.as_ref()).await {
                 Ok(verdicts) => run.verdicts(&indices, verdicts, target, &connection),
                 Err(lacking) => run.lacking(&indices, lacking, target),
@@ -250,6 +260,13 @@ impl Deliverer {
             broken.insert(host.to_owned(), now + BROKEN_TLS);
         }
     }
+}
+
+/// The time that is left of `by`, in whole seconds, as far as a parameter can say it.
+fn left(by: DeliverBy, now: Timestamp) -> By {
+    const MOST: i64 = 999_999_999;
+    let seconds = by.at.ms().saturating_sub(now.ms()).div_euclid(1000).clamp(-MOST, MOST);
+    By { seconds, mode: by.mode, trace: by.trace }
 }
 
 /// Whether a reply said only that a transaction has too many recipients.

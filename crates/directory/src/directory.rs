@@ -12,6 +12,7 @@ use mailwright_words::{Domain, Timestamp};
 use crate::check::Checker;
 use crate::error::DirectoryError;
 use crate::password;
+use crate::srs::Srs;
 use crate::throttle::Throttle;
 
 /// What of the configuration the directory goes by.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub cache: Duration,
     /// Passwords checked at once.
     pub checks_max: usize,
+    /// How long the reverse-path of a forwarded message takes reports.
+    pub srs_lifetime: Duration,
 }
 
 impl Settings {
@@ -45,6 +48,7 @@ impl Settings {
             throttle_wait: config.auth.throttle_wait,
             cache: config.auth.cache,
             checks_max: config.auth.checks_max,
+            srs_lifetime: config.intake.srs_lifetime,
         }
     }
 }
@@ -60,24 +64,24 @@ pub(crate) struct Inner {
     pub(crate) checker: Checker,
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
+    pub(crate) srs: Srs,
     /// Whether any app password can be used with CRAM-MD5; asked at each `EHLO`.
     pub(crate) has_cram_md5: AtomicBool,
 }
 
 impl Directory {
-    /// Opens the directory of a store. The first time, it makes the server's secret for salts.
+    /// Opens the directory of a store. The first time, it makes the server's secrets.
     ///
     /// Errors: the store refuses, or the system gives no random numbers.
     pub async fn open(store: Store, settings: Settings) -> Result<Self, DirectoryError> {
-        let fresh = password::random::<32>()?;
-        let key =
-            store.write(Lane::Quick, move |tx| row::constant(tx, "scram.decoy", &fresh)).await?;
-        let key = key.try_into().map_err(|_bytes| StoreError::Corrupt("scram.decoy"))?;
+        let key = secret(&store, "scram.decoy").await?;
+        let srs = Srs::new(secret(&store, "srs.key").await?, settings.srs_lifetime);
         let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
             checker: Checker::new(settings.checks_max, settings.cache)?,
             throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
             decoy: DecoyKey::new(key),
+            srs,
             has_cram_md5,
             store,
             settings,
@@ -94,4 +98,11 @@ impl Directory {
     pub(crate) fn id(&self, now: Timestamp) -> mailwright_words::Id {
         self.0.store.ids().next(now)
     }
+}
+
+/// A key of this server, kept in the store under `name` from its first use on.
+async fn secret(store: &Store, name: &'static str) -> Result<[u8; 32], DirectoryError> {
+    let fresh = password::random::<32>()?;
+    let key = store.write(Lane::Quick, move |tx| row::constant(tx, name, &fresh)).await?;
+    Ok(key.try_into().map_err(|_bytes| StoreError::Corrupt(name))?)
 }

@@ -16,6 +16,7 @@ mod login;
 mod password;
 mod resolve;
 mod scram;
+mod srs;
 #[cfg(test)]
 mod tests;
 mod throttle;

@@ -2,8 +2,9 @@
 
 use mailwright_store::directory::{self as row, AddressKind, AddressRow, DomainKind, DomainRow};
 use mailwright_store::{StoreError, Tx};
-use mailwright_words::{Address, Id};
+use mailwright_words::{Address, Id, ReversePath, Timestamp};
 
+use crate::srs::Srs;
 use crate::{Directory, Identity};
 
 /// Where an address leads.
@@ -49,12 +50,33 @@ pub enum Resolved {
 
 impl Directory {
     /// Where mail to `address` goes. An address of its own wins over a subaddress, that over the
-    /// postmaster every domain has, and that over a catch-all.
+    /// postmaster every domain has, and that over a catch-all. The reverse-path of a forwarded
+    /// message stands for the first sender, while it is not too old.
     ///
     /// Errors: the store does not answer.
-    pub async fn resolve(&self, address: &Address) -> Result<Resolved, StoreError> {
+    pub async fn resolve(&self, address: &Address, now: Timestamp) -> Result<Resolved, StoreError> {
         let (directory, address) = (self.clone(), address.clone());
-        self.0.store.read(move |tx| directory.find(tx, &address)).await
+        self.0.store.read(move |tx| directory.find(tx, &address, now)).await
+    }
+
+    /// The reverse-path of a message of `from` that the address `via` forwards.
+    ///
+    /// A sender of a domain of ours stays as it is: we may send for it. `None` when a stranger's
+    /// address has no room in one of ours.
+    ///
+    /// Errors: the store does not answer.
+    pub async fn forward_path(
+        &self,
+        from: &Address,
+        via: &Address,
+        now: Timestamp,
+    ) -> Result<Option<ReversePath>, StoreError> {
+        let domain = from.domain().as_str().to_owned();
+        let own = self.0.store.read(move |tx| row::domain(tx, &domain)).await?;
+        let is_ours = own.is_some_and(|domain| domain.kind == DomainKind::Local);
+        let path =
+            if is_ours { Some(from.clone()) } else { self.0.srs.rewrite(from, via.domain(), now) };
+        Ok(path.map(ReversePath::Sender))
     }
 
     /// Where mail to `postmaster` without a domain goes: to the administrator.
@@ -85,7 +107,12 @@ impl Directory {
             .await
     }
 
-    fn find(&self, tx: &mut Tx<'_>, address: &Address) -> Result<Resolved, StoreError> {
+    fn find(
+        &self,
+        tx: &mut Tx<'_>,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<Resolved, StoreError> {
         let Some(domain) = row::domain(tx, address.domain().as_str())? else {
             let backup = self.0.settings.backup.contains(address.domain());
             return Ok(if backup { Resolved::Backup } else { Resolved::Relay });
@@ -103,6 +130,11 @@ impl Directory {
         }
         if address.local().eq_ignore_ascii_case("postmaster") {
             return administrator(tx);
+        }
+        if Srs::is_rewritten(address) {
+            let sender = self.0.srs.reverse(address, now);
+            let alias = |sender| Resolved::Alias { targets: vec![sender] };
+            return Ok(sender.map_or(Resolved::Unknown, alias));
         }
         self.catch(tx, &domain)
     }

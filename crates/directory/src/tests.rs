@@ -36,6 +36,7 @@ async fn world() -> World {
         throttle_wait: Duration::from_secs(5),
         cache: Duration::from_mins(5),
         checks_max: 2,
+        srs_lifetime: Duration::from_hours(24),
     };
     let directory = Directory::open(store, settings).await.unwrap();
     let domain = Domain::parse("mw.example").unwrap();
@@ -71,7 +72,7 @@ impl World {
     }
 
     async fn resolve(&self, text: &str) -> Resolved {
-        self.directory.resolve(&address(text)).await.unwrap()
+        self.directory.resolve(&address(text), NOW).await.unwrap()
     }
 
     async fn add_alias(&self, from: &str, kind: AliasKind, to: &str) {

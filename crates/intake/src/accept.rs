@@ -1,21 +1,21 @@
 //! A whole message is made durable.
 //!
-//! Invariant: only a `Durable` of the store leads to a 250, and everything of a message is stored
-//! before the answer: the message itself first, then each list and forward on the same body. Who
-//! gets no 250 sends again.
+//! Invariant: only a `Durable` of the store leads to a 250, and all that follows from a message is
+//! stored in its one transaction: the message itself, each list and forward on the same body, and
+//! the reports that are due at once. Who gets no 250 sends again.
 
 use mailwright_config::Role;
 use mailwright_store::spool::{self, Accepted, Class, Content, Durable, Origin, SpoolError, Terms};
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::trace::{Trace, received};
 use mailwright_words::{
-    Address, Envelope, Id, LocalPart, Recipient, ReversePath, Timestamp, message_id,
+    Address, ByMode, Envelope, Id, LocalPart, ReversePath, Timestamp, message_id,
 };
 
 use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
 use crate::refusal::Refusal;
-use crate::target::{Onward, Target};
+use crate::target::{Onward, OnwardKind, Target};
 use crate::{Client, Intake};
 
 /// A transaction up to its message.
@@ -40,46 +40,59 @@ pub(crate) struct Ready {
 
 /// One of the messages that a transaction becomes.
 struct Part {
-    from: ReversePath,
-    recipients: Vec<(Recipient, Class)>,
-    depth: u32,
+    envelope: Envelope,
+    classes: Vec<Class>,
+    /// The list or forward it went through.
+    via: Option<Address>,
 }
 
 impl Intake {
     /// Makes a message durable and wakes the queue.
     ///
     /// Errors: the limit the message is over, that it is in a loop, or a fault of ours; nothing of
-    /// the message itself is stored then.
+    /// the message is stored then.
     pub async fn accept(
         &self,
         incoming: Incoming,
-        transaction: Transaction,
+        mut transaction: Transaction,
         now: Timestamp,
     ) -> Result<Durable, Refusal> {
         let collected = incoming.finish().await?;
-        check_loop(&collected.block(), &transaction.targets)?;
-        let mut parts = parts(&transaction).into_iter();
-        let first = parts.next().ok_or(Refusal::NoRecipients)?;
-        let Ready { head, origin, terms, body } = self.prepare(collected, &transaction, now);
-        let (id, length) = (body.id(), body.length());
-        let whole = |part: Part, parent: Option<Id>, content: Content| {
-            let (recipients, classes) = part.recipients.into_iter().unzip();
-            Accepted {
-                envelope: Envelope { from: part.from, recipients, ..transaction.envelope.clone() },
-                classes,
-                head: head.bytes.clone(),
-                head_skip: head.skip,
-                content,
-                origin: origin.clone(),
-                terms: Terms { depth: part.depth, parent, ..terms.clone() },
-            }
-        };
-        let durable = self.commit(whole(first, None, Content::New(body))).await?;
-        for part in parts {
-            let content = Content::Stored { body: id, length };
-            let onward = self.commit(whole(part, Some(durable.id()), content)).await?;
-            tracing::debug!(spool = %durable.id(), onward = %onward.id(), "Message goes onward.");
+        if collected.has_long_lines {
+            // Lines that `DATA` has no room for make it what `BINARYMIME` is for.
+            transaction.envelope.body = mailwright_words::BodyType::BinaryMime;
         }
+        let looped = take_looped(&collected.block(), &mut transaction.targets)?;
+        let parts = self.parts(&transaction, now).await?;
+        let about = (self.0.store.ids().next(now), &collected.block());
+        let notice = self.notice(&transaction, &looped, about, now).await?;
+        let ready = self.prepare(collected, &transaction, now);
+        let (id, length) = (ready.body.id(), ready.body.length());
+        let shared = || Content::Stored { body: id, length };
+        let parent = ready.terms.id;
+        let mut body = Some(ready.body);
+        let whole = |part: Part| Accepted {
+            head: part.head(&ready.head.bytes),
+            terms: Terms {
+                id: parent.filter(|_| body.is_some()),
+                parent: parent.filter(|_| body.is_none()),
+                depth: u32::from(part.via.is_some()),
+                expires: self.expires(&part.envelope, now),
+                ..ready.terms.clone()
+            },
+            content: body.take().map_or_else(shared, Content::New),
+            envelope: part.envelope,
+            classes: part.classes,
+            head_skip: ready.head.skip,
+            origin: ready.origin.clone(),
+        };
+        let mut messages = parts.into_iter().map(whole).collect::<Vec<_>>().into_iter();
+        let first = messages.next().ok_or(Refusal::NoRecipients)?;
+        let expires = now.plus(self.0.settings.report_lifetime);
+        let terms = Terms { id: None, parent, depth: 1, expires, ..ready.terms.clone() };
+        let notice = notice.map(|notice| notice.with(shared(), length, terms));
+        let others = messages.chain(notice).collect();
+        let durable = spool::commit_all(&self.0.store, first, others).await.map_err(refused)?;
         tracing::info!(
             spool = %durable.id(),
             sender = %transaction.envelope.from,
@@ -91,8 +104,52 @@ impl Intake {
         Ok(durable)
     }
 
-    async fn commit(&self, accepted: Accepted) -> Result<Durable, Refusal> {
-        spool::commit(&self.0.store, accepted).await.map_err(refused)
+    /// When delivery is given up. What is held begins to age when it is released, and what has
+    /// to be there by a time is not tried longer.
+    fn expires(&self, envelope: &Envelope, now: Timestamp) -> Timestamp {
+        let end = envelope.hold_until.unwrap_or(now).plus(self.0.settings.lifetime);
+        match envelope.deliver_by {
+            Some(by) if by.mode == ByMode::Return => end.min(by.at),
+            _ => end,
+        }
+    }
+
+    /// The message itself, where it has direct recipients, then its lists and forwards.
+    async fn parts(&self, transaction: &Transaction, now: Timestamp) -> Result<Vec<Part>, Refusal> {
+        let envelope = &transaction.envelope;
+        let direct = transaction.targets.iter().flat_map(|target| target.direct.iter().cloned());
+        let (recipients, classes) = direct.unzip();
+        let envelope = Envelope { recipients, ..envelope.clone() };
+        let mut parts = vec![Part { envelope, classes, via: None }];
+        for onward in transaction.targets.iter().flat_map(|target| &target.onward) {
+            parts.push(self.onward(&transaction.envelope, onward, now).await?);
+        }
+        parts.retain(|part| !part.classes.is_empty());
+        Ok(parts)
+    }
+
+    /// A message that goes on. Failures of a list go to the postmaster of its domain; those of a
+    /// forward find back to the first sender, or the postmaster where its address has no room.
+    async fn onward(
+        &self,
+        envelope: &Envelope,
+        onward: &Onward,
+        now: Timestamp,
+    ) -> Result<Part, Refusal> {
+        let path = match (&envelope.from, onward.kind) {
+            (ReversePath::Null, _) => Some(ReversePath::Null),
+            (ReversePath::Sender(_), OnwardKind::List) => None,
+            (ReversePath::Sender(from), OnwardKind::Forward) => {
+                self.0.directory.forward_path(from, &onward.address, now).await?
+            }
+        };
+        let (recipients, classes) = onward.recipients.iter().cloned().unzip();
+        let mut envelope = Envelope { recipients, ..envelope.clone() };
+        if path.is_none() {
+            (envelope.envid, envelope.ret, envelope.deliver_by) = (None, None, None);
+        }
+        envelope.from = path.unwrap_or_else(|| postmaster(&onward.address));
+        Ok(Part { envelope, classes, via: Some(onward.address.clone()) })
     }
 
     /// Stamps the message.
@@ -103,7 +160,7 @@ impl Intake {
         now: Timestamp,
     ) -> Ready {
         let (client, settings) = (&transaction.client, &self.0.settings);
-        let id = Id::from_i64(collected.body.id().get());
+        let id = self.0.store.ids().next(now);
         let only = match transaction.targets.as_slice() {
             [target] => Some(&target.recipient.address),
             _ => None,
@@ -132,7 +189,7 @@ impl Intake {
         Ready {
             head,
             origin: origin(client),
-            terms: terms(transaction, now, now.plus(settings.lifetime)),
+            terms: Terms { id: Some(id), ..terms(transaction, now, now.plus(settings.lifetime)) },
             body: collected.body,
         }
     }
@@ -164,43 +221,31 @@ fn terms(transaction: &Transaction, arrived: Timestamp, expires: Timestamp) -> T
     Terms { tenant, ..ordinary }
 }
 
-/// The message itself, where it has direct recipients, then its lists and forwards.
-fn parts(transaction: &Transaction) -> Vec<Part> {
-    let mut direct = Vec::new();
-    let mut onward = Vec::new();
-    for target in &transaction.targets {
-        direct.extend(target.direct.iter().cloned());
-        onward.extend(target.onward.iter().filter(|onward| !onward.recipients.is_empty()));
+impl Part {
+    /// What stands before its body; a list or forward that sees its own name again stops.
+    fn head(&self, stamped: &[u8]) -> Vec<u8> {
+        let via = self.via.as_ref().map(|address| format!("Delivered-To: {address}\r\n"));
+        [via.unwrap_or_default().as_bytes(), stamped].concat()
     }
-    let own = Part { from: transaction.envelope.from.clone(), recipients: direct, depth: 0 };
-    let onward = onward.into_iter().map(|onward| Part {
-        from: onward_path(&transaction.envelope.from, onward),
-        recipients: onward.recipients.clone(),
-        depth: 1,
-    });
-    std::iter::once(own).chain(onward).filter(|part| !part.recipients.is_empty()).collect()
 }
 
-/// Failures of a list or forward go to the postmaster of its domain; a report stays one.
-fn onward_path(from: &ReversePath, onward: &Onward) -> ReversePath {
-    if from.is_null() {
-        return ReversePath::Null;
-    }
-    let postmaster = LocalPart::new("postmaster")
-        .and_then(|local| Address::new(local, onward.address.domain().clone()));
+fn postmaster(of: &Address) -> ReversePath {
+    let postmaster =
+        LocalPart::new("postmaster").and_then(|local| Address::new(local, of.domain().clone()));
     postmaster.map_or(ReversePath::Null, ReversePath::Sender)
 }
 
-/// Whether every recipient had this message before.
+/// Takes out the recipients that had this message before.
 ///
-/// Where some had it and some not, delivery tells them apart.
-pub(crate) fn check_loop(block: &HeaderBlock<'_>, targets: &[Target]) -> Result<(), Refusal> {
-    let had = |target: &Target| had_before(block, &target.recipient.address);
-    match targets.first() {
-        Some(first) if targets.iter().all(had) => {
+/// Errors: all of them had it.
+fn take_looped(block: &HeaderBlock<'_>, targets: &mut Vec<Target>) -> Result<Vec<Target>, Refusal> {
+    let had = |target: &mut Target| had_before(block, &target.recipient.address);
+    let looped: Vec<Target> = targets.extract_if(.., had).collect();
+    match looped.first() {
+        Some(first) if targets.is_empty() => {
             Err(Refusal::Loop { recipient: first.recipient.address.to_string() })
         }
-        _ => Ok(()),
+        _ => Ok(looped),
     }
 }
 

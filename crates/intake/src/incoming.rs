@@ -40,6 +40,7 @@ pub struct Incoming {
     writer: Option<BodyWriter>,
     header: Gatherer,
     structure: Walker,
+    lines: Lines,
     bounds: Bounds,
     size: u64,
     refusal: Option<Refusal>,
@@ -50,6 +51,8 @@ pub struct Incoming {
 pub(crate) struct Collected {
     pub(crate) body: Body,
     pub(crate) header: Gatherer,
+    /// Whether a line has more octets than SMTP has room for.
+    pub(crate) has_long_lines: bool,
 }
 
 impl Collected {
@@ -64,6 +67,7 @@ impl Incoming {
             writer: Some(writer),
             header: Gatherer::new(usize::try_from(bounds.header_size_max).unwrap_or(usize::MAX)),
             structure: Walker::new(bounds.structure),
+            lines: Lines::default(),
             bounds,
             size: 0,
             refusal: None,
@@ -104,6 +108,7 @@ impl Incoming {
         if self.size > self.bounds.size_max {
             return Err(Refusal::TooLarge { limit: self.bounds.size_max });
         }
+        self.lines.push(bytes);
         if self.header.push(bytes) == Gathered::TooLarge {
             return Err(Refusal::HeaderTooLarge { limit: self.bounds.header_size_max });
         }
@@ -119,7 +124,42 @@ impl Incoming {
         }
         check_header(&self.header.block(), &self.bounds)?;
         let writer = self.writer.ok_or(Refusal::Internal("the message has no writer"))?;
-        Ok(Collected { body: writer.finish().await?, header: self.header })
+        let has_long_lines = self.lines.are_long();
+        Ok(Collected { body: writer.finish().await?, header: self.header, has_long_lines })
+    }
+}
+
+/// Watches for lines that are too long to be relayed as they are.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Octets of the line before the next ones.
+    octets: usize,
+    is_over: bool,
+}
+
+impl Lines {
+    /// Octets of a line with its end. Source: RFC 5321 section 4.5.3.1.6.
+    const MAX: usize = 1000;
+
+    fn are_long(&self) -> bool {
+        // The last line may lack its end, which a relay adds.
+        self.is_over || self.octets > Self::MAX - 2
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !self.is_over {
+            // Most lines are short: looking from the far end finds the end of several at once.
+            let room = Self::MAX - self.octets;
+            let near = rest.get(..room).unwrap_or(rest);
+            let Some(end) = memchr::memrchr(b'\n', near) else {
+                self.octets += near.len();
+                self.is_over = near.len() == room;
+                return;
+            };
+            self.octets = 0;
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
     }
 }
 
@@ -149,6 +189,27 @@ mod tests {
 
     fn header(text: &str) -> Result<(), Refusal> {
         check_header(&HeaderBlock::new(text.as_bytes()), &BOUNDS)
+    }
+
+    #[test]
+    fn long_lines_are_seen_wherever_they_are_cut() {
+        let line = |octets: usize| format!("{}\r\n", "x".repeat(octets));
+        for (text, is_over) in [
+            (line(998), false),
+            (line(999), true),
+            (format!("{}{}", line(998), line(998)), false),
+            (format!("{}{}{}", line(10), line(1200), line(3)), true),
+            ("x".repeat(998), false),
+            ("x".repeat(999), true),
+            (line(10).repeat(500), false),
+            (format!("{}{}", line(10).repeat(500), line(2000)), true),
+        ] {
+            for size in [1, 7, 998, 1000, 1001, 100_000] {
+                let mut lines = Lines::default();
+                text.as_bytes().chunks(size).for_each(|piece| lines.push(piece));
+                assert_eq!(lines.are_long(), is_over, "{} octets by {size}", text.len());
+            }
+        }
     }
 
     #[test]

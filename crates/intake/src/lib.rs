@@ -11,6 +11,7 @@ mod client;
 mod direct;
 mod head;
 mod incoming;
+mod notice;
 mod policy;
 mod refusal;
 mod settings;
@@ -33,7 +34,7 @@ pub use client::Client;
 pub use incoming::Incoming;
 pub use refusal::Refusal;
 pub use settings::Settings;
-pub use target::{Onward, Target};
+pub use target::{Onward, OnwardKind, Target};
 
 /// Accepts messages. Clones share everything.
 #[derive(Debug, Clone)]

@@ -43,31 +43,36 @@ impl Intake {
         &self,
         client: &Client,
         recipient: Recipient,
-        taken: usize,
-        size: Option<u64>,
+        (taken, size): (usize, Option<u64>),
+        now: Timestamp,
     ) -> Result<Target, Refusal> {
-        let resolved = self.0.directory.resolve(&recipient.address).await?;
-        self.admit(client, recipient, resolved, (taken, size)).await
+        let resolved = self.0.directory.resolve(&recipient.address, now).await?;
+        self.admit(client, (recipient, resolved), (taken, size), now).await
     }
 
     /// As [`recipient`](Self::recipient) for `postmaster` without a domain, which every server
     /// has. Its `address` only stands for who it is.
     ///
     /// Source: RFC 5321 section 4.5.1.
-    pub async fn postmaster(&self, client: &Client, taken: usize) -> Result<Target, Refusal> {
+    pub async fn postmaster(
+        &self,
+        client: &Client,
+        taken: usize,
+        now: Timestamp,
+    ) -> Result<Target, Refusal> {
         let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
         let address = Address::new(local, self.0.settings.host.clone());
         let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
         let resolved = self.0.directory.postmaster().await?;
-        self.admit(client, Recipient::new(address), resolved, (taken, None)).await
+        self.admit(client, (Recipient::new(address), resolved), (taken, None), now).await
     }
 
     async fn admit(
         &self,
         client: &Client,
-        recipient: Recipient,
-        resolved: Resolved,
+        (recipient, resolved): (Recipient, Resolved),
         (taken, size): (usize, Option<u64>),
+        now: Timestamp,
     ) -> Result<Target, Refusal> {
         if taken >= client.recipients_max {
             return Err(Refusal::Recipients { limit: client.recipients_max });
@@ -85,7 +90,7 @@ impl Intake {
             }
             _ => {}
         }
-        let target = self.follow(recipient, resolved).await?;
+        let target = self.follow(recipient, resolved, now).await?;
         if target.is_empty() {
             return Err(Refusal::Unknown { recipient: target.recipient.address.to_string() });
         }

@@ -56,6 +56,12 @@ pub enum Refusal {
         /// How many it takes.
         limit: usize,
     },
+    /// The address leads too far, or to too many others. Whoever set it up has to mend it.
+    #[error("<{recipient}> leads too far")]
+    Expansion {
+        /// Whom the client asked for.
+        recipient: String,
+    },
     /// No recipient is left.
     #[error("No valid recipients")]
     NoRecipients,
@@ -117,6 +123,7 @@ impl Refusal {
             Self::OverQuota { temporary: true, .. } => (452, Status::new(4, 2, 2)),
             Self::OverQuota { temporary: false, .. } => (552, Status::new(5, 2, 2)),
             Self::Recipients { .. } => (452, Status::new(4, 5, 3)),
+            Self::Expansion { .. } => (451, Status::new(4, 3, 5)),
             Self::NoRecipients => (554, Status::new(5, 5, 1)),
             Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),
             Self::Fields { .. } | Self::Structure(_) => (554, Status::new(5, 6, 0)),

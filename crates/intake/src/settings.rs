@@ -18,6 +18,8 @@ pub struct Settings {
     pub free_space_min: u64,
     /// How long a message is tried.
     pub lifetime: Duration,
+    /// How long a report is tried.
+    pub report_lifetime: Duration,
 }
 
 impl Settings {
@@ -31,6 +33,7 @@ impl Settings {
             over_quota_temporary: config.intake.over_quota == OverQuota::Temporary,
             free_space_min: config.intake.free_space_min,
             lifetime: config.queue.lifetime,
+            report_lifetime: config.queue.report_lifetime,
         })
     }
 }

@@ -2,21 +2,21 @@
 //!
 //! Aliases are followed here, once: what stands behind them becomes recipients of the same
 //! message. Lists and forwards make a message of their own on the same body, under a reverse-path
-//! that is ours, so that their failures do not go to a stranger. Source: RFC 5321 section 3.9.
+//! that is ours, so that their failures do not go to a stranger. Source: RFC 5321 section 3.9, and
+//! RFC 3461 section 5.2.7 for what becomes of the requests for reports.
 
 use std::collections::{HashSet, VecDeque};
 
 use mailwright_directory::Resolved;
 use mailwright_store::spool::Class;
-use mailwright_words::{Address, Recipient};
+use mailwright_words::dsn::Action;
+use mailwright_words::{Address, Notify, Recipient, Timestamp};
 
 use crate::Intake;
 use crate::refusal::Refusal;
 
 /// The deepest chain of aliases, lists and forwards.
 const DEPTH_MAX: usize = 10;
-/// The most addresses one recipient leads to.
-const ADDRESSES_MAX: usize = 1000;
 
 /// Where one recipient leads.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Target {
     pub direct: Vec<(Recipient, Class)>,
     /// Lists and forwards on the way, each a message of its own.
     pub onward: Vec<Onward>,
+    /// Addresses on the way whose sender is to be told what became of them.
+    pub told: Vec<(Address, Action)>,
     /// Who owns the mailbox, where it leads to one.
     pub tenant: Option<i64>,
 }
@@ -36,8 +38,19 @@ pub struct Target {
 pub struct Onward {
     /// The address of the list or forward.
     pub address: Address,
+    /// Which of both it is.
+    pub kind: OnwardKind,
     /// Whom it goes to, in the end.
     pub recipients: Vec<(Recipient, Class)>,
+}
+
+/// Who answers for a message that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnwardKind {
+    /// The list: its failures are no matter of the first sender's.
+    List,
+    /// Still the first sender.
+    Forward,
 }
 
 /// An address that is still to be followed.
@@ -46,11 +59,14 @@ struct Step {
     depth: usize,
     /// Which of the lists and forwards met so far it stands behind.
     behind: Option<usize>,
+    /// What of it the sender wants to be told.
+    notify: Notify,
 }
 
 impl Target {
     fn new(recipient: Recipient) -> Self {
-        Self { recipient, direct: Vec::new(), onward: Vec::new(), tenant: None }
+        let (direct, onward, told) = (Vec::new(), Vec::new(), Vec::new());
+        Self { recipient, direct, onward, told, tenant: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -65,7 +81,7 @@ impl Target {
 
     /// Takes what an address is, or says where it leads.
     fn take(&mut self, step: &Step, resolved: Resolved) -> Vec<Step> {
-        let (behind, targets) = match resolved {
+        let (behind, notify, targets) = match resolved {
             Resolved::Local { principal, tenant, detail, .. } => {
                 self.tenant = self.tenant.or(Some(tenant));
                 self.add(step, Class::Local { principal, folder: detail });
@@ -81,33 +97,62 @@ impl Target {
                 }
                 return Vec::new();
             }
-            Resolved::Alias { targets } => (step.behind, targets),
-            Resolved::List { address, targets } | Resolved::Forward { address, targets } => {
-                (self.behind(address, step), targets)
+            Resolved::Alias { targets } => (step.behind, self.spread(step, &targets), targets),
+            Resolved::Forward { address, targets } => {
+                let notify = self.spread(step, &targets);
+                (self.behind(address, OnwardKind::Forward, step), notify, targets)
+            }
+            Resolved::List { address, targets } => {
+                if step.notify.success {
+                    self.told.push((step.address.clone(), Action::Delivered));
+                }
+                (self.behind(address, OnwardKind::List, step), Notify::DEFAULT, targets)
             }
         };
         let depth = step.depth + 1;
-        targets.into_iter().map(|address| Step { address, depth, behind }).collect()
+        targets.into_iter().map(|address| Step { address, depth, behind, notify }).collect()
+    }
+
+    /// What of each of `targets` the sender is told. Success of several is told once, as that of
+    /// their alias.
+    ///
+    /// Source: RFC 3461 section 5.2.7.3 (b).
+    fn spread(&mut self, step: &Step, targets: &[Address]) -> Notify {
+        if targets.len() < 2 || !step.notify.success {
+            return step.notify;
+        }
+        self.told.push((step.address.clone(), Action::Expanded));
+        let rest = Notify { success: false, ..step.notify };
+        if rest.failure || rest.delay { rest } else { Notify::NEVER }
     }
 
     fn add(&mut self, step: &Step, class: Class) {
-        let mut recipient = Recipient { address: step.address.clone(), ..self.recipient.clone() };
+        let mut recipient = Recipient {
+            address: step.address.clone(),
+            notify: step.notify,
+            orcpt: self.recipient.orcpt.clone(),
+        };
         if recipient.address != self.recipient.address && recipient.orcpt.is_none() {
             let kind = if self.recipient.address.is_ascii() { "rfc822" } else { "utf-8" };
             recipient.orcpt = Some(format!("{kind};{}", self.recipient.address));
         }
         let group = step.behind.and_then(|at| self.onward.get_mut(at));
         match group {
-            Some(onward) => onward.recipients.push((recipient, class)),
+            Some(onward) => {
+                if onward.kind == OnwardKind::List {
+                    recipient.orcpt = None;
+                }
+                onward.recipients.push((recipient, class));
+            }
             None => self.direct.push((recipient, class)),
         }
     }
 
-    fn behind(&mut self, address: Address, step: &Step) -> Option<usize> {
+    fn behind(&mut self, address: Address, kind: OnwardKind, step: &Step) -> Option<usize> {
         if step.behind.is_some() {
             return step.behind;
         }
-        self.onward.push(Onward { address, recipients: Vec::new() });
+        self.onward.push(Onward { address, kind, recipients: Vec::new() });
         self.onward.len().checked_sub(1)
     }
 }
@@ -115,26 +160,36 @@ impl Target {
 impl Intake {
     /// Follows `recipient`, whose address has `resolved` so, to its ends.
     ///
-    /// Errors: the store does not answer.
+    /// Errors: it leads too far or to too many, or the store does not answer.
     pub(crate) async fn follow(
         &self,
         recipient: Recipient,
         resolved: Resolved,
+        now: Timestamp,
     ) -> Result<Target, Refusal> {
-        let first = Step { address: recipient.address.clone(), depth: 0, behind: None };
+        let first = Step {
+            address: recipient.address.clone(),
+            depth: 0,
+            behind: None,
+            notify: recipient.notify,
+        };
         let mut target = Target::new(recipient);
         let mut seen = HashSet::from([first.address.key()]);
         let mut steps = VecDeque::from([(first, Some(resolved))]);
         while let Some((step, resolved)) = steps.pop_front() {
             let resolved = match resolved {
                 Some(resolved) => resolved,
-                None => self.0.directory.resolve(&step.address).await?,
+                None => self.0.directory.resolve(&step.address, now).await?,
             };
             for next in target.take(&step, resolved) {
-                let is_new = seen.len() < ADDRESSES_MAX && seen.insert(next.address.key());
-                if next.depth <= DEPTH_MAX && is_new {
-                    steps.push_back((next, None));
+                if !seen.insert(next.address.key()) {
+                    continue;
                 }
+                if next.depth > DEPTH_MAX || seen.len() > self.0.settings.limits.expansion_max {
+                    let recipient = target.recipient.address.to_string();
+                    return Err(Refusal::Expansion { recipient });
+                }
+                steps.push_back((next, None));
             }
         }
         Ok(target)

@@ -6,7 +6,9 @@ use mailwright_sasl::Secret;
 use mailwright_store::spool::Class;
 use mailwright_store::{Options, Store};
 use mailwright_words::trace::Protocol;
-use mailwright_words::{Address, Domain, Envelope, Recipient, ReversePath, Timestamp};
+use mailwright_words::{
+    Address, ByMode, DeliverBy, Domain, Envelope, Notify, Recipient, ReversePath, Timestamp,
+};
 
 use crate::{Client, Intake, Refusal, Settings, Target, Transaction};
 
@@ -43,10 +45,17 @@ async fn world() -> World {
         ("loop", AliasKind::Alias, &["pool@here.example"]),
         ("pool", AliasKind::Alias, &["loop@here.example"]),
         ("list", AliasKind::List, &["ann@here.example", "eve@elsewhere.example"]),
+        ("away", AliasKind::Forward, &["eve@elsewhere.example"]),
+        ("deep0", AliasKind::Alias, &["deep1@here.example"]),
     ] {
         let targets: Vec<_> = targets.iter().map(|target| address(target)).collect();
         let name = address(&format!("{name}@here.example"));
         directory.add_alias(&name, kind, &targets, NOW).await.unwrap();
+    }
+    for depth in 1..12 {
+        let name = address(&format!("deep{depth}@here.example"));
+        let next = [address(&format!("deep{}@here.example", depth + 1))];
+        directory.add_alias(&name, AliasKind::Alias, &next, NOW).await.unwrap();
     }
     let ann = Identity { principal: ann.principal, tenant: 1, name: "ann@here.example".to_owned() };
     let settings = Settings::of(&config).unwrap();
@@ -72,7 +81,7 @@ fn client(role: Role, identity: Option<&Identity>) -> Client {
 impl World {
     async fn rcpt(&self, client: &Client, to: &str) -> Result<Target, Refusal> {
         let recipient = Recipient::new(address(to));
-        self.intake.recipient(client, recipient, 0, None).await
+        self.intake.recipient(client, recipient, (0, None), NOW).await
     }
 
     async fn transaction(&self, client: Client, to: &[&str]) -> Transaction {
@@ -117,6 +126,7 @@ async fn recipients_are_taken_by_role() {
         (&stranger, "team@here.example", Ok(2)),
         (&stranger, "nobody@here.example", Err((550, "5.1.1"))),
         (&stranger, "loop@here.example", Err((550, "5.1.1"))),
+        (&stranger, "deep0@here.example", Err((451, "4.3.5"))),
         (&stranger, "eve@elsewhere.example", Err((550, "5.7.1"))),
         (&stranger, "eve%elsewhere.example@relay.example", Err((550, "5.7.1"))),
         (&stranger, "any@backup.example", Ok(1)),
@@ -132,9 +142,9 @@ async fn recipients_are_taken_by_role() {
         let expected = expected.map_err(|(code, status)| (code, status.parse().unwrap()));
         assert_eq!(found, expected, "{to} at {:?}", client.role);
     }
-    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), 10, None);
+    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), (10, None), NOW);
     assert!(matches!(over.await, Err(Refusal::Recipients { limit: 10 })));
-    assert!(!world.intake.postmaster(&stranger, 0).await.unwrap().is_empty());
+    assert!(!world.intake.postmaster(&stranger, 0, NOW).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -238,4 +248,111 @@ async fn lmtp_delivers_at_once_with_an_answer_for_each() {
     let start = "Return-Path: <ann@here.example>\r\nDelivered-To: ann@here.example\r\nReceived: ";
     assert!(head.starts_with(start), "{head}");
     assert!(world.texts("SELECT sender FROM spool").is_empty());
+}
+
+/// A message of `from` to `to`, of which everything is told.
+async fn told(world: &World, from: &str, to: &[&str]) {
+    let client = client(Role::Mta, None);
+    let notify = Notify { success: true, ..Notify::DEFAULT };
+    let mut targets = Vec::new();
+    for to in to {
+        let recipient = Recipient { notify, ..Recipient::new(address(to)) };
+        targets.push(world.intake.recipient(&client, recipient, (0, None), NOW).await.unwrap());
+    }
+    let mut envelope = Envelope::new(ReversePath::parse(from).unwrap(), Vec::new());
+    envelope.envid = Some("E1".to_owned());
+    let of = Transaction { client, envelope, targets };
+    let message = b"Subject: s\r\nDelivered-To: me@here.example\r\n\r\nsecret text\r\n";
+    world.accept(of, message).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_forward_finds_back_to_its_sender_and_is_stored_with_its_message() {
+    let world = world().await;
+    told(&world, "bob@far.example", &["ann@here.example", "away@here.example"]).await;
+    let senders = world.texts("SELECT sender FROM spool ORDER BY id");
+    assert_eq!((senders.len(), senders[0].as_str()), (2, "<bob@far.example>"));
+    let path = senders[1].trim_matches(['<', '>']);
+    assert!(path.starts_with("SRS0=") && path.ends_with("=far.example=bob@here.example"));
+    assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["2"]);
+    let head = world.head();
+    assert!(head.contains("Delivered-To: away@here.example\r\nReceived: "), "{head}");
+    // What the sender asked for goes along, and a report of the other server finds back.
+    let rows = "SELECT envid || ' ' || orcpt || ' ' || notify FROM spool
+                JOIN recipient ON spool = spool.id WHERE sender LIKE '%SRS%'";
+    assert_eq!(world.texts(rows), ["E1 rfc822;away@here.example 14"]);
+    let back = world.rcpt(&client(Role::Mta, None), path).await.unwrap();
+    assert_eq!(back.direct[0].0.address, address("bob@far.example"));
+    // A sender of ours needs no disguise.
+    told(&world, "ann@here.example", &["away@here.example"]).await;
+    let last = "SELECT sender FROM spool ORDER BY id DESC LIMIT 1";
+    assert_eq!(world.texts(last), ["<ann@here.example>"]);
+}
+
+#[tokio::test]
+async fn success_of_several_is_told_once_and_a_loop_is_told_apart() {
+    let world = world().await;
+    let to = ["team@here.example", "list@here.example", "me@here.example"];
+    told(&world, "bob@far.example", &to).await;
+    let rows = "SELECT sender || ' ' || address || ' ' || notify || ' ' || ifnull(orcpt, '-')
+                FROM spool JOIN recipient ON spool = spool.id ORDER BY spool.id, address";
+    assert_eq!(
+        world.texts(rows),
+        [
+            "<bob@far.example> ann@here.example 12 rfc822;team@here.example",
+            "<bob@far.example> eve@elsewhere.example 12 rfc822;team@here.example",
+            "<postmaster@here.example> ann@here.example 12 -",
+            "<postmaster@here.example> eve@elsewhere.example 12 -",
+            "<> bob@far.example 1 -",
+        ]
+    );
+    let report = "SELECT CAST(head AS TEXT) FROM spool WHERE sender = '<>'";
+    let report = world.texts(report).concat();
+    for line in [
+        "Original-Envelope-Id: E1",
+        "Final-Recipient: rfc822;team@here.example\r\nAction: expanded\r\nStatus: 2.0.0",
+        "Final-Recipient: rfc822;list@here.example\r\nAction: delivered",
+        "Final-Recipient: rfc822;me@here.example\r\nAction: failed\r\nStatus: 5.4.6",
+        "Subject: s\r\n",
+    ] {
+        assert!(report.contains(line), "{line} in {report}");
+    }
+    assert!(!report.contains("secret text"));
+    // The whole report is its head: nothing of the body it shares follows.
+    let rest = "SELECT CAST(size - length(head) AS TEXT) FROM spool WHERE sender = '<>'";
+    assert_eq!(world.texts(rest), ["0"]);
+}
+
+#[tokio::test]
+async fn the_received_field_names_the_message_as_the_client_was_told() {
+    let world = world().await;
+    let of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+    let mut incoming = world.intake.begin(&of.client, NOW).unwrap();
+    incoming.push(format!("A: b\r\n\r\n{}\r\n", "x".repeat(999)).as_bytes()).await;
+    let id = world.intake.accept(incoming, of, NOW).await.unwrap().id();
+    assert!(world.head().contains(&format!(" id {id}")), "{}", world.head());
+    // Such a line has room in no `DATA`.
+    assert_eq!(world.texts("SELECT body_type FROM spool"), ["binarymime"]);
+}
+
+#[tokio::test]
+async fn what_is_held_ages_from_its_release_and_what_has_a_time_is_not_tried_longer() {
+    let world = world().await;
+    for (hold, by, expires) in [
+        (None, None, 5 * 24),
+        (Some(10), None, 5 * 24 + 10),
+        (Some(10), Some((20, ByMode::Return)), 20),
+        (None, Some((2, ByMode::Notify)), 5 * 24),
+    ] {
+        let hours = |hours| NOW.plus(std::time::Duration::from_hours(hours));
+        let mut of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+        of.envelope.hold_until = hold.map(hours);
+        of.envelope.deliver_by =
+            by.map(|(at, mode)| DeliverBy { at: hours(at), mode, trace: false });
+        world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+        let row =
+            "SELECT ((due - arrived) / 3600000) || ' ' || ((spool.expires - arrived) / 3600000)
+                   FROM spool JOIN recipient ON spool = spool.id ORDER BY spool.id DESC LIMIT 1";
+        assert_eq!(world.texts(row), [format!("{} {expires}", hold.unwrap_or(0))]);
+    }
 }

@@ -135,7 +135,7 @@ impl Delivery for Courier {
         let mut address = sender.clone();
         for _ in 0..ALIASES_MAX {
             let resolved = loop {
-                match self.office.directory.resolve(&address).await {
+                match self.office.directory.resolve(&address, self.office.now()).await {
                     Ok(resolved) => break resolved,
                     // A report is not dropped because the store was busy.
                     Err(error) => {

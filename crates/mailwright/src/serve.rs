@@ -242,6 +242,7 @@ fn spawn_queue(
         listeners: opened.iter().map(|open| open.address).collect(),
         names: Arc::<Wire>::clone(&wire),
         network: wire,
+        clock: Arc::clone(&office.clock),
     }));
     let courier = Courier::new(office.clone(), Arc::clone(&deliverer));
     let settings = mailwright_queue::Settings::new(&config.server.hostname, &config.queue);

@@ -32,9 +32,12 @@ pub(crate) fn sender(message: &Message) -> Option<Address> {
 }
 
 /// What the sender asked to be told about this end of a recipient.
-pub(crate) fn due(notify: Notify, end: &End) -> Option<Action> {
+pub(crate) fn due(notify: Notify, end: &End, message: &Message) -> Option<Action> {
+    let is_traced = message.deliver_by.is_some_and(|(_, _, trace)| trace);
     match end {
         _ if notify.never => None,
+        // Each relay on the way is told. Source: RFC 2852 section 4.1.4.
+        End::Relayed { .. } if is_traced => Some(Action::Relayed),
         End::Failed => notify.failure.then_some(Action::Failed),
         End::Delivered => notify.success.then_some(Action::Delivered),
         End::Relayed { dsn: false } => notify.success.then_some(Action::Relayed),

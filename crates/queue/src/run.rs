@@ -279,6 +279,11 @@ impl<D: Delivery> Queue<D> {
             }
         };
         let started = self.clock.now();
+        if let Some(outcomes) = too_late(&message, &batch, started) {
+            self.counters.count(&outcomes);
+            self.settle(Ended { message, batch, outcomes, started, finished: started }).await;
+            return Contact::None;
+        }
         let (delivery, job) = (Arc::clone(&self.delivery), Arc::clone(&message));
         let of = Arc::clone(&batch);
         let attempt = tokio::spawn(async move { delivery.attempt(job, of).await });
@@ -368,8 +373,10 @@ impl<D: Delivery> Queue<D> {
             for claimed in swept.expired {
                 self.expire(claimed.id, now).await;
             }
-            for claimed in swept.late {
-                if let Err(error) = self.tell_late(&claimed, now).await {
+            let late = swept.late.into_iter().map(|one| (one, queue::Told::Late));
+            let by_time = swept.by_time.into_iter().map(|one| (one, queue::Told::ByTime));
+            for (claimed, why) in late.chain(by_time) {
+                if let Err(error) = self.tell_late((&claimed, why), now).await {
                     tracing::error!(%error, message = %claimed.spool, "A notice has to wait.");
                 }
             }
@@ -390,8 +397,7 @@ impl<D: Delivery> Queue<D> {
             })
             .await;
         let Ok(Some((claimed, message))) = claimed else { return };
-        let reply = Reply::new(550, Some(Status::new(4, 4, 7)), "Not delivered in time");
-        let outcome = Outcome { end: End::Failed, reply: Some(reply), ..broken() };
+        let outcome = expired();
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         let batch = Batch {
             site: claimed.destination.clone(),
@@ -404,7 +410,11 @@ impl<D: Delivery> Queue<D> {
         self.settle(Ended { message, batch, outcomes, started: now, finished: now }).await;
     }
 
-    async fn tell_late(&self, claimed: &Claimed, now: Timestamp) -> Result<(), StoreError> {
+    async fn tell_late(
+        &self,
+        (claimed, why): (&Claimed, queue::Told),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let spool = claimed.spool;
         let message: Option<Message> = self.store.read(move |tx| queue::message(tx, spool)).await?;
         let Some(message) = message else { return Ok(()) };
@@ -412,11 +422,23 @@ impl<D: Delivery> Queue<D> {
             (&self.store, &self.settings),
             self.delivery.as_ref(),
             &message,
-            claimed,
+            (claimed, why),
             now,
         )
         .await
     }
+}
+
+/// The end of a message whose sender wanted it delivered by a time that is over.
+fn too_late(message: &Message, batch: &Batch, now: Timestamp) -> Option<Vec<Outcome>> {
+    let over = settle::is_by_time(message) && batch.recipients.iter().all(|r| r.expires <= now);
+    over.then(|| batch.recipients.iter().map(|_| expired()).collect())
+}
+
+/// The end of a recipient that waited too long.
+fn expired() -> Outcome {
+    let reply = Reply::new(550, Some(settle::TOO_LATE), "Not delivered in time");
+    Outcome { end: End::Failed, reply: Some(reply), ..broken() }
 }
 
 /// The outcome of a recipient about which nothing was said.

@@ -7,7 +7,10 @@ use mailwright_store::{
     queue::{self, Message, Settlement, Verdict},
     spool,
 };
-use mailwright_words::{Timestamp, dsn::Action};
+use mailwright_words::{
+    ByMode, Status, Timestamp,
+    dsn::{Action, Outcome as Said},
+};
 
 use crate::{
     delivery::{Delivery, End, Outcome},
@@ -107,8 +110,12 @@ async fn ready<D: Delivery>(
     let said: Vec<_> = pairs
         .filter_map(|(claimed, outcome)| {
             let end = end(outcome, claimed.expires, ended.finished);
-            let action = report::due(claimed.notify, &end)?;
-            report::said(claimed, action, outcome, ended.finished)
+            let action = report::due(claimed.notify, &end, &ended.message)?;
+            let mut said = report::said(claimed, action, outcome, ended.finished)?;
+            if end != outcome.end && is_by_time(&ended.message) {
+                said.status = TOO_LATE;
+            }
+            Some(said)
         })
         .collect();
     if said.is_empty() {
@@ -121,18 +128,29 @@ async fn ready<D: Delivery>(
     report::build((store, settings), &ended.message, (&sender, class), &said, ended.finished).await
 }
 
-/// Tells the sender that a message is late, once a recipient.
+/// The time for delivery is over. Source: RFC 2852 section 4.1.3, RFC 3463 section 3.5.
+pub(crate) const TOO_LATE: Status = Status::new(5, 4, 7);
+
+/// Whether a message is given up when the time its sender set is over.
+pub(crate) fn is_by_time(message: &Message) -> bool {
+    message.deliver_by.is_some_and(|(_, mode, _)| mode == ByMode::Return)
+}
+
+/// Tells the sender that a message is late, once a recipient for each reason.
 pub(crate) async fn write_late<D: Delivery>(
     (store, settings): (&Store, &Settings),
     delivery: &D,
     message: &Message,
-    claimed: &queue::Claimed,
+    (claimed, why): (&queue::Claimed, queue::Told),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let recipient = claimed.id;
     let outcome = Outcome { end: End::Deferred, reply: None, host: None, transcript: None };
-    let said = report::said(claimed, Action::Delayed(claimed.expires), &outcome, now);
-    let sender = report::sender(message);
+    let mut said = report::said(claimed, Action::Delayed(claimed.expires), &outcome, now);
+    if why == queue::Told::ByTime {
+        said = said.map(|said| Said { status: Status { class: 4, ..TOO_LATE }, ..said });
+    }
+    let sender = report::sender(message).filter(|_| claimed.notify.delay);
     let class = match &sender {
         Some(sender) => delivery.classify(sender).await,
         None => None,
@@ -144,11 +162,11 @@ pub(crate) async fn write_late<D: Delivery>(
         _ => None,
     };
     let Some(report::Ready { rows, body }) = ready else {
-        let told = move |tx: &mut Tx<'_>| queue::mark_delay_told(tx, recipient).map(|_| ());
+        let told = move |tx: &mut Tx<'_>| queue::mark_told(tx, recipient, why).map(|_| ());
         return store.write(Lane::Bulk, told).await;
     };
     let closure = move |tx: &mut Tx<'_>| {
-        if !queue::mark_delay_told(tx, recipient)? {
+        if !queue::mark_told(tx, recipient, why)? {
             return Err(StoreError::Missing("recipient"));
         }
         spool::insert(tx, &rows)

@@ -23,6 +23,8 @@ pub use body::Stuffer;
 pub use capability::Capabilities;
 pub use transaction::{Lacking, Loss, Phase, Transaction, Verdict};
 
+pub use crate::command::By;
+
 use command::{Command, Expect};
 use transaction::Tally;
 use transcript::Transcript;
@@ -295,7 +297,7 @@ impl Session {
     ///
     /// Errors: [`Lacking`] when the host cannot take such a message; nothing was said then.
     pub fn begin(&mut self, transaction: Transaction) -> Result<(), Lacking> {
-        transaction.lacking(&self.capabilities)?;
+        transaction.lacking(&self.capabilities, self.settings.lmtp)?;
         self.transcript.begin();
         let tally = Tally::new(transaction.envelope.recipients.len());
         if !self.is_ready() {

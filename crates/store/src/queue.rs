@@ -14,6 +14,7 @@ mod tests;
 
 use mailwright_words::{BodyType, ByMode, Id, Notify, Ret, Timestamp};
 
+pub(crate) use self::sweep::BY_TIME_DUE;
 pub use self::{
     admin::{
         AttemptRow, Entry, EntryState, attempts, delete, entry, hold, list, of_message, retry,
@@ -24,7 +25,7 @@ pub use self::{
         unblock,
     },
     settle::{Child, Settlement, Verdict, settle},
-    sweep::{Swept, mark_delay_told, sweep},
+    sweep::{Swept, Told, mark_told, sweep},
 };
 use crate::{
     body::BodyId,

@@ -38,6 +38,8 @@ pub struct Accepted {
 /// Who owns a message, and how it is to be treated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
+    /// The number it was given before it is stored; none gives it the next one.
+    pub id: Option<Id>,
     /// Whose it is.
     pub tenant: Id,
     /// The message it is a child of: a report, a forward, an expansion.
@@ -60,6 +62,7 @@ impl Terms {
     /// Ordinary mail of the first tenant.
     pub fn new(arrived: Timestamp, expires: Timestamp) -> Self {
         Self {
+            id: None,
             tenant: Id::from_i64(1),
             parent: None,
             depth: 0,
@@ -189,20 +192,45 @@ impl From<StoreError> for SpoolError {
 ///
 /// Errors: [`SpoolError`], all of them temporary; nothing of the message remains then.
 pub async fn commit(store: &Store, accepted: Accepted) -> Result<Durable, SpoolError> {
-    let rows = Rows::new(store.ids(), &accepted)?;
+    commit_all(store, accepted, Vec::new()).await
+}
+
+/// As [`commit`], with messages that follow from the first: forwards of it, reports about it. All
+/// of them are stored in one transaction, or none.
+///
+/// Their content is stored already, or it is that of `first`.
+///
+/// Errors: [`SpoolError`], all of them temporary; nothing of any message remains then.
+pub async fn commit_all(
+    store: &Store,
+    first: Accepted,
+    others: Vec<Accepted>,
+) -> Result<Durable, SpoolError> {
+    let rows = Rows::new(store.ids(), &first)?;
     let id = rows.id();
-    match accepted.content {
-        Content::New(body) => {
-            store.write_spool(Some(body), move |tx| insert(tx, &rows)).await?;
-        }
-        Content::Stored { body, .. } => {
-            let share = move |tx: &mut Tx<'_>| {
-                hold(tx, body)?;
-                insert(tx, &rows)
-            };
-            store.write_spool(None, share).await?;
-        }
+    let mut further = Vec::with_capacity(others.len());
+    for other in others {
+        let Content::Stored { body, .. } = other.content else {
+            return Err(SpoolError::Store(StoreError::Missing("body")));
+        };
+        further.push((body, Rows::new(store.ids(), &other)?));
     }
+    let (new, shared) = match first.content {
+        Content::New(body) => (Some(body), None),
+        Content::Stored { body, .. } => (None, Some(body)),
+    };
+    let all = move |tx: &mut Tx<'_>| {
+        if let Some(body) = shared {
+            hold(tx, body)?;
+        }
+        insert(tx, &rows)?;
+        for (body, rows) in &further {
+            hold(tx, *body)?;
+            insert(tx, rows)?;
+        }
+        Ok(())
+    };
+    store.write_spool(new, all).await?;
     Ok(Durable(id))
 }
 
@@ -224,8 +252,9 @@ where
 {
     rows::check(&accepted)?;
     let Accepted { envelope, classes, head, head_skip, content, origin: _, terms } = accepted;
-    let (id, (body, length)) = (store.ids().next(terms.arrived), content.body());
     let arrived = terms.arrived;
+    let id = terms.id.unwrap_or_else(|| store.ids().next(arrived));
+    let (body, length) = content.body();
     let new = matches!(content, Content::New(_));
     let each = move |tx: &mut Tx<'_>| {
         let mut outcomes = Vec::with_capacity(classes.len());

@@ -169,6 +169,7 @@ impl Run {
         let (code, status) = match lacking {
             Lacking::Size(_) => (552, Status::new(5, 3, 4)),
             Lacking::Smtputf8 => (553, Status::new(5, 6, 7)),
+            Lacking::DeliverBy | Lacking::Late => (554, Status::new(5, 4, 7)),
             Lacking::EightBitMime | Lacking::BinaryMime => (554, Status::new(5, 6, 3)),
         };
         let mut reason = Reason::ours(code, status, format!("{}: {lacking}", target.name));

@@ -7,9 +7,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 
 use mailwright_config::Protocol;
+use mailwright_net::Clock as _;
 use mailwright_sasl::ChannelBinding;
+use mailwright_words::Timestamp;
 use mailwright_words::address::{Address, ReversePath};
-use mailwright_words::envelope::{BodyType, Envelope, Recipient};
+use mailwright_words::envelope::{BodyType, ByMode, DeliverBy, Envelope, Recipient};
 
 use crate::fake::Zone;
 use crate::network::{Secured, Stream};
@@ -163,6 +165,7 @@ fn setup(zone: Zone, port: u16) -> Setup {
         listeners: Vec::new(),
         names: Arc::new(zone),
         network: Arc::new(Loopback),
+        clock: Arc::new(mailwright_net::System::new()),
     }
 }
 
@@ -398,6 +401,45 @@ async fn a_message_is_converted_or_refused_for_a_host_that_lacks_something() {
     eight.content = Arc::new(Text("DKIM-Signature: x\r\nMIME-Version: 1.0\r\n\r\ngr\u{fc}n\r\n"));
     let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(eight).await;
     assert_eq!(words(&outcomes), ["failed 5.6.3"]);
+}
+
+#[tokio::test]
+async fn long_lines_are_encoded_for_a_host_without_binary() {
+    let taken = "C: MAIL FROM:<a@me.example>\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n\
+                 C: MIME-Version: 1.0\nC: Content-Type: text/plain; charset=us-ascii\nC: Subject\n\
+                 C: Content-Transfer-Encoding: quoted-printable\nC: \nC: xxx\n@dot\nS: 250 ok";
+    let text: &str = Box::leak(format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(999)).into());
+    let mut binary = job(&["b@x.example"]);
+    binary.envelope.body = BodyType::BinaryMime;
+    binary.content = Arc::new(Text(text));
+    let address = host(script(taken)).await;
+    let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(binary.clone()).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
+    binary.content = Arc::new(Text(Box::leak(format!("DKIM-Signature: x\r\n{text}").into())));
+    let address = host(script("")).await;
+    let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(binary).await;
+    assert_eq!(words(&outcomes), ["failed 5.6.3"]);
+}
+
+#[tokio::test]
+async fn a_message_to_be_back_in_time_goes_to_hosts_that_keep_the_time() {
+    let by = |seconds: i64, mode| {
+        let at = mailwright_net::System::new().now().ms() + seconds * 1000;
+        Some(DeliverBy { at: Timestamp::new(at), mode, trace: false })
+    };
+    for (by, outcome) in [
+        (by(600, ByMode::Return), "failed 5.4.7"),
+        (by(-1, ByMode::Return), "failed 5.4.7"),
+        (by(600, ByMode::Notify), "relayed"),
+    ] {
+        let message = "C: MAIL FROM:<a@me.example>\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\n\
+                       S: 354 go\n@dot\nS: 250 ok\n";
+        let address = host(script(if outcome == "relayed" { message } else { "" })).await;
+        let mut job = job(&["b@x.example"]);
+        job.envelope.deliver_by = by;
+        let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(job).await;
+        assert_eq!(words(&outcomes), [outcome], "{by:?}");
+    }
 }
 
 #[tokio::test]

@@ -27,7 +27,10 @@ pub(super) async fn run(
         .map_err(|refusal| Failure::new(refusal.reply().to_string()))?;
     let mut targets = Vec::new();
     for recipient in &recipients {
-        let found = office.intake.recipient(&client, recipient.clone(), targets.len(), None).await;
+        let found = office
+            .intake
+            .recipient(&client, recipient.clone(), (targets.len(), None), office.now())
+            .await;
         targets.push(found.map_err(|refusal| {
             Failure::new(format!("{}: {}", recipient.address, refusal.reply()))
         })?);

@@ -9,7 +9,10 @@ use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, Answer, Peer, Question, Session, Step};
 use mailwright_words::{Reply, Status, trace::Protocol};
 
-use super::{door::Door, transaction::Open};
+use super::{
+    door::{Door, Place},
+    transaction::Open,
+};
 
 /// One SMTP or LMTP session with its answers.
 #[derive(Debug)]
@@ -21,9 +24,9 @@ pub struct Conversation {
     pub(super) binding: ChannelBinding,
     pub(super) login: Option<Login>,
     pub(super) auth_failures: usize,
-    pub(super) messages: usize,
     pub(super) open: Option<Open>,
     early: bool,
+    place: Place,
 }
 
 impl Conversation {
@@ -32,6 +35,7 @@ impl Conversation {
     pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
         metrics::counter!("mailwright_sessions_total", "listener" => door.name.clone())
             .increment(1);
+        let place = Place::take(&door);
         let trusted = door.takes_plaintext_from(peer.ip());
         let machine_peer = Peer { address: peer, trusted, tls: implicit_tls };
         let session = Session::new(door.settings(), machine_peer);
@@ -54,9 +58,9 @@ impl Conversation {
             binding: ChannelBinding::default(),
             login: None,
             auth_failures: 0,
-            messages: 0,
             open: None,
             early: false,
+            place,
             door,
         }
     }
@@ -151,7 +155,12 @@ impl net::Conversation for Conversation {
     }
 
     fn timeout(&self) -> Duration {
-        self.session.timeout()
+        let timeout = self.session.timeout();
+        if self.place.is_scarce() {
+            timeout.min(self.door.config.timeouts.overload)
+        } else {
+            timeout
+        }
     }
 
     fn event(&mut self, event: Event) {

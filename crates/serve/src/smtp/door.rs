@@ -1,14 +1,21 @@
 //! What the sessions of one listener share.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use mailwright_config::{BareNewlines, Config, Listener, Role};
 use mailwright_directory::{Connection, Directory};
 use mailwright_intake::Intake;
 use mailwright_net::Clock;
 use mailwright_sasl::ChannelBinding;
-use mailwright_smtp::server::{self, Settings};
-use mailwright_words::{AddressError, Domain};
+use mailwright_smtp::server::{self, FutureRelease, Settings};
+use mailwright_words::{AddressError, Domain, Timestamp};
 
 /// Why a listener gets no door.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +37,12 @@ pub struct Door {
     pub(super) directory: Directory,
     pub(super) intake: Intake,
     pub(super) clock: Arc<dyn Clock>,
-    /// Without the mechanisms, which may change while the server runs.
+    /// Without what may change while the server runs: mechanisms, load, the time.
     settings: Settings,
+    /// Sessions that are open.
+    sessions: AtomicUsize,
+    /// From how many on there are too many for comfort.
+    sessions_comfortable: usize,
 }
 
 impl Door {
@@ -48,7 +59,20 @@ impl Door {
         let hostname = Domain::parse(&config.server.hostname)?;
         let settings = settings(listener, &config, hostname, tls).ok_or(DoorError::Role)?;
         let (name, role) = (name.to_owned(), listener.role);
-        Ok(Self { name, role, config, directory, intake, clock, settings })
+        let sessions = AtomicUsize::new(0);
+        let percent = usize::from(config.limits.overload_percent);
+        let sessions_comfortable = config.sessions_max(listener).saturating_mul(percent) / 100;
+        Ok(Self {
+            name,
+            role,
+            config,
+            directory,
+            intake,
+            clock,
+            settings,
+            sessions,
+            sessions_comfortable,
+        })
     }
 
     /// The rules of a session that begins now.
@@ -56,8 +80,25 @@ impl Door {
         let mut settings = self.settings.clone();
         if self.role == Role::Msa {
             settings.auth = self.mechanisms();
+            settings.future_release = self.future_release();
+        }
+        if self.is_overloaded() {
+            settings.errors_max = settings.errors_max.min(ERRORS_FORGIVEN);
         }
         Arc::new(settings)
+    }
+
+    /// How far ahead a message may be held, to the second.
+    fn future_release(&self) -> Option<FutureRelease> {
+        let longest = Some(self.config.intake.hold_max).filter(|longest| !longest.is_zero())?;
+        let longest = Duration::from_secs(longest.as_secs());
+        let now = self.clock.now().ms();
+        Some(FutureRelease { longest, latest: Timestamp::new(now - now % 1000).plus(longest) })
+    }
+
+    /// Whether most of the sessions that may be open are.
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.sessions.load(Ordering::Relaxed) > self.sessions_comfortable
     }
 
     /// All mechanisms; the session itself offers those that fit its connection.
@@ -95,6 +136,31 @@ impl Door {
     }
 }
 
+/// Errors that a session gets away with while there are too many.
+const ERRORS_FORGIVEN: u32 = 1;
+
+/// A session's place among those of its door, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Door>);
+
+impl Place {
+    pub(super) fn take(door: &Arc<Door>) -> Self {
+        door.sessions.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(door))
+    }
+
+    /// Whether others wait for it, or soon will.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.0.is_overloaded()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -> Option<Settings> {
     let role = match listener.role {
         Role::Mta => server::Role::Mta,
@@ -113,6 +179,9 @@ fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -
             .unwrap_or(usize::MAX)
             .saturating_add(2),
         recipients_max: config.recipients_max(listener),
+        transactions_max: Some(count(config.limits.messages_max)),
+        binary_mime: true,
+        deliver_by: (listener.role != Role::Lmtp).then_some(config.intake.deliver_by_min),
         errors_max: count(config.limits.errors_max),
         commands_max: count(config.limits.commands_max),
         bare_newlines: if normalise {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use mailwright_config::Role;
 use mailwright_intake::Target;
 use mailwright_intake::{Incoming, Refusal, Transaction};
-use mailwright_smtp::server::{Answer, By, ForwardPath, MailFrom, RcptTo};
-use mailwright_words::{DeliverBy, Envelope, Recipient, Reply, Status, Timestamp};
+use mailwright_smtp::server::{Answer, By, ForwardPath, Hold, MailFrom, RcptTo};
+use mailwright_words::{ByMode, DeliverBy, Envelope, Recipient, Reply, Status, Timestamp};
 
 use super::conversation::Conversation;
 
@@ -21,10 +21,6 @@ pub(super) struct Open {
 
 impl Conversation {
     pub(super) async fn mail(&mut self, mail: MailFrom) -> Reply {
-        if self.messages >= self.door.config.limits.messages_max {
-            let text = "Enough messages for one session, connect again";
-            return Reply::new(421, Some(Status::new(4, 7, 0)), text);
-        }
         self.client.protocol = self.spoken();
         let now = self.door.clock.now();
         let judged = self.door.intake.sender(&self.client, &mail.from, mail.size, now).await;
@@ -33,6 +29,9 @@ impl Conversation {
         }
         let size = mail.size;
         let envelope = envelope(mail, now);
+        if is_late_when_released(&envelope) {
+            return self.refused(&Refusal::Hold, &envelope.from.to_string());
+        }
         self.open = Some(Open { envelope, size, targets: Vec::new(), incoming: None });
         Reply::new(250, Some(Status::new(2, 1, 0)), "Sender ok")
     }
@@ -41,16 +40,16 @@ impl Conversation {
         let Some(open) = &self.open else {
             return out_of_order();
         };
-        let (taken, size) = (open.targets.len(), open.size);
+        let (taken, size, now) = (open.targets.len(), open.size, self.door.clock.now());
         let (intake, client) = (&self.door.intake, &self.client);
         let (judged, name) = match rcpt.to {
             ForwardPath::Postmaster => {
-                (intake.postmaster(client, taken).await, "postmaster".to_owned())
+                (intake.postmaster(client, taken, now).await, "postmaster".to_owned())
             }
             ForwardPath::Recipient(address) => {
                 let name = address.to_string();
                 let recipient = Recipient { address, notify: rcpt.notify, orcpt: rcpt.orcpt };
-                (intake.recipient(client, recipient, taken, size).await, name)
+                (intake.recipient(client, recipient, (taken, size), now).await, name)
             }
         };
         match (judged, &mut self.open) {
@@ -86,7 +85,6 @@ impl Conversation {
         else {
             return Answer::Reply(out_of_order());
         };
-        self.messages += 1;
         let sender = envelope.from.to_string();
         let transaction = Transaction { client: self.client.clone(), envelope, targets };
         if self.door.role == Role::Lmtp {
@@ -168,6 +166,10 @@ fn envelope(mail: MailFrom, now: Timestamp) -> Envelope {
         body: mail.body,
         smtputf8: mail.smtputf8,
         deliver_by: mail.deliver_by.map(|by| deliver_by(by, now)),
+        hold_until: mail.hold.map(|hold| match hold {
+            Hold::For(time) => now.plus(time),
+            Hold::Until(moment) => moment.max(now),
+        }),
         ..Envelope::new(mail.from, Vec::new())
     }
 }
@@ -176,4 +178,10 @@ fn deliver_by(by: By, now: Timestamp) -> DeliverBy {
     let wait = Duration::from_secs(by.seconds.unsigned_abs());
     let at = if by.seconds < 0 { now.minus(wait) } else { now.plus(wait) };
     DeliverBy { at, mode: by.mode, trace: by.trace }
+}
+
+/// Whether a message is to be back before it is to be sent.
+fn is_late_when_released(envelope: &Envelope) -> bool {
+    let back = envelope.deliver_by.filter(|by| by.mode == ByMode::Return).map(|by| by.at);
+    envelope.hold_until.zip(back).is_some_and(|(release, back)| release >= back)
 }

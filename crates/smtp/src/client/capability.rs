@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub smtputf8: bool,
     /// DSN. Source: RFC 3461.
     pub dsn: bool,
+    /// DELIVERBY, with the shortest time it takes, in seconds. Source: RFC 2852.
+    pub deliver_by: Option<u64>,
     /// SIZE, with its limit; 0 says that there is none. Source: RFC 1870.
     pub size: Option<u64>,
     /// Names of SASL mechanisms, in upper case. Source: RFC 4954.
@@ -48,6 +50,9 @@ impl Capabilities {
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
                 "SIZE" => found.size = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0))),
+                "DELIVERBY" => {
+                    found.deliver_by = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0)));
+                }
                 "AUTH" => found.mechanisms(words),
                 "LIMITS" => found.limits(line),
                 _ => {}
@@ -107,6 +112,9 @@ mod tests {
         assert_eq!(found.auth, ["PLAIN", "LOGIN"]);
         assert_eq!((found.recipients_max, found.transactions_max), (Some(20), Some(5)));
         assert_eq!(read(&["x", "SIZE"]).size, Some(0));
+        assert_eq!(read(&["x", "DELIVERBY 60"]).deliver_by, Some(60));
+        assert_eq!(read(&["x", "DELIVERBY"]).deliver_by, Some(0));
+        assert_eq!(read(&["x"]).deliver_by, None);
         assert_eq!(read(&["x", "SIZE nonsense"]).size, Some(0));
         assert_eq!(read(&["x", "LIMITS RCPTMAX=0"]).recipients_max, None);
         assert_eq!(read(&[]), Capabilities::default());

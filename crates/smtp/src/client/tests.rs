@@ -1,7 +1,7 @@
 //! The outbound session against scripted hosts, its input cut at every byte.
 
 use mailwright_words::address::{Address, ReversePath};
-use mailwright_words::envelope::{BodyType, Envelope, Notify, Recipient, Ret};
+use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret};
 
 use super::*;
 
@@ -44,6 +44,7 @@ fn transaction(recipients: &[&str]) -> Transaction {
             hold_until: None,
         },
         bytes: 20,
+        by: None,
     }
 }
 
@@ -477,6 +478,31 @@ fn a_host_that_lacks_something_is_not_begun_with() {
             Player::new(settings(), transaction)
         };
         plays(make, opening, &[news, "close"]);
+    }
+}
+
+#[test]
+fn a_time_goes_along_as_far_as_hosts_keep_it() {
+    let by = |seconds, mode, trace| Some(By { seconds, mode, trace });
+    for (keyword, lmtp, by, outcome) in [
+        ("DELIVERBY 60", false, by(90, ByMode::Return, false), Ok(" BY=90;R")),
+        ("DELIVERBY", false, by(1, ByMode::Return, true), Ok(" BY=1;RT")),
+        ("DELIVERBY 60", false, by(-5, ByMode::Notify, true), Ok(" BY=-5;NT")),
+        ("HELP", false, by(-5, ByMode::Notify, false), Ok("")),
+        ("HELP", true, by(90, ByMode::Return, false), Ok("")),
+        ("DELIVERBY 60", false, by(59, ByMode::Return, false), Err(Lacking::Late)),
+        ("HELP", true, by(0, ByMode::Return, false), Err(Lacking::Late)),
+        ("HELP", false, by(90, ByMode::Return, false), Err(Lacking::DeliverBy)),
+    ] {
+        let transaction = Transaction { by, ..transaction(&["b@x.example"]) };
+        let hello = Reply { code: 250, status: None, lines: vec!["x".into(), keyword.into()] };
+        let capabilities = Capabilities::read(&hello);
+        let lacking = transaction.lacking(&capabilities, lmtp).err();
+        assert_eq!(lacking, outcome.err(), "{keyword} {by:?}");
+        if let Ok(parameter) = outcome {
+            let line = format!("MAIL FROM:<a@me.example>{parameter}");
+            assert_eq!(transaction.mail(&capabilities), line);
+        }
     }
 }
 

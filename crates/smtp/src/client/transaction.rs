@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use mailwright_words::envelope::{BodyType, Envelope, Notify, Recipient, Ret};
+use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret};
 use mailwright_words::reply::Reply;
 
 use super::{Capabilities, Cause};
+use crate::command::By;
 
 /// A message for a host: who it is from, to whom it goes, how large it is.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Transaction {
     pub envelope: Envelope,
     /// Exact octets of the message.
     pub bytes: u64,
+    /// The time that is left by now, where one was set.
+    pub by: Option<By>,
 }
 
 /// What a message needs that a host does not offer.
@@ -28,6 +31,12 @@ pub enum Lacking {
     /// An address or a header needs UTF-8.
     #[error("the host does not offer SMTPUTF8")]
     Smtputf8,
+    /// The message is to be back when a time has passed, and the host keeps no such time.
+    #[error("the host does not offer DELIVERBY")]
+    DeliverBy,
+    /// The time that is left is shorter than the host takes.
+    #[error("the time for delivery is over, or too short for the host")]
+    Late,
     /// The message is larger than the host takes.
     #[error("the host takes no message over {0} octets")]
     Size(u64),
@@ -101,8 +110,10 @@ impl std::fmt::Display for Phase {
 }
 
 impl Transaction {
-    /// What stands against sending this to a host of these `capabilities`.
-    pub(super) fn lacking(&self, capabilities: &Capabilities) -> Result<(), Lacking> {
+    /// What stands against sending this to a host of these `capabilities`; one that is `last`
+    /// delivers by itself, at once.
+    pub(super) fn lacking(&self, capabilities: &Capabilities, last: bool) -> Result<(), Lacking> {
+        self.in_time(capabilities, last)?;
         if self.envelope.smtputf8 && !capabilities.smtputf8 {
             return Err(Lacking::Smtputf8);
         }
@@ -116,6 +127,19 @@ impl Transaction {
         match capabilities.size {
             Some(limit) if limit > 0 && self.bytes > limit => Err(Lacking::Size(limit)),
             _ => Ok(()),
+        }
+    }
+
+    /// Source: RFC 2852 section 4.1.4.
+    fn in_time(&self, capabilities: &Capabilities, last: bool) -> Result<(), Lacking> {
+        let Some(by) = self.by.filter(|by| by.mode == ByMode::Return) else { return Ok(()) };
+        let left = u64::try_from(by.seconds).unwrap_or(0);
+        match capabilities.deliver_by {
+            _ if left == 0 => Err(Lacking::Late),
+            None if last => Ok(()),
+            None => Err(Lacking::DeliverBy),
+            Some(shortest) if left < shortest => Err(Lacking::Late),
+            Some(_) => Ok(()),
         }
     }
 
@@ -133,6 +157,11 @@ impl Transaction {
         }
         if envelope.smtputf8 {
             line.push_str(" SMTPUTF8");
+        }
+        if let Some(by) = self.by.filter(|_| capabilities.deliver_by.is_some()) {
+            let mode = if by.mode == ByMode::Return { "R" } else { "N" };
+            let trace = if by.trace { "T" } else { "" };
+            add(&mut line, "BY", &format!("{};{mode}{trace}", by.seconds));
         }
         if capabilities.dsn {
             match envelope.ret {

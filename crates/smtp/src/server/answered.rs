@@ -78,6 +78,7 @@ impl Session {
     fn mail_answered(&mut self, open: Box<Transaction>, reply: &Reply) {
         if reply.is_positive() {
             self.state = State::Transaction(open);
+            self.transactions = self.transactions.saturating_add(1);
         }
         self.say(reply);
     }

@@ -20,7 +20,9 @@ fn keywords(settings: &Settings, peer: Peer, secure: bool) -> Vec<String> {
             .map(str::to_owned)
             .into();
     keywords.push(format!("SIZE {}", settings.message_size_max));
-    keywords.push(format!("LIMITS RCPTMAX={}", settings.recipients_max));
+    let transactions = settings.transactions_max;
+    let transactions = transactions.map(|most| format!(" MAILMAX={most}")).unwrap_or_default();
+    keywords.push(format!("LIMITS RCPTMAX={}{transactions}", settings.recipients_max));
     if settings.binary_mime {
         keywords.push("BINARYMIME".to_owned());
     }

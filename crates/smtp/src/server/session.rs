@@ -41,6 +41,8 @@ pub struct Session {
     event: Option<Event>,
     pub(super) errors: u32,
     pub(super) commands: u32,
+    /// Transactions that were begun.
+    pub(super) transactions: u32,
 }
 
 /// Where a session stands. What a state needs, it owns.
@@ -115,6 +117,7 @@ impl Session {
             event: None,
             errors: 0,
             commands: 0,
+            transactions: 0,
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub message_line_max: usize,
     /// Recipients of one transaction. Source: RFC 5321 section 4.5.3.1.8 asks for 100 at least.
     pub recipients_max: usize,
+    /// Transactions of one session; one more ends it. Source: RFC 9422.
+    pub transactions_max: Option<u32>,
     /// Commands refused in a session since it last delivered a message; one more ends it.
     pub errors_max: u32,
     /// Commands of a session since it last delivered a message, accepted recipients left out;
@@ -71,6 +73,7 @@ impl Settings {
             message_size_max: 50 << 20,
             message_line_max: 64 << 10,
             recipients_max: 1000,
+            transactions_max: None,
             errors_max: 20,
             commands_max: 200,
             binary_mime: false,

@@ -113,6 +113,9 @@ impl Session {
     }
 
     fn mail(&self, mail: MailFrom) -> Then {
+        if self.settings.transactions_max.is_some_and(|most| self.transactions >= most) {
+            return Then::End(reply::closing((7, 0), "Enough messages for one session"));
+        }
         if let Some(reply) = self.mail_refusal(&mail) {
             return Then::Say(reply);
         }

@@ -174,12 +174,13 @@ fn expand(
         let site = child.class.destination();
         tx.execute(
             "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,
-                 principal, folder, destination, confined, stream, priority, state, due, expires)
+                 principal, folder, destination, confined, stream, priority, state, due,
+                 delay_told, expires)
              VALUES (:id, :spool, :tenant, :address, :original, :orcpt, :notify, :class,
                  :principal, :folder, :site, :confined, :stream, :priority, 'queued', :now,
-                 :expires)
+                 (SELECT delay_told FROM recipient AS parent WHERE parent.id = :parent), :expires)
              ON CONFLICT (spool, address) DO NOTHING",
-            params! { id: child.id, spool: parent.spool, tenant: parent.tenant,
+            params! { id: child.id, parent: parent.id, spool: parent.spool, tenant: parent.tenant,
             address: &child.address, original: &parent.original,
             orcpt: parent.orcpt.as_deref(), notify: parent.notify.as_bits(), class: class,
             principal: principal, folder: folder, site: site, confined: parent.confined,

@@ -12,6 +12,11 @@ use crate::{
 /// Rows that one step looks at.
 const STEP: usize = 1000;
 
+/// Bit of `delay_told`: the sender knows that the message is late.
+const DELAY_TOLD: u8 = 1;
+/// Bit of `delay_told`: the sender is to be told when the message's time for delivery is over.
+pub(crate) const BY_TIME_DUE: u8 = 2;
+
 /// What one step of a sweep found.
 #[derive(Debug, Default)]
 pub struct Swept {
@@ -19,6 +24,8 @@ pub struct Swept {
     pub expired: Vec<Claimed>,
     /// Late, and their sender has not been told.
     pub late: Vec<Claimed>,
+    /// Past the time by which their sender wanted them delivered, which it has not been told.
+    pub by_time: Vec<Claimed>,
     /// Where the next step goes on; `None` at the end.
     pub next: Option<Id>,
 }
@@ -35,34 +42,57 @@ pub fn sweep(
 ) -> Result<Swept, StoreError> {
     let rows = tx.query(
         &format!(
-            "SELECT {CLAIMED}, state = 'queued' AND owner_node IS NULL, delay_told
+            "SELECT {CLAIMED}, state = 'queued' AND owner_node IS NULL, delay_told,
+                 CASE WHEN delay_told >= {BY_TIME_DUE}
+                     THEN (SELECT deliver_by FROM spool WHERE spool.id = recipient.spool) END
              FROM recipient WHERE id > :after ORDER BY id LIMIT :step"
         ),
         params! { after: after.map_or(-1, Id::get), step: STEP },
-        |row| Ok((read_claimed(row)?, row.get::<bool>(16)?, row.get::<bool>(17)?)),
+        |row| {
+            let by: Option<Timestamp> = row.get(18)?;
+            Ok((read_claimed(row)?, row.get::<bool>(16)?, row.get::<u8>(17)?, by))
+        },
     )?;
     let mut swept = Swept::default();
     if rows.len() == STEP {
         swept.next = rows.last().map(|(claimed, ..)| claimed.id);
     }
-    for (claimed, waits, told) in rows {
+    for (claimed, waits, told, by) in rows {
         if !waits {
             continue;
         }
         if claimed.expires <= now {
             swept.expired.push(claimed);
-        } else if !told && claimed.notify.delay && claimed.id.time() <= late_before {
+        } else if by.is_some_and(|by| by <= now) {
+            swept.by_time.push(claimed);
+        } else if told & DELAY_TOLD == 0 && claimed.notify.delay && claimed.id.time() <= late_before
+        {
             swept.late.push(claimed);
         }
     }
     Ok(swept)
 }
 
+/// What a sender is told about a recipient that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// That it is late.
+    Late,
+    /// That its time for delivery is over.
+    ByTime,
+}
+
 /// Notes that the sender knows; says `false` when it did already or the recipient is gone.
-pub fn mark_delay_told(tx: &mut Tx<'_>, recipient: Id) -> Result<bool, StoreError> {
+pub fn mark_told(tx: &mut Tx<'_>, recipient: Id, told: Told) -> Result<bool, StoreError> {
+    let (bit, before) = match told {
+        Told::Late => (DELAY_TOLD, 0),
+        Told::ByTime => (BY_TIME_DUE, BY_TIME_DUE),
+    };
+    let change = if before == 0 { i64::from(bit) } else { -i64::from(bit) };
     let touched = tx.execute(
-        "UPDATE recipient SET delay_told = 1 WHERE id = :recipient AND delay_told = 0",
-        params! { recipient },
+        "UPDATE recipient SET delay_told = delay_told + :change
+         WHERE id = :recipient AND delay_told & :bit = :before",
+        params! { change, recipient, bit, before },
     )?;
     Ok(touched == 1)
 }

@@ -195,10 +195,33 @@ fn a_sweep_finds_what_expired_and_what_is_late_once() {
         .write_blocking(Lane::Quick, move |tx| {
             let found = sweep(tx, None, LATER, NOW)?;
             assert_eq!((found.expired.len(), found.late.len(), found.next), (0, 2, None));
-            assert!(mark_delay_told(tx, found.late[0].id)?);
-            assert!(!mark_delay_told(tx, found.late[0].id)?);
+            assert!(mark_told(tx, found.late[0].id, Told::Late)?);
+            assert!(!mark_told(tx, found.late[0].id, Told::Late)?);
             assert_eq!(sweep(tx, None, LATER, NOW)?.late.len(), 1);
             assert_eq!(sweep(tx, None, day, NOW)?.expired.len(), 2);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_sweep_finds_those_whose_time_for_delivery_is_over_once() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 2);
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            tx.execute("UPDATE spool SET deliver_by = :at", params! { at: LATER })?;
+            tx.execute("UPDATE recipient SET delay_told = :due", params! { due: BY_TIME_DUE })?;
+            assert!(sweep(tx, None, NOW, NOW)?.by_time.is_empty());
+            let found = sweep(tx, None, LATER, NOW)?;
+            assert_eq!((found.expired.len(), found.late.len(), found.by_time.len()), (0, 0, 2));
+            let one = found.by_time[0].id;
+            assert!(mark_told(tx, one, Told::ByTime)?);
+            assert!(!mark_told(tx, one, Told::ByTime)?);
+            let found = sweep(tx, None, LATER, NOW)?;
+            assert_eq!((found.late.len(), found.by_time.len()), (1, 1));
+            assert!(mark_told(tx, one, Told::Late)?);
+            assert_eq!(sweep(tx, None, LATER, NOW)?.late.len(), 0);
             Ok(())
         })
         .unwrap();

@@ -28,6 +28,7 @@ pub struct Rows {
     deliver_by: Option<Timestamp>,
     by_mode: Option<&'static str>,
     by_trace: bool,
+    told: u8,
     origin: Origin,
     terms: Terms,
     due: Timestamp,
@@ -70,7 +71,7 @@ impl Rows {
             });
         let head_octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
         Ok(Self {
-            id: ids.next(terms.arrived),
+            id: terms.id.unwrap_or_else(|| ids.next(terms.arrived)),
             body,
             size: length.saturating_sub(*head_skip).saturating_add(head_octets),
             head: head.clone(),
@@ -93,6 +94,10 @@ impl Rows {
                 ByMode::Notify => "notify",
             }),
             by_trace: envelope.deliver_by.is_some_and(|by| by.trace),
+            told: envelope.deliver_by.map_or(0, |by| match by.mode {
+                ByMode::Return => 0,
+                ByMode::Notify => queue::BY_TIME_DUE,
+            }),
             origin: origin.clone(),
             terms: terms.clone(),
             due: envelope.hold_until.unwrap_or(terms.arrived),
@@ -149,17 +154,18 @@ fn insert_recipient(tx: &mut Tx<'_>, rows: &Rows, recipient: &Recipient) -> Resu
     };
     tx.execute(
         "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,
-             principal, folder, destination, confined, stream, priority, state, due, expires)
+             principal, folder, destination, confined, stream, priority, state, due, delay_told,
+             expires)
          VALUES (:id, :spool, :tenant, :address, :address, :orcpt, :notify, :class,
              :principal, :folder, :destination, :confined, :stream, :priority, 'queued', :due,
-             :expires)
+             :told, :expires)
          ON CONFLICT (spool, address) DO NOTHING",
         params! {
             id: recipient.id, spool: rows.id, tenant: terms.tenant, address: &recipient.address,
             orcpt: recipient.orcpt.as_deref(), notify: recipient.notify, class: class,
             principal: principal, folder: folder, destination: recipient.class.destination(),
             confined: terms.confined, stream: &terms.stream, priority: terms.priority,
-            due: rows.due, expires: terms.expires,
+            due: rows.due, told: rows.told, expires: terms.expires,
         },
     )?;
     Ok(())

@@ -152,3 +152,34 @@ async fn a_large_body_has_a_file_of_its_own() {
     }
     assert_eq!(again, bytes);
 }
+
+#[tokio::test]
+async fn what_follows_from_a_message_is_stored_with_it_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let follows = |body: BodyId| Accepted {
+        envelope: envelope(&["list@remote.example"]),
+        classes: vec![Class::Relay { site: "remote.example".to_owned() }],
+        head: Vec::new(),
+        head_skip: 0,
+        content: Content::Stored { body, length: 1 },
+        origin: Origin::default(),
+        terms: Terms::new(NOW, NOW.plus(Duration::from_hours(1))),
+    };
+    // The transaction breaks behind the first message: the last one's bytes are not there.
+    let first = accepted(&store, &["ann@remote.example"], b"x").await;
+    let Content::New(body) = &first.content else { panic!("the body is new") };
+    let others = vec![follows(body.id()), follows(BodyId::from_i64(7))];
+    assert!(commit_all(&store, first, others).await.is_err());
+    assert_eq!(count(&store, "SELECT count(*) FROM spool"), 0);
+    assert_eq!(count(&store, "SELECT count(*) FROM recipient"), 0);
+
+    let mut first = accepted(&store, &["ann@remote.example"], b"x").await;
+    first.terms.id = Some(Id::from_i64(4242));
+    let Content::New(body) = &first.content else { panic!("the body is new") };
+    let others = vec![follows(body.id()), follows(body.id())];
+    let durable = commit_all(&store, first, others).await.unwrap();
+    assert_eq!(durable.id(), Id::from_i64(4242));
+    assert_eq!(count(&store, "SELECT count(*) FROM spool"), 3);
+    assert_eq!(count(&store, "SELECT refs FROM body"), 3);
+}

@@ -101,6 +101,7 @@ fn settings(transcript: &Transcript) -> Option<Settings> {
     let count = |word: &str| number(word).and_then(|count| u32::try_from(count).ok());
     settings.errors_max = count("errors").unwrap_or(settings.errors_max);
     settings.commands_max = count("commands").unwrap_or(settings.commands_max);
+    settings.transactions_max = count("messages");
     settings.binary_mime = transcript.has("binarymime");
     settings.deliver_by = number("deliverby").map(Duration::from_secs);
     settings.future_release = number("futurerelease").map(|longest| FutureRelease {

@@ -91,7 +91,8 @@ fn utf8_addresses_make_a_global_report() {
 #[test]
 fn octets_that_no_line_may_hold_come_back_as_header() {
     let outcomes = [outcome("bob@elsewhere.example", Action::Failed)];
-    for body in ["a\rb\r\n", "a\nb\r\n", "a\0\r\n", "a\r"] {
+    let long = "x".repeat(999);
+    for body in ["a\rb\r\n", "a\nb\r\n", "a\0\r\n", "a\r", &long] {
         let original = format!("Subject: hi\r\n\r\n{body}");
         let built = build("ann@example.com", &outcomes, Original::Message(original.as_bytes()));
         assert!(text(&built).contains("text/rfc822-headers"), "{body:?}");

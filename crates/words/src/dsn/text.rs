@@ -21,8 +21,15 @@ pub(super) fn one_line(text: &str, utf8: bool) -> String {
     line
 }
 
-/// Whether octets cannot stand in lines: a NUL, or a CR or LF that is not part of a CRLF.
+/// Octets of a line, without its CRLF. Source: RFC 5321 section 4.5.3.1.6.
+const LINE_MAX: usize = 998;
+
+/// Whether octets cannot stand in lines: a NUL, a CR or LF that is not part of a CRLF, or more of
+/// them than a line has room for.
 pub(super) fn is_binary(bytes: &[u8]) -> bool {
+    if bytes.split(|&byte| byte == b'\n').any(|line| line.len() > LINE_MAX + 1) {
+        return true;
+    }
     let mut before = 0;
     let odd = bytes.iter().any(|&byte| {
         let bare = (before == b'\r') != (byte == b'\n');
@@ -41,7 +48,9 @@ pub(super) fn header_of(message: &[u8]) -> Vec<u8> {
     let lines = header.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut clean = Vec::with_capacity(header.len());
     for line in lines.filter(|line| !line.is_empty()) {
-        clean.extend(line.iter().map(|&b| if b == 0 || b == b'\r' { b'?' } else { b }));
+        clean.extend(
+            line.iter().take(LINE_MAX).map(|&b| if b == 0 || b == b'\r' { b'?' } else { b }),
+        );
         clean.extend_from_slice(b"\r\n");
     }
     clean
