@@ -106,11 +106,13 @@ pub fn decode_transfer(encoding: Encoding, body: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// How long a body is once decoded; it is decoded in steps, and kept nowhere.
+/// How long a body is once decoded; what has to be decoded for it is in steps, and kept nowhere.
 pub fn decoded_len(encoding: Encoding, body: &[u8]) -> usize {
     const STEP: usize = 16 << 10;
-    if matches!(encoding, Encoding::Identity | Encoding::Unknown) {
-        return body.len();
+    match encoding {
+        Encoding::Identity | Encoding::Unknown => return body.len(),
+        Encoding::Base64 => return base64::decoded_len(body),
+        Encoding::QuotedPrintable | Encoding::Uuencode => {}
     }
     let mut decoder = Decoder::new(encoding);
     let mut out = Vec::with_capacity(STEP.min(body.len()));

@@ -162,11 +162,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Closes all open parts but the first `keep`, with their last octet before `end`.
-    fn close(&mut self, keep: usize, end: usize) {
+    fn close(&mut self, keep: usize, mut end: usize) {
         let after = self.parts.len();
         for open in self.open.drain(keep.min(self.open.len())..).rev() {
             let Some(part) = self.parts.get_mut(open.part) else { continue };
-            part.body.end = end.max(part.body.start);
+            // A header can end at the boundary itself; then so do the parts around it.
+            end = end.max(part.body.start);
+            part.body.end = end;
             part.after = after;
             // A multipart needs a part; one without any is text that was meant to be read.
             if part.kind == Kind::Multipart && after == open.part + 1 {

@@ -91,3 +91,14 @@ fn whole(quad: [u8; 4]) -> Option<[u8; 3]> {
     let [_, one, two, three] = bits.to_be_bytes();
     Some([one, two, three])
 }
+
+/// How long a body is once decoded. Attachments are large, so digits are counted, not decoded.
+pub(super) fn decoded_len(body: &[u8]) -> usize {
+    let between_padding = body.split(|&byte| byte == b'=');
+    let lengths = between_padding.map(|digits| {
+        let is_digit = |&&byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        let count = digits.iter().filter(is_digit).count();
+        count / 4 * 3 + (count % 4).saturating_sub(1)
+    });
+    lengths.sum()
+}

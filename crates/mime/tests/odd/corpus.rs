@@ -81,6 +81,10 @@ fn odd() -> Vec<(&'static str, Vec<u8>)> {
             "parameters",
             format!("Content-Type: text/plain{}\r\n\r\n", "; name*0*=a''%41".repeat(20_000)),
         ),
+        (
+            "a header that an outer boundary ends",
+            format!("{mixed}--a\r\n{}--b\r\n--a\r\n", mixed.replace("=a", "=b")),
+        ),
         ("deep messages", "Content-Type: message/rfc822\r\n\r\n".repeat(200)),
         (
             "deep multiparts",

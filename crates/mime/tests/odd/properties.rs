@@ -165,11 +165,35 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// Messages made of what makes structure, and of little else.
+fn nested() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b"\r\n"[..],
+        b"\n",
+        b"--a\r\n",
+        b"--a--\r\n",
+        b"--b\r\n",
+        b"--b--\r\n",
+        b"\n--b\n",
+        b"Content-Type: multipart/mixed; boundary=a\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n",
+        b"Content-Type: message/rfc822\r\n\r\n",
+        b"x\r\n",
+    ]);
+    prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
     fn anything_rendered_is_valid(message in message()) {
+        check(&message);
+    }
+
+    #[test]
+    fn any_structure_is_rendered(message in nested()) {
         check(&message);
     }
 
