@@ -1,12 +1,4 @@
-//! Any line is a command or malformed, and what is malformed has a reply of one sound line.
+//! Command lines. What has to hold stands in `testkit::fuzz`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use mailwright_smtp::command::Command;
-
-fuzz_target!(|line: &[u8]| {
-    if let Err(malformed) = Command::parse(line) {
-        let wire = malformed.reply().to_wire();
-        assert!(wire.ends_with(b"\r\n") && wire.len() <= 512);
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailwright_testkit::fuzz::run("smtp_command", input));

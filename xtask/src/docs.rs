@@ -1,10 +1,12 @@
 //! `cargo xtask docs`: the reference pages that are made from the code.
 //!
-//! `config.md` from the configuration's types, `cli.md` from `--help`, `rfc.md` from the `Source:`
-//! lines of the code.
+//! `config.md` from the configuration's types, `metrics.md` from their registry, `cli.md` from
+//! `--help`, `rfc.md` from the `Source:` lines of the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+
+use mailwright_words::metric::{Kind, METRICS};
 
 use crate::run::{Failure, cargo, read, root, say};
 use crate::tidy::sources;
@@ -14,8 +16,12 @@ type Page = (&'static str, fn() -> Result<String, Failure>);
 
 /// Writes the pages, or says which are behind.
 pub(crate) fn docs(check: bool) -> Result<(), Failure> {
-    let pages: [Page; 3] =
-        [("config", || Ok(mailwright_config::docs())), ("rfc", rfc), ("cli", cli)];
+    let pages: [Page; 4] = [
+        ("config", || Ok(mailwright_config::docs())),
+        ("metrics", || Ok(metrics())),
+        ("rfc", rfc),
+        ("cli", cli),
+    ];
     let mut behind = Vec::new();
     for (name, page) in pages {
         let text = page()?;
@@ -68,6 +74,31 @@ fn help(page: &mut String, command: &[&str]) -> Result<(), Failure> {
         help(page, &deeper)?;
     }
     Ok(())
+}
+
+/// What is measured.
+fn metrics() -> String {
+    let mut page = "# Metrics\n
+<!-- Made by `cargo xtask docs` from crates/words/src/metric.rs. Do not edit. -->\n
+`GET /metrics` on the HTTP listener tells them in the text form of Prometheus. The values of labels
+are few: names of listeners, and the words that stand here. Gauges of the queue are counted when the
+page is asked for, at most every five seconds.\n
+| metric | kind | labels | meaning |\n|---|---|---|---|\n"
+        .to_owned();
+    for metric in METRICS {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let kind = match metric.kind {
+            Kind::Histogram(bounds) => {
+                let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
+                format!("histogram: {}", bounds.join(", "))
+            }
+            other => other.as_str().to_owned(),
+        };
+        let (name, meaning) = (metric.name, metric.meaning.trim());
+        writeln!(page, "| `{name}` | {kind} | {} | {meaning} |", labels.join(", "))
+            .unwrap_or_default();
+    }
+    page
 }
 
 /// Which RFC is followed where.

@@ -1,9 +1,10 @@
-//! The project's own tools: `cargo xtask test`, `tidy`, `docs`, `bench` and `dev`.
+//! The project's own tools: `cargo xtask test`, `tidy`, `docs`, `bench`, `fuzz` and `dev`.
 //!
 //! `test` is what the continuous integration runs, and all that it runs.
 
 mod bench;
 mod docs;
+mod fuzz;
 mod install;
 mod run;
 mod test;
@@ -47,6 +48,14 @@ enum Tool {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz what reads bytes from the network
+    Fuzz {
+        /// One target of fuzz/ only, such as `smtp_session`
+        name: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+    },
     /// Run a server with its data in .dev/
     Dev,
 }
@@ -57,6 +66,7 @@ fn main() -> ExitCode {
         Tool::Tidy => tidy::tidy(),
         Tool::Docs { check } => docs::docs(check),
         Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
+        Tool::Fuzz { name, seconds } => fuzz::fuzz(name.as_deref(), seconds),
         Tool::Dev => dev(),
     };
     match done {

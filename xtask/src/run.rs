@@ -33,9 +33,20 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs a program in the workspace, its output shown.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), Failure> {
+    run_with(program, arguments, &[])
+}
+
+/// As [`run`], with these variables in its environment.
+pub(crate) fn run_with(
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<(), Failure> {
     let line = format!("{program} {}", arguments.join(" "));
     say(&format!("\n> {line}"));
-    let status = Command::new(program).args(arguments).current_dir(root()).status();
+    let mut command = Command::new(program);
+    let status =
+        command.args(arguments).envs(variables.iter().copied()).current_dir(root()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure(format!("`{line}` ended with {status}"))),

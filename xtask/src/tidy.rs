@@ -4,6 +4,7 @@
 //! that adds what it finds; the list of all findings is the failure.
 
 mod graph;
+mod metric;
 mod text;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) fn tidy() -> Result<(), Failure> {
     let mut findings = Vec::new();
     let sources = sources()?;
     text::check(&sources, &mut findings);
+    metric::check(&sources, &mut findings);
     sizes(&mut findings)?;
     transcripts(&sources, &mut findings)?;
     migrations(&mut findings)?;

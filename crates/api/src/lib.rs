@@ -5,18 +5,23 @@
 mod health;
 mod metric;
 
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, pin::Pin, sync::Arc};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 pub use health::{Health, Problem};
 pub use metric::Metrics;
 use tokio::net::TcpListener;
 
+/// A count under way.
+pub type Refreshed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What the pages are answered from.
 #[derive(Clone)]
 pub struct Sources {
     /// The counters and gauges.
     pub metrics: Metrics,
+    /// Counts what is only counted when asked for; awaited before metrics are told.
+    pub refresh: Arc<dyn Fn() -> Refreshed + Send + Sync>,
     /// Asked at each request; must be quick.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
@@ -52,6 +57,7 @@ async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {
 
 async fn metrics_page(State(sources): State<Sources>) -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (sources.refresh)().await;
     (kind, sources.metrics.render())
 }
 

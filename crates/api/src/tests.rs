@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use mailwright_words::metric;
+
 use super::*;
 
 async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
@@ -18,7 +20,12 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
             vec![Problem { name: "disk_full", detail: "free some space".into() }]
         },
     };
-    let sources = Sources { metrics: metrics.clone(), health: Arc::new(health) };
+    let refresh = || -> Refreshed {
+        metrics::gauge!(metric::QUEUE_BLOCKED).set(3.0);
+        Box::pin(std::future::ready(()))
+    };
+    let sources =
+        Sources { metrics: metrics.clone(), refresh: Arc::new(refresh), health: Arc::new(health) };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, sources, async {
         stopped.await.ok();
@@ -36,12 +43,21 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
 #[tokio::test]
 async fn health_and_metrics_are_told() {
     let metrics = Metrics::install().unwrap();
-    metrics::counter!("mailwright_test_total").increment(2);
+    metrics::counter!(metric::SESSIONS, "listener" => "mta").increment(2);
+    metrics::histogram!(metric::COMMIT_GROUP).record(3.0);
     let well = page(true, "/health", &metrics).await;
     assert!(well.starts_with("HTTP/1.1 200") && well.contains("\"accepting\":true"), "{well}");
     let full = page(false, "/health", &metrics).await;
     assert!(full.starts_with("HTTP/1.1 503") && full.contains("disk_full"), "{full}");
     let text = page(true, "/metrics", &metrics).await;
-    assert!(text.contains("mailwright_test_total 2"), "{text}");
+    for told in [
+        "mailwright_sessions_total{listener=\"mta\"} 2\n",
+        "# HELP mailwright_sessions_total Sessions that began, by listener.\n",
+        "# TYPE mailwright_commit_group_writes histogram\n",
+        "mailwright_commit_group_writes_bucket{le=\"4\"} 1\n",
+        "mailwright_queue_blocked_destinations 3\n",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
     assert!(page(true, "/nothing", &metrics).await.starts_with("HTTP/1.1 404"));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::{Config, load};
+use crate::{Config, load, reload};
 
 const HEAD: &str = "# Configuration\n
 <!-- Made by `cargo xtask docs` from crates/config. Do not edit. -->\n
@@ -13,6 +13,10 @@ machine alone. A field of the file is overridden by an environment variable that
 its section and field, `MAILWRIGHT_SERVER__HOSTNAME` for `hostname` in `[server]`; flags override
 both. `mailwright config check` says what is wrong with a file, `mailwright config show` what is in
 force.\n
+SIGHUP has a running server read its configuration again. What changed takes effect at once, for
+new sessions and attempts; a field marked *restart* keeps its value until the server is started
+again, as does a listener that came or went, and the log names each. A file with an error changes
+nothing.\n
 A duration is written `\"30s\"`, `\"5m\"`, `\"1h30m\"` or `\"5d\"`; a size `\"25 MiB\"`,
 `\"64 KiB\"` or as a number of octets; a network `\"192.0.2.0/24\"` or as one address.\n";
 
@@ -33,19 +37,23 @@ fn section(page: &mut String, schema: &Value, name: &str, property: &Value) {
     let inner = property.get("additionalProperties");
     let heading = if inner.is_some() { format!("{name}.NAME") } else { name.to_owned() };
     write!(page, "\n## `[{heading}]`\n\n{}\n", flow(property)).unwrap_or_default();
-    fields(page, schema, resolve(schema, inner.unwrap_or(property)));
+    let mut path = vec![name];
+    path.extend(inner.map(|_| "*"));
+    fields(page, schema, resolve(schema, inner.unwrap_or(property)), &path);
     for nested in nested_tables(schema, resolve(schema, inner.unwrap_or(property))) {
         let (title, table) = nested;
         write!(page, "\n### `{title}` of `[{heading}]`\n\n{}\n", flow(table)).unwrap_or_default();
-        fields(page, schema, table);
+        fields(page, schema, table, &[]);
     }
 }
 
-fn fields(page: &mut String, schema: &Value, table: &Value) {
+fn fields(page: &mut String, schema: &Value, table: &Value, path: &[&str]) {
     page.push('\n');
     for (name, field) in properties(table) {
         let kind = kind(schema, field);
-        writeln!(page, "- **`{name}`** ({kind}). {}", flow(field)).unwrap_or_default();
+        let waits = reload::needs_restart(&[path, &[name]].concat());
+        let mark = if waits { ", *restart*" } else { "" };
+        writeln!(page, "- **`{name}`** ({kind}{mark}). {}", flow(field)).unwrap_or_default();
     }
 }
 
@@ -133,5 +141,7 @@ mod tests {
         assert!(silent.is_empty(), "{silent:#?}");
         assert!(page.contains("**`hostname`** (text)."));
         assert!(page.contains("**`host`** (text)."), "tables inside lists are described");
+        assert!(page.contains("**`role`** (one word, *restart*)."), "what waits is marked");
+        assert!(page.contains("**`format`** (one word, *restart*)."), "what waits is marked");
     }
 }

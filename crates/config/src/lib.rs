@@ -10,11 +10,13 @@ mod docs;
 mod init;
 mod limit;
 mod listener;
+mod live;
 mod load;
 mod mailbox;
 mod problem;
 mod queue;
 mod relay;
+mod reload;
 mod section;
 mod unit;
 
@@ -27,11 +29,13 @@ pub use docs::docs;
 pub use init::init;
 pub use limit::{Limits, Timeouts};
 pub use listener::{Listener, Role};
-pub use load::{Source, load, show};
+pub use live::Live;
+pub use load::{Source, load, notify_socket, show};
 pub use mailbox::Mailboxes;
 pub use problem::Problem;
 pub use queue::{Queue, Storage};
 pub use relay::{Dns, Host, Protocol, Relay, Route, TlsNeed};
+pub use reload::Reload;
 pub use section::{
     Auth, BareNewlines, CatchAll, Certificate, Format, Http, Intake, Level, Log, OverQuota, Server,
     Tls,

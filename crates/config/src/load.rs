@@ -3,6 +3,7 @@
 //! Each setting of the environment or a flag is laid over alone, so that an error names the one
 //! that caused it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -29,6 +30,13 @@ impl Source {
             .collect();
         Self { file, environment, flags }
     }
+}
+
+/// The socket of the service manager that started this process, if it wants to be told.
+///
+/// Source: `sd_notify(3)`.
+pub fn notify_socket() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
 }
 
 /// Loads and checks the configuration.
@@ -80,7 +88,7 @@ fn hide(table: &mut Table) {
     }
 }
 
-fn table_of(config: &Config) -> Table {
+pub(crate) fn table_of(config: &Config) -> Table {
     Table::try_from(config).unwrap_or_default()
 }
 
@@ -111,7 +119,7 @@ fn overlay(config: &Config, field: &str, origin: &str, text: &str) -> Result<Con
 }
 
 impl Config {
-    fn deserialize_table(table: Table) -> Result<Self, String> {
+    pub(crate) fn deserialize_table(table: Table) -> Result<Self, String> {
         table.try_into().map_err(|error: toml::de::Error| explain(error.message()).0)
     }
 }

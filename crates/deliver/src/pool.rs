@@ -93,6 +93,16 @@ impl Pool {
         }
     }
 
+    /// Closes all of them.
+    pub(crate) fn close(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = std::mem::take(&mut *idle);
+        drop(idle);
+        for connection in all.into_values().flatten() {
+            tokio::spawn(connection.quit());
+        }
+    }
+
     fn pop(&self, key: &Key) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = idle.get_mut(key)?;

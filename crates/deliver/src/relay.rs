@@ -95,6 +95,11 @@ impl Deliverer {
         self.pool.sweep(&self.setup.relay);
     }
 
+    /// Takes leave of every idle connection, when another deliverer takes over.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     /// Tries every recipient of `job` once: one outcome each, in their order.
     pub async fn attempt(&self, job: Job) -> Vec<RecipientOutcome> {
         let route = route(&self.setup.routes, &job.domain).cloned().unwrap_or_default();

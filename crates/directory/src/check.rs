@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use mailwright_config::Live;
 use mailwright_sasl::Secret;
 use mailwright_words::Timestamp;
 use sha2::Sha256;
@@ -32,7 +33,7 @@ pub struct Busy;
 pub(crate) struct Checker {
     running: Arc<Semaphore>,
     waiting: Semaphore,
-    keep: Duration,
+    keep: Live<Duration>,
     key: [u8; 32],
     remembered: Mutex<HashMap<[u8; 32], Timestamp>>,
     /// What an unknown name is checked against: the same work, never right.
@@ -48,11 +49,16 @@ impl Checker {
         Ok(Self {
             running: Arc::new(Semaphore::new(running)),
             waiting: Semaphore::new(running.saturating_mul(WAITING_FACTOR)),
-            keep,
+            keep: Live::new(keep),
             key: password::random()?,
             remembered: Mutex::default(),
             nobody: Stored::hash(&password::generate()?)?,
         })
+    }
+
+    /// Remembers what is right from now on for `keep`.
+    pub(crate) fn remember_for(&self, keep: Duration) {
+        self.keep.set(keep);
     }
 
     /// Which of `hashes` the password belongs to, counted from 0.
@@ -129,7 +135,7 @@ impl Checker {
             remembered.clear();
         }
         if let Some(mac) = mac {
-            remembered.insert(*mac, now.plus(self.keep));
+            remembered.insert(*mac, now.plus(*self.keep.now()));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mailwright_config::{CatchAll, Config};
+use mailwright_config::{CatchAll, Config, Live};
 use mailwright_sasl::DecoyKey;
 use mailwright_store::{Lane, Store, StoreError, directory as row};
 use mailwright_words::{Domain, Timestamp};
@@ -60,7 +60,7 @@ pub struct Directory(pub(crate) Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Live<Settings>,
     pub(crate) checker: Checker,
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
@@ -84,8 +84,15 @@ impl Directory {
             srs,
             has_cram_md5,
             store,
-            settings,
+            settings: Live::new(settings),
         })))
+    }
+
+    /// Goes by other settings from the next question on; `checks_max` stays as it is.
+    pub fn reload(&self, settings: Settings) {
+        self.0.checker.remember_for(settings.cache);
+        self.0.throttle.set(settings.throttle_after, settings.throttle_wait);
+        self.0.settings.set(settings);
     }
 
     /// Looks again whether CRAM-MD5 is of use, after app passwords have changed.

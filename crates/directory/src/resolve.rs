@@ -92,7 +92,7 @@ impl Directory {
     /// Errors: the store does not answer.
     pub async fn may_send_as(&self, who: &Identity, address: &Address) -> Result<bool, StoreError> {
         let (who, address) = (who.clone(), address.clone());
-        let separator = self.0.settings.separator;
+        let separator = self.0.settings.now().separator;
         self.0
             .store
             .read(move |tx| {
@@ -114,7 +114,7 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Resolved, StoreError> {
         let Some(domain) = row::domain(tx, address.domain().as_str())? else {
-            let backup = self.0.settings.backup.contains(address.domain());
+            let backup = self.0.settings.now().backup.contains(address.domain());
             return Ok(if backup { Resolved::Backup } else { Resolved::Relay });
         };
         if domain.kind == DomainKind::Backup {
@@ -123,7 +123,8 @@ impl Directory {
         if let Some(row) = row::address(tx, &address.key())? {
             return leads(tx, address, &row, None);
         }
-        if let Some((base, Some(detail))) = self.0.settings.separator.map(|s| address.subaddress(s))
+        if let Some((base, Some(detail))) =
+            self.0.settings.now().separator.map(|s| address.subaddress(s))
             && let Some(row) = row::address(tx, &base.key())?
         {
             return leads(tx, &base, &row, Some(detail));
@@ -140,7 +141,8 @@ impl Directory {
     }
 
     fn catch(&self, tx: &mut Tx<'_>, domain: &DomainRow) -> Result<Resolved, StoreError> {
-        let Some(target) = domain.catch_all.as_ref().filter(|_| self.0.settings.catch_all) else {
+        let in_use = self.0.settings.now().catch_all;
+        let Some(target) = domain.catch_all.as_ref().filter(|_| in_use) else {
             return Ok(Resolved::Unknown);
         };
         let address = stored(target)?;

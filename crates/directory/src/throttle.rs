@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mailwright_config::Live;
 use mailwright_words::Timestamp;
 
 /// The longest wait, and the quiet time after which failures are forgotten.
@@ -20,8 +21,8 @@ const GENERATION_MAX: usize = 32_768;
 /// Counts failures and says who has to wait.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    after: u32,
-    wait: Duration,
+    /// Failures that are free, and the first wait.
+    rule: Live<(u32, Duration)>,
     tables: Mutex<Tables>,
 }
 
@@ -46,7 +47,12 @@ struct Failures {
 impl Throttle {
     /// Failures past `after` wait `wait`, doubled by each further one, an hour at most.
     pub(crate) fn new(after: u32, wait: Duration) -> Self {
-        Self { after, wait, tables: Mutex::default() }
+        Self { rule: Live::new((after, wait)), tables: Mutex::default() }
+    }
+
+    /// Goes by another rule from now on; what was counted stays.
+    pub(crate) fn set(&self, after: u32, wait: Duration) {
+        self.rule.set((after, wait));
     }
 
     /// How long a login as `name` from `address` has to wait from `now`; zero when it may come.
@@ -86,10 +92,11 @@ impl Throttle {
 
     fn left(&self, failures: Failures, now: Timestamp) -> Duration {
         let passed = now.since(failures.last);
-        let Some(over) = failures.count.checked_sub(self.after.max(1)) else {
+        let (after, wait) = *self.rule.now();
+        let Some(over) = failures.count.checked_sub(after.max(1)) else {
             return Duration::ZERO;
         };
-        self.wait.saturating_mul(1 << over.min(20)).min(LONGEST).saturating_sub(passed)
+        wait.saturating_mul(1 << over.min(20)).min(LONGEST).saturating_sub(passed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {

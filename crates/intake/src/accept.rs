@@ -88,7 +88,7 @@ impl Intake {
         };
         let mut messages = parts.into_iter().map(whole).collect::<Vec<_>>().into_iter();
         let first = messages.next().ok_or(Refusal::NoRecipients)?;
-        let expires = now.plus(self.0.settings.report_lifetime);
+        let expires = now.plus(self.0.settings.now().report_lifetime);
         let terms = Terms { id: None, parent, depth: 1, expires, ..ready.terms.clone() };
         let notice = notice.map(|notice| notice.with(shared(), length, terms));
         let others = messages.chain(notice).collect();
@@ -107,7 +107,7 @@ impl Intake {
     /// When delivery is given up. What is held begins to age when it is released, and what has
     /// to be there by a time is not tried longer.
     fn expires(&self, envelope: &Envelope, now: Timestamp) -> Timestamp {
-        let end = envelope.hold_until.unwrap_or(now).plus(self.0.settings.lifetime);
+        let end = envelope.hold_until.unwrap_or(now).plus(self.0.settings.now().lifetime);
         match envelope.deliver_by {
             Some(by) if by.mode == ByMode::Return => end.min(by.at),
             _ => end,
@@ -159,7 +159,7 @@ impl Intake {
         transaction: &Transaction,
         now: Timestamp,
     ) -> Ready {
-        let (client, settings) = (&transaction.client, &self.0.settings);
+        let (client, settings) = (&transaction.client, self.0.settings.now());
         let id = self.0.store.ids().next(now);
         let only = match transaction.targets.as_slice() {
             [target] => Some(&target.recipient.address),

@@ -22,6 +22,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use mailwright_config::Live;
 use mailwright_directory::Directory;
 use mailwright_store::Store;
 use mailwright_words::Timestamp;
@@ -44,15 +45,22 @@ pub struct Intake(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) directory: Directory,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Live<Settings>,
     pub(crate) space: Space,
 }
 
 impl Intake {
     /// Acceptance into `store`, for those whom `directory` knows.
     pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
-        let space = Space::new(store.path(), settings.free_space_min);
+        let space = Space::new(store.path());
+        let settings = Live::new(settings);
         Self(Arc::new(Inner { store, directory, settings, space }))
+    }
+
+    /// Goes by other settings from the next question on.
+    pub fn reload(&self, settings: Settings) {
+        self.0.settings.set(settings);
+        self.0.space.forget();
     }
 
     /// Begins to collect a message of `client`.
@@ -60,12 +68,13 @@ impl Intake {
     /// Errors: [`Refusal::Space`].
     pub fn begin(&self, client: &Client, now: Timestamp) -> Result<Incoming, Refusal> {
         self.check_space(now)?;
-        Ok(Incoming::new(self.0.store.body(now), Bounds::of(&self.0.settings, client.size_max)))
+        let bounds = Bounds::of(&self.0.settings.now(), client.size_max);
+        Ok(Incoming::new(self.0.store.body(now), bounds))
     }
 
     /// Whether the disk is too full to take anything.
     pub fn is_full(&self, now: Timestamp) -> bool {
-        self.0.space.is_low(now)
+        self.0.space.is_low(self.0.settings.now().free_space_min, now)
     }
 
     pub(crate) fn check_space(&self, now: Timestamp) -> Result<(), Refusal> {

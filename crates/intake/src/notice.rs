@@ -68,7 +68,7 @@ impl Intake {
         let built = Report {
             id,
             at: now,
-            host: &self.0.settings.host,
+            host: &self.0.settings.now().host,
             sender,
             envid: transaction.envelope.envid.as_deref(),
             arrived: now,

@@ -61,7 +61,7 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Target, Refusal> {
         let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
-        let address = Address::new(local, self.0.settings.host.clone());
+        let address = Address::new(local, self.0.settings.now().host.clone());
         let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
         let resolved = self.0.directory.postmaster().await?;
         self.admit(client, (Recipient::new(address), resolved), (taken, None), now).await
@@ -116,7 +116,7 @@ impl Intake {
     }
 
     pub(crate) fn over_quota(&self, address: &Address) -> Refusal {
-        let temporary = self.0.settings.over_quota_temporary;
+        let temporary = self.0.settings.now().over_quota_temporary;
         Refusal::OverQuota { recipient: address.to_string(), temporary }
     }
 }

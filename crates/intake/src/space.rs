@@ -19,7 +19,6 @@ const INODES_PERCENT: u64 = 5;
 #[derive(Debug)]
 pub(crate) struct Space {
     folder: PathBuf,
-    free_min: u64,
     answer: Mutex<Option<(Timestamp, bool)>>,
 }
 
@@ -33,12 +32,17 @@ struct Disk {
 }
 
 impl Space {
-    pub(crate) fn new(folder: &Path, free_min: u64) -> Self {
-        Self { folder: folder.to_owned(), free_min, answer: Mutex::new(None) }
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), answer: Mutex::new(None) }
     }
 
-    /// Whether new mail has to wait.
-    pub(crate) fn is_low(&self, now: Timestamp) -> bool {
+    /// Asks the disk again at the next question.
+    pub(crate) fn forget(&self) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether new mail has to wait, because less than `free_min` octets are free.
+    pub(crate) fn is_low(&self, free_min: u64, now: Timestamp) -> bool {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, is_low)) = *answer
             && now.since(at) < FRESH
@@ -53,7 +57,7 @@ impl Space {
                 inodes: stat.f_files,
                 inodes_free: stat.f_favail,
             }
-            .is_low(self.free_min),
+            .is_low(free_min),
             Err(error) => {
                 tracing::warn!(%error, "The disk does not tell how much is free.");
                 false
@@ -88,6 +92,6 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_does_not_stop_mail() {
-        assert!(!Space::new(Path::new("/no/such/folder"), 1).is_low(Timestamp::new(0)));
+        assert!(!Space::new(Path::new("/no/such/folder")).is_low(1, Timestamp::new(0)));
     }
 }

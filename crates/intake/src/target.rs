@@ -185,7 +185,8 @@ impl Intake {
                 if !seen.insert(next.address.key()) {
                     continue;
                 }
-                if next.depth > DEPTH_MAX || seen.len() > self.0.settings.limits.expansion_max {
+                if next.depth > DEPTH_MAX || seen.len() > self.0.settings.now().limits.expansion_max
+                {
                     let recipient = target.recipient.address.to_string();
                     return Err(Refusal::Expansion { recipient });
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailwright_config::OverQuota;
+use mailwright_config::{Live, OverQuota};
 use mailwright_deliver::{
     self as deliver, Deliverer, Job, Reason, RecipientOutcome, Stored,
     mailbox::{self, Arrival},
@@ -33,11 +33,11 @@ const STORE_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Delivers for the queue.
 pub(crate) struct Courier {
     office: Office,
-    deliverer: Arc<Deliverer>,
+    deliverer: Live<Deliverer>,
 }
 
 impl Courier {
-    pub(crate) const fn new(office: Office, deliverer: Arc<Deliverer>) -> Self {
+    pub(crate) const fn new(office: Office, deliverer: Live<Deliverer>) -> Self {
         Self { office, deliverer }
     }
 
@@ -65,8 +65,9 @@ impl Courier {
             message.size.saturating_sub(head_length).saturating_add(message.head_skip);
         let (office, now) = (self.office.clone(), self.office.now());
         let ids: Vec<Id> = recipients.iter().map(|_| office.store.ids().next(now)).collect();
-        let over_quota = office.config.intake.over_quota;
-        let folders = office.config.intake.subaddress_folders;
+        let config = office.config.now();
+        let over_quota = config.intake.over_quota;
+        let folders = config.intake.subaddress_folders;
         let copy = Copy { message, header, body_length, over_quota, folders };
         let write = move |tx: &mut mailwright_store::Tx<'_>| {
             let each = recipients.iter().zip(&ids);
@@ -80,7 +81,7 @@ impl Courier {
             let outcomes = batch.recipients.iter().map(|_| held("an address makes no sense"));
             return Attempted { contact: Contact::None, outcomes: outcomes.collect() };
         };
-        let results = self.deliverer.attempt(job).await;
+        let results = self.deliverer.now().attempt(job).await;
         let contact = results.first().map_or(Contact::None, |result| match result.contact {
             deliver::Contact::Made => Contact::Made,
             deliver::Contact::Failed => Contact::Failed,

@@ -7,13 +7,17 @@ mod admin;
 mod cli;
 mod console;
 mod courier;
+mod gauge;
 mod log;
 mod office;
+mod outgoing;
+mod ports;
 mod privilege;
+mod reload;
 mod remote;
 mod serve;
-
 mod setup;
+mod upkeep;
 
 use std::{
     io::Write,

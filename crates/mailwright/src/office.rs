@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailwright_config::Config;
+use mailwright_config::{Config, Live};
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
 use mailwright_net::{Clock, System};
@@ -14,7 +14,7 @@ use crate::Failure;
 /// The open store and what stands on it. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Office {
-    pub(crate) config: Arc<Config>,
+    pub(crate) config: Live<Config>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
@@ -48,7 +48,19 @@ impl Office {
         let settings = mailwright_intake::Settings::of(&config)
             .map_err(|error| Failure::of("server.hostname", &error))?;
         let intake = Intake::new(store.clone(), directory.clone(), settings);
-        Ok(Some(Self { config: Arc::new(config), clock, store, directory, intake }))
+        Ok(Some(Self { config: Live::new(config), clock, store, directory, intake }))
+    }
+
+    /// Goes by another configuration, as far as that needs no restart.
+    ///
+    /// Errors: the host's name is no domain.
+    pub(crate) fn reload(&self, config: Config) -> Result<(), Failure> {
+        let settings = mailwright_intake::Settings::of(&config)
+            .map_err(|error| Failure::of("server.hostname", &error))?;
+        self.intake.reload(settings);
+        self.directory.reload(mailwright_directory::Settings::of(&config));
+        self.config.set(config);
+        Ok(())
     }
 
     /// Closes the data folder, if nobody else has it open.

@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod dns;
 mod drive;
 pub mod listen;
+pub mod notify;
 pub mod proxy;
 pub mod tls;
 

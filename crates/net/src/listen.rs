@@ -18,6 +18,8 @@ use tokio::{
     time::timeout,
 };
 
+use mailwright_config::Live;
+
 use crate::{Clock, proxy};
 
 /// Connections that wait in the kernel.
@@ -42,12 +44,14 @@ pub struct Rules {
     pub proxies: Vec<IpNet>,
     /// What a client past a limit is told before it is hung up on.
     pub busy: Vec<u8>,
+    /// How long sessions may take to finish when the server stops.
+    pub grace: Duration,
 }
 
 /// Open ports with one set of rules.
 #[derive(Debug)]
 pub struct Listener {
-    rules: Rules,
+    rules: Live<Rules>,
     sockets: Vec<TcpListener>,
     present: Present,
 }
@@ -76,7 +80,12 @@ impl Listener {
             .iter()
             .map(|address| open(*address).map_err(|error| named(address, error)))
             .collect::<io::Result<_>>()?;
-        Ok(Self { rules, sockets, present: Present::default() })
+        Ok(Self { rules: Live::new(rules), sockets, present: Present::default() })
+    }
+
+    /// Its rules, to be replaced while it runs; where it listens stays as it is.
+    pub fn rules(&self) -> Live<Rules> {
+        self.rules.clone()
     }
 
     /// Where it listens really, when a port was 0.
@@ -84,23 +93,17 @@ impl Listener {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Accepts until `shutdown` is true, then waits for the sessions, at most `grace`.
-    pub async fn run<F, S>(
-        self,
-        clock: Arc<dyn Clock>,
-        shutdown: watch::Receiver<bool>,
-        grace: Duration,
-        session: F,
-    ) where
+    /// Accepts until `shutdown` is true, then waits for the sessions, as long as the rules say.
+    pub async fn run<F, S>(self, clock: Arc<dyn Clock>, shutdown: watch::Receiver<bool>, session: F)
+    where
         F: Fn(Arrival) -> S + Clone + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
-        let rules = Arc::new(self.rules);
         let mut ports = JoinSet::new();
         for socket in self.sockets {
-            let (rules, present) = (Arc::clone(&rules), self.present.clone());
+            let (rules, present) = (self.rules.clone(), self.present.clone());
             let port = Port { socket, rules, present, clock: Arc::clone(&clock) };
-            ports.spawn(port.run(shutdown.clone(), grace, session.clone()));
+            ports.spawn(port.run(shutdown.clone(), session.clone()));
         }
         while ports.join_next().await.is_some() {}
     }
@@ -108,13 +111,13 @@ impl Listener {
 
 struct Port {
     socket: TcpListener,
-    rules: Arc<Rules>,
+    rules: Live<Rules>,
     present: Present,
     clock: Arc<dyn Clock>,
 }
 
 impl Port {
-    async fn run<F, S>(self, mut shutdown: watch::Receiver<bool>, grace: Duration, session: F)
+    async fn run<F, S>(self, mut shutdown: watch::Receiver<bool>, session: F)
     where
         F: Fn(Arrival) -> S + Clone + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
@@ -127,7 +130,8 @@ impl Port {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.arrive(stream, peer, &mut sessions, &session),
                     Err(error) => {
-                        let listener = self.rules.name.as_str();
+                        let rules = self.rules.now();
+                        let listener = rules.name.as_str();
                         tracing::warn!(listener, %error, "Connection not accepted.");
                         self.clock.sleep(EXHAUSTED_WAIT).await;
                     }
@@ -140,8 +144,9 @@ impl Port {
                 log_panic(ended);
             }
         };
-        if timeout(grace, all).await.is_err() {
-            let listener = self.rules.name.as_str();
+        let rules = self.rules.now();
+        if timeout(rules.grace, all).await.is_err() {
+            let listener = rules.name.as_str();
             tracing::warn!(listener, sessions = sessions.len(), "Sessions cut off.");
         }
     }
@@ -157,11 +162,11 @@ impl Port {
         S: Future<Output = ()> + Send + 'static,
     {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if sessions.len() >= self.rules.sessions_max {
-            return self.turn_away(&stream, peer);
+        let rules = self.rules.now();
+        if sessions.len() >= rules.sessions_max {
+            return turn_away(&rules, &stream, peer);
         }
-        let (rules, present, session) =
-            (Arc::clone(&self.rules), self.present.clone(), session.clone());
+        let (present, session) = (self.present.clone(), session.clone());
         sessions.spawn(async move {
             let arrival = match introduce(stream, peer, &rules.proxies).await {
                 Ok(arrival) => arrival,
@@ -177,10 +182,6 @@ impl Port {
             session(arrival).await;
             drop(place);
         });
-    }
-
-    fn turn_away(&self, stream: &TcpStream, peer: SocketAddr) {
-        turn_away(&self.rules, stream, peer);
     }
 }
 

@@ -115,6 +115,18 @@ impl Ready {
         Self { limits, lanes: HashMap::new(), turn: VecDeque::new(), held: 0, running: 0 }
     }
 
+    /// Goes by other bounds; a destination that is under way keeps the size of its window.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        if self.limits == *limits {
+            return;
+        }
+        self.limits = limits.clone();
+        for (site, lane) in &mut self.lanes {
+            let is_local = site == mailwright_store::spool::Class::LOCAL;
+            lane.window.set_limit(if is_local { limits.local } else { limits.window_max });
+        }
+    }
+
     /// How many recipients of a destination may be claimed now; 0 when it has enough.
     ///
     /// The less room is left, the less one destination gets of it, so that no few of them fill it.

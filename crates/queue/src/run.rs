@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use mailwright_config::Live;
 use mailwright_net::clock::Clock;
 use mailwright_store::{
     Lane, Store, StoreError,
@@ -121,7 +122,7 @@ pub struct Queue<D> {
     store: Store,
     clock: Arc<dyn Clock>,
     delivery: Arc<D>,
-    settings: Arc<Settings>,
+    settings: Live<Settings>,
     counters: Arc<Counters>,
 }
 
@@ -131,7 +132,7 @@ impl<D> Clone for Queue<D> {
             store: self.store.clone(),
             clock: Arc::clone(&self.clock),
             delivery: Arc::clone(&self.delivery),
-            settings: Arc::clone(&self.settings),
+            settings: self.settings.clone(),
             counters: Arc::clone(&self.counters),
         }
     }
@@ -144,9 +145,15 @@ impl<D: Delivery> Queue<D> {
             store,
             clock,
             delivery: Arc::new(delivery),
-            settings: Arc::new(settings),
+            settings: Live::new(settings),
             counters: Arc::default(),
         }
+    }
+
+    /// Goes by other settings from the next round and the next attempt on.
+    pub fn reload(&self, settings: Settings) {
+        self.settings.set(settings);
+        self.store.spooled().notify_one();
     }
 
     /// What it has done so far.
@@ -157,12 +164,13 @@ impl<D: Delivery> Queue<D> {
     /// Runs until `shutdown` says so; the attempts that run then finish and are settled.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         self.free_foreign().await;
-        let mut ready = Ready::new(self.settings.limits.clone());
+        let mut ready = Ready::new(self.settings.now().limits.clone());
         let mut attempts = JoinSet::new();
         let mut sweep = Timestamp::new(0);
         while !*shutdown.borrow() {
             self.sweep_when_due(&mut sweep).await;
             self.learn(&mut ready, &mut attempts).await;
+            ready.set_limits(&self.settings.now().limits);
             let wait = self.round(&mut ready, &mut attempts).await;
             self.gauge(&ready);
             tokio::select! {
@@ -245,7 +253,7 @@ impl<D: Delivery> Queue<D> {
         let sites = self.store.read(move |tx| queue::due_sites(tx, now, SITES)).await?;
         let (owner, mut more) = (self.store.owner(), false);
         for queue::Site { name, failures } in sites {
-            let probes = failures >= self.settings.limits.dead_after;
+            let probes = failures >= self.settings.now().limits.dead_after;
             let wants = if probes { ready.wants(&name).min(1) } else { ready.wants(&name) };
             if wants == 0 {
                 continue;
@@ -273,7 +281,7 @@ impl<D: Delivery> Queue<D> {
                 Ok(Some(message)) => break Arc::new(message),
                 Ok(None) => return Contact::None,
                 Err(error) => {
-                    tracing::error!(%error, message = %spool, "A message could not be read.");
+                    tracing::error!(%error, spool = %spool, "A message could not be read.");
                     self.clock.sleep(TROUBLE).await;
                 }
             }
@@ -288,7 +296,7 @@ impl<D: Delivery> Queue<D> {
         let of = Arc::clone(&batch);
         let attempt = tokio::spawn(async move { delivery.attempt(job, of).await });
         let mut attempted = attempt.await.unwrap_or_else(|error| {
-            tracing::error!(%error, message = %spool, "An attempt ended with a panic.");
+            tracing::error!(%error, spool = %spool, "An attempt ended with a panic.");
             Attempted { contact: Contact::None, outcomes: Vec::new() }
         });
         attempted.outcomes.resize(batch.recipients.len(), broken());
@@ -301,18 +309,19 @@ impl<D: Delivery> Queue<D> {
 
     /// Writes the end down, as often as it takes: until then the recipients stay ours.
     async fn settle(&self, ended: Ended) {
+        let settings = self.settings.now();
         loop {
             let written =
-                settle::write(&self.store, &self.settings, self.delivery.as_ref(), &ended).await;
+                settle::write(&self.store, &settings, self.delivery.as_ref(), &ended).await;
             match written {
                 Ok(()) => break self.store.spooled().notify_one(),
                 Err(StoreError::Missing(_)) => {
-                    let message = ended.message.id;
-                    break tracing::warn!(%message, "A claim was lost, so nothing was settled.");
+                    let spool = ended.message.id;
+                    break tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
                 }
                 Err(StoreError::Closed | StoreError::Stopped(_)) => break,
                 Err(error) => {
-                    tracing::error!(%error, message = %ended.message.id, "Settling has to wait.");
+                    tracing::error!(%error, spool = %ended.message.id, "Settling has to wait.");
                     self.clock.sleep(TROUBLE).await;
                 }
             }
@@ -329,7 +338,7 @@ impl<D: Delivery> Queue<D> {
         let now = self.clock.now();
         let revived = contact == Contact::Made && ready.failures(&batch.site) > 0;
         if let Some((failures, waited)) = ready.done(&batch, contact) {
-            let until = now.plus(self.settings.dead_wait);
+            let until = now.plus(self.settings.now().dead_wait);
             let site = batch.site.clone();
             tracing::warn!(site, failures, %until, "Destination is dead.");
             let block = Block { site, until, failures, reply: None };
@@ -364,7 +373,7 @@ impl<D: Delivery> Queue<D> {
         let mut after = None;
         loop {
             let now = self.clock.now();
-            let notice = self.settings.delay_notice;
+            let notice = self.settings.now().delay_notice;
             let late = if notice.is_zero() { Timestamp::new(i64::MIN) } else { now.minus(notice) };
             let swept = match self.store.read(move |tx| queue::sweep(tx, after, now, late)).await {
                 Ok(swept) => swept,
@@ -377,7 +386,7 @@ impl<D: Delivery> Queue<D> {
             let by_time = swept.by_time.into_iter().map(|one| (one, queue::Told::ByTime));
             for (claimed, why) in late.chain(by_time) {
                 if let Err(error) = self.tell_late((&claimed, why), now).await {
-                    tracing::error!(%error, message = %claimed.spool, "A notice has to wait.");
+                    tracing::error!(%error, spool = %claimed.spool, "A notice has to wait.");
                 }
             }
             match swept.next {
@@ -419,7 +428,7 @@ impl<D: Delivery> Queue<D> {
         let message: Option<Message> = self.store.read(move |tx| queue::message(tx, spool)).await?;
         let Some(message) = message else { return Ok(()) };
         settle::write_late(
-            (&self.store, &self.settings),
+            (&self.store, &self.settings.now()),
             self.delivery.as_ref(),
             &message,
             (claimed, why),

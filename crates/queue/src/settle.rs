@@ -10,6 +10,7 @@ use mailwright_store::{
 use mailwright_words::{
     ByMode, Status, Timestamp,
     dsn::{Action, Outcome as Said},
+    metric,
 };
 
 use crate::{
@@ -83,9 +84,10 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
             End::Deferred => Verdict::Deferred(ended.finished.plus(wait).min(claimed.expires)),
         };
         tracing::info!(
-            message = %claimed.spool, recipient = %claimed.address, outcome = verdict.as_str(),
+            spool = %claimed.spool, recipient = %claimed.address, outcome = verdict.as_str(),
             reply = outcome.reply.as_ref().map(tracing::field::display), "Attempt settled."
         );
+        metrics::counter!(metric::ATTEMPTS, "outcome" => verdict.as_str()).increment(1);
         Settlement {
             claimed: claimed.clone(),
             started: ended.started,
@@ -122,7 +124,7 @@ async fn ready<D: Delivery>(
         return Ok(None);
     }
     let Some(class) = delivery.classify(&sender).await else {
-        tracing::warn!(message = %ended.message.id, %sender, "Nobody takes the report.");
+        tracing::warn!(spool = %ended.message.id, %sender, "Nobody takes the report.");
         return Ok(None);
     };
     report::build((store, settings), &ended.message, (&sender, class), &said, ended.finished).await

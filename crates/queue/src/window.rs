@@ -18,6 +18,12 @@ impl Window {
         Self { size: f64::from(first.max(1)).min(limit), limit, failures }
     }
 
+    /// Goes by another limit, under which the window shrinks at once.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.limit = f64::from(limit.max(1));
+        self.size = self.size.min(self.limit);
+    }
+
     /// Whether one more may run beside `running`.
     pub fn has_room(&self, running: u32) -> bool {
         f64::from(running) + 1.0 <= self.size

@@ -293,3 +293,12 @@ CREATE TABLE event (
 );
 
 CREATE INDEX event_spool ON event (spool) WHERE spool IS NOT NULL;
+
+-- What is left of events that were removed: how many of a kind there were in an hour since 1970.
+CREATE TABLE event_hour (
+    tenant INTEGER NOT NULL,
+    hour   INTEGER NOT NULL,
+    kind   TEXT NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (tenant, hour, kind)
+) WITHOUT ROWID;

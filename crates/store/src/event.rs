@@ -55,8 +55,40 @@ pub fn of_message(tx: &mut Tx<'_>, spool: Id, limit: usize) -> Result<Vec<Event>
     )
 }
 
+/// How many events of a kind there were in each hour from `from` on: the start of the hour, and
+/// the number, of events that were removed as well as of those that are kept.
+pub fn hours(
+    tx: &mut Tx<'_>,
+    tenant: i64,
+    kind: &str,
+    from: Timestamp,
+) -> Result<Vec<(Timestamp, i64)>, StoreError> {
+    tx.query(
+        "SELECT hour * 3600000, sum(count) FROM (
+             SELECT hour, count FROM event_hour
+             WHERE tenant = :tenant AND kind = :kind AND hour >= :from / 3600000
+             UNION ALL
+             SELECT at / 3600000, count(*) FROM event
+             WHERE tenant = :tenant AND kind = :kind AND at >= :from / 3600000 * 3600000
+             GROUP BY at / 3600000
+         ) AS each_hour GROUP BY hour ORDER BY hour",
+        params! { tenant, kind, from },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// Removes up to 1,000 events and attempts from before `before`, and says how many went.
+///
+/// Events leave their number behind, by hour and kind, in the same transaction.
 pub fn prune(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
+    tx.execute(
+        "INSERT INTO event_hour (tenant, hour, kind, count)
+         SELECT tenant, at / 3600000, kind, count(*)
+         FROM (SELECT tenant, at, kind FROM event ORDER BY id LIMIT 500) AS oldest
+         WHERE at < :before GROUP BY tenant, at / 3600000, kind
+         ON CONFLICT (tenant, hour, kind) DO UPDATE SET count = event_hour.count + excluded.count",
+        params! { before },
+    )?;
     let events = tx.execute(
         "DELETE FROM event WHERE id IN
              (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT 500) AS oldest
@@ -70,4 +102,51 @@ pub fn prune(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
         params! { before },
     )?;
     Ok(events + attempts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Lane, Options, Store};
+
+    const HOUR: i64 = 3_600_000;
+
+    fn event(at: i64, kind: &str) -> Event {
+        Event {
+            tenant: 1,
+            at: Timestamp::new(at),
+            kind: kind.to_owned(),
+            spool: None,
+            recipient: None,
+            address: None,
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn old_events_go_in_chunks_and_leave_their_number_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Options::new(folder.path()), Timestamp::new(0)).unwrap();
+        for n in 0..1200 {
+            // Two hours and a bit, of which the last is kept.
+            let kind = if n % 3 == 0 { "failed" } else { "delivered" };
+            let event = event(5 * HOUR + n * 10_000, kind);
+            store.write_blocking(Lane::Bulk, move |tx| append(tx, &event)).unwrap();
+        }
+        let from = Timestamp::new(0);
+        let counts = |kind: &'static str| {
+            let rows = store.read_blocking(|tx| hours(tx, 1, kind, from)).unwrap();
+            rows.into_iter().map(|(at, count)| (at.ms() / HOUR, count)).collect::<Vec<_>>()
+        };
+        let before = (counts("failed"), counts("delivered"));
+        assert_eq!(before.0, [(5, 120), (6, 120), (7, 120), (8, 40)]);
+        let keep = Timestamp::new(7 * HOUR + 1);
+        let prune = || store.write_blocking(Lane::Bulk, move |tx| prune(tx, keep)).unwrap();
+        assert_eq!([prune(), prune(), prune()], [500, 221, 0]);
+        assert_eq!((counts("failed"), counts("delivered")), before, "nothing is counted twice");
+        let left = |tx: &mut Tx<'_>| {
+            tx.query_one("SELECT count(*) FROM event", &[], |row| row.get::<i64>(0))
+        };
+        assert_eq!(store.read_blocking(left).unwrap(), 479);
+    }
 }

@@ -7,6 +7,7 @@
 
 mod admin;
 mod claim;
+mod gauge;
 mod settle;
 mod sweep;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use self::{
         Block, Site, block, claim, claim_one, due_sites, next_due, release, release_foreign,
         unblock,
     },
+    gauge::{Gauge, blocked, gauges},
     settle::{Child, Settlement, Verdict, settle},
     sweep::{Swept, Told, mark_told, sweep},
 };

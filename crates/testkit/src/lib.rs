@@ -1,7 +1,8 @@
-//! What tests share: transcripts, and the small world they play in.
+//! What tests share: transcripts and the small world they play in, and what fuzzers check.
 //!
 //! For development only: no crate depends on it but in its tests.
 
+pub mod fuzz;
 pub mod maildrop;
 pub mod policy;
 pub mod transcript;

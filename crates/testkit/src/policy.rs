@@ -1,4 +1,4 @@
-//! A stand-in for all that a session asks: a small world with fixed rules.
+//! A stand-in for all that a session asks: a small world with fixed rules, in the server's words.
 //!
 //! `mailwright.example` is ours, with the mailboxes ann, bob, "ann lee", full and postmaster; ann
 //! has the password `secret`. Clients of 198.51.100.0/24 are turned away. A sender `nospace@`
@@ -9,6 +9,9 @@ use std::net::IpAddr;
 
 use mailwright_smtp::server::{Answer, ForwardPath, MailFrom, Question, RcptTo, Role, Session};
 use mailwright_words::{Reply, ReversePath, Status};
+
+/// The number that every message gets.
+const ID: &str = "0000000000000";
 
 /// The rules, and what came of them.
 #[derive(Debug)]
@@ -53,9 +56,15 @@ impl Policy {
         }
     }
 
-    /// The recipients of the last message taken.
-    pub fn recipients(&self) -> &[String] {
-        &self.last
+    /// The recipients of the last message taken, each once.
+    pub fn recipients(&self) -> Vec<String> {
+        let mut each: Vec<String> = Vec::new();
+        for to in &self.last {
+            if !each.contains(to) {
+                each.push(to.clone());
+            }
+        }
+        each
     }
 
     /// Answers what `session` asks.
@@ -116,15 +125,18 @@ impl Policy {
         }
         let got = self.got.join(&b'\0');
         if got == b"\0ann@mailwright.example\0secret" || got == b"ann@mailwright.example\0secret" {
-            let reply = Reply::new(235, Some(Status::new(2, 7, 0)), "You are ann");
+            let reply = Reply::new(235, Some(Status::new(2, 7, 0)), "Authentication succeeded");
             return Answer::Authenticated { reply, name: "ann@mailwright.example".to_owned() };
         }
-        reply(535, (5, 7, 8), "The name or the password is wrong")
+        if !got.contains(&0) {
+            return reply(501, (5, 5, 2), "authentication message is malformed");
+        }
+        reply(535, (5, 7, 8), "authentication credentials are invalid")
     }
 
     fn mail(&mut self, mail: &MailFrom, session: &Session) -> Answer {
         if self.role == Role::Msa && session.user().is_none() && !self.client.is_loopback() {
-            return reply(530, (5, 7, 0), "Authentication required");
+            return reply(530, (5, 7, 0), "Authentication is required");
         }
         self.from = Some(mail.from.clone());
         reply(250, (2, 1, 0), "Sender ok")
@@ -133,7 +145,7 @@ impl Policy {
     fn rcpt(&mut self, rcpt: &RcptTo, session: &Session) -> Answer {
         let address = match &rcpt.to {
             ForwardPath::Postmaster => {
-                self.to.push("postmaster".to_owned());
+                self.to.push("postmaster@mx.mailwright.example".to_owned());
                 return reply(250, (2, 1, 5), "Recipient ok");
             }
             ForwardPath::Recipient(address) => address,
@@ -142,12 +154,15 @@ impl Policy {
         let local = domain == "mailwright.example" || domain == "[192.0.2.1]";
         let (mailbox, _) = address.subaddress('+');
         let known = ["ann", "bob", "ann lee", "full", "postmaster"];
+        if !local && self.role == Role::Lmtp {
+            return reply(550, (5, 1, 2), &format!("{domain} has no mailboxes here"));
+        }
         if !local && (self.role != Role::Msa || session.user().is_none()) {
-            let text = format!("Relaying to {domain} needs authentication");
+            let text = format!("Relaying to {domain} is denied");
             return reply(550, (5, 7, 1), &text);
         }
         if local && !known.contains(&mailbox.local().to_lowercase().as_str()) {
-            return reply(550, (5, 1, 1), "No such mailbox");
+            return reply(550, (5, 1, 1), &format!("No mailbox <{address}> here"));
         }
         self.to.push(address.to_string());
         reply(250, (2, 1, 5), "Recipient ok")
@@ -162,12 +177,15 @@ impl Policy {
         self.last = std::mem::take(&mut self.to);
         self.protocol = session.protocol();
         self.forget();
-        let taken = Reply::new(250, Some(Status::new(2, 0, 0)), "Message taken");
+        let taken = |how| Reply::new(250, Some(Status::new(2, 0, 0)), format!("{how} as {ID}"));
         if self.role != Role::Lmtp {
-            return Answer::Reply(taken);
+            return Answer::Reply(taken("Accepted"));
         }
-        let full = Reply::new(452, Some(Status::new(4, 2, 2)), "The mailbox is full");
-        let each = |to: &String| if to.starts_with("full") { full.clone() } else { taken.clone() };
+        let each = |to: &String| {
+            let full = || format!("The mailbox of <{to}> is full");
+            let full = || Reply::new(452, Some(Status::new(4, 2, 2)), full());
+            if to.starts_with("full") { full() } else { taken("Delivered") }
+        };
         Answer::Replies(self.last.iter().map(each).collect())
     }
 

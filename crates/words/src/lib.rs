@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod headers;
 pub mod id;
 pub mod input;
+pub mod metric;
 pub mod mime;
 pub mod reply;
 pub mod status;

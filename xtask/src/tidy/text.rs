@@ -13,7 +13,13 @@ struct Banned {
     in_tests: bool,
 }
 
-const BANNED: [Banned; 7] = [
+const BANNED: [Banned; 8] = [
+    Banned {
+        word: "message = %",
+        except: &["xtask/"],
+        better: "a log field of this name hides the line's message; it is called `spool`",
+        in_tests: false,
+    },
     Banned {
         word: "SystemTime::now",
         except: &["crates/net/", "xtask/"],

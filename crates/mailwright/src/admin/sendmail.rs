@@ -16,7 +16,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let keep_dots = command.ignore_dots || command.options.iter().any(|option| option == "i");
     let mut lines = Lines::new(keep_dots);
-    let start = header(console, &mut lines, office.config.limits.header_size_max).await?;
+    let start = header(console, &mut lines, office.config.now().limits.header_size_max).await?;
     let recipients = recipients(&command, &start)?;
     let from = sender(&command, &start)?;
     let client = client(office);
@@ -52,17 +52,18 @@ pub(super) async fn run(
 }
 
 fn client(office: &Office) -> Client {
+    let config = office.config.now();
     Client {
         listener: "sendmail".to_owned(),
         role: Role::Msa,
         peer: None,
-        hello: office.config.server.hostname.clone(),
+        hello: config.server.hostname.clone(),
         protocol: Protocol::Local,
         tls: None,
         identity: None,
         is_trusted: true,
-        size_max: office.config.limits.message_size_max,
-        recipients_max: office.config.limits.recipients_max,
+        size_max: config.limits.message_size_max,
+        recipients_max: config.limits.recipients_max,
     }
 }
 

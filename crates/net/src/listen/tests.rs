@@ -13,6 +13,7 @@ fn rules() -> Rules {
         sessions_per_address_max: 1,
         proxies: Vec::new(),
         busy: b"421 busy\r\n".to_vec(),
+        grace: Duration::from_secs(5),
     }
 }
 
@@ -21,8 +22,7 @@ fn start(rules: Rules) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHan
     let listener = Listener::bind(rules).unwrap();
     let address = listener.addresses()[0];
     let (stop, shutdown) = watch::channel(false);
-    let grace = Duration::from_secs(5);
-    let server = listener.run(Arc::new(System::new()), shutdown, grace, |mut arrival| async move {
+    let server = listener.run(Arc::new(System::new()), shutdown, |mut arrival| async move {
         let text = format!("{}\n", arrival.peer);
         arrival.stream.write_all(text.as_bytes()).await.unwrap();
         let mut rest = Vec::new();

@@ -2,7 +2,7 @@
 
 use mailwright_directory::{Connection, Denied, Login, Turn};
 use mailwright_smtp::server::Answer;
-use mailwright_words::{Reply, Status};
+use mailwright_words::{Reply, Status, metric};
 
 use super::conversation::Conversation;
 
@@ -67,8 +67,7 @@ impl Conversation {
             %denied,
             "Authentication refused."
         );
-        metrics::counter!("mailwright_auth_failures_total", "listener" => self.door.name.clone())
-            .increment(1);
+        metrics::counter!(metric::AUTH_FAILURES, "listener" => self.door.name.clone()).increment(1);
         if self.auth_failures >= self.door.config.limits.auth_failures_max {
             let text = "Too many authentication failures";
             return Answer::Reply(Reply::new(421, Some(Status::new(4, 7, 0)), text));

@@ -7,7 +7,7 @@ use mailwright_intake::Client;
 use mailwright_net::{self as net, Event, TlsFacts};
 use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, Answer, Peer, Question, Session, Step};
-use mailwright_words::{Reply, Status, trace::Protocol};
+use mailwright_words::{Reply, Status, metric, trace::Protocol};
 
 use super::{
     door::{Door, Place},
@@ -33,8 +33,8 @@ impl Conversation {
     /// A session with a client that has just connected; `implicit_tls` when the handshake comes
     /// first.
     pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
-        metrics::counter!("mailwright_sessions_total", "listener" => door.name.clone())
-            .increment(1);
+        metrics::counter!(metric::SESSIONS, "listener" => door.name.clone()).increment(1);
+        metrics::gauge!(metric::SESSIONS_OPEN, "listener" => door.name.clone()).increment(1.0);
         let place = Place::take(&door);
         let trusted = door.takes_plaintext_from(peer.ip());
         let machine_peer = Peer { address: peer, trusted, tls: implicit_tls };
@@ -115,6 +115,13 @@ impl Conversation {
                 Answer::Taken
             }
         }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let listener = self.door.name.clone();
+        metrics::gauge!(metric::SESSIONS_OPEN, "listener" => listener).decrement(1.0);
     }
 }
 

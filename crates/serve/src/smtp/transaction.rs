@@ -6,7 +6,7 @@ use mailwright_config::Role;
 use mailwright_intake::Target;
 use mailwright_intake::{Incoming, Refusal, Transaction};
 use mailwright_smtp::server::{Answer, By, ForwardPath, Hold, MailFrom, RcptTo};
-use mailwright_words::{ByMode, DeliverBy, Envelope, Recipient, Reply, Status, Timestamp};
+use mailwright_words::{ByMode, DeliverBy, Envelope, Recipient, Reply, Status, Timestamp, metric};
 
 use super::conversation::Conversation;
 
@@ -90,14 +90,10 @@ impl Conversation {
         if self.door.role == Role::Lmtp {
             return self.delivered(incoming, transaction, &sender).await;
         }
-        let now = self.door.clock.now();
+        let (now, begun) = (self.door.clock.now(), self.door.clock.elapsed());
         match self.door.intake.accept(incoming, transaction, now).await {
             Ok(durable) => {
-                metrics::counter!(
-                    "mailwright_messages_accepted_total",
-                    "listener" => self.door.name.clone()
-                )
-                .increment(1);
+                self.accepted(begun);
                 let text = format!("Accepted as {}", durable.id());
                 Answer::Reply(Reply::new(250, Some(Status::new(2, 0, 0)), text))
             }
@@ -111,12 +107,13 @@ impl Conversation {
         transaction: Transaction,
         sender: &str,
     ) -> Answer {
-        let now = self.door.clock.now();
+        let (now, begun) = (self.door.clock.now(), self.door.clock.elapsed());
         let names: Vec<String> =
             transaction.targets.iter().map(|target| target.recipient.address.to_string()).collect();
         match self.door.intake.deliver(incoming, transaction, now).await {
             Ok((durable, outcomes)) => {
                 let id = durable.id();
+                self.accepted(begun);
                 let reply = |(name, outcome): (&String, Result<(), Refusal>)| match outcome {
                     Ok(()) => {
                         tracing::info!(spool = %id, recipient = name, "Message delivered.");
@@ -134,6 +131,14 @@ impl Conversation {
         }
     }
 
+    /// Counts a message that is durable, and how long its client waited for that.
+    fn accepted(&self, begun: Duration) {
+        let listener = self.door.name.clone();
+        let waited = self.door.clock.elapsed().saturating_sub(begun);
+        metrics::histogram!(metric::ACCEPT_SECONDS, "listener" => listener.clone()).record(waited);
+        metrics::counter!(metric::MESSAGES_ACCEPTED, "listener" => listener).increment(1);
+    }
+
     /// The one line and the one count of a refusal; `about` is the address it speaks of.
     fn refused(&self, refusal: &Refusal, about: &str) -> Reply {
         let reply = refusal.reply();
@@ -146,7 +151,7 @@ impl Conversation {
             "Refused."
         );
         metrics::counter!(
-            "mailwright_refusals_total",
+            metric::REFUSALS,
             "listener" => self.door.name.clone(),
             "class" => if reply.is_temporary() { "temporary" } else { "permanent" }
         )

@@ -97,7 +97,7 @@ impl Message {
         }
         self.decoder.flaw().map(|flaw| match flaw {
             Flaw::BareNewline => reply::bare_newline(),
-            Flaw::LongLine => reply::long_line(settings.message_line_max),
+            Flaw::LongLine => reply::long_line(settings.message_line_max.saturating_sub(2)),
         })
     }
 

@@ -71,7 +71,7 @@ impl Settings {
             tls: false,
             auth: Vec::new(),
             message_size_max: 50 << 20,
-            message_line_max: 64 << 10,
+            message_line_max: (64 << 10) + 2,
             recipients_max: 1000,
             transactions_max: None,
             errors_max: 20,

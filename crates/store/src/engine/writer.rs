@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use mailwright_words::metric;
 use rusqlite::Connection;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
@@ -220,8 +221,13 @@ impl Writer {
         let mut verdicts = Vec::with_capacity(jobs.len());
         let whole = self.transact(&mut jobs, &mut verdicts);
         match &whole {
-            Ok(()) => self.owed.clear(),
+            Ok(()) => {
+                let writes = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+                metrics::histogram!(metric::COMMIT_GROUP).record(f64::from(writes));
+                self.owed.clear();
+            }
             Err(error) => {
+                metrics::counter!(metric::COMMIT_FAILURES).increment(1);
                 tracing::error!(%error, closures = jobs.len(), "A transaction did not commit.");
                 self.owed.extend(jobs.iter().filter_map(|job| job.body.map(|b| unused(&b))));
             }

@@ -249,3 +249,27 @@ fn claims_walk_indexes_and_sort_nothing() {
         assert!(!plan.contains("TEMP B-TREE") && !plan.starts_with("SCAN recipient"), "{plan}");
     }
 }
+
+#[test]
+fn what_waits_is_counted_by_class_and_state() {
+    let (_folder, store) = opened();
+    let first = fill(&store, "a.example", "", 5);
+    let owner = store.owner();
+    let got = claimed(&store, owner, "a.example", 2);
+    assert!(settled(&store, owner, &got[0], Verdict::Deferred(LATER)));
+    let held = store.read_blocking(|tx| list(tx, None, 10)).unwrap()[4].id;
+    store.write_blocking(Lane::Quick, move |tx| hold(tx, held, NOW)).unwrap();
+    let told = store.read_blocking(|tx| gauges(tx, NOW)).unwrap();
+    let told: Vec<(&str, &str, i64)> =
+        told.iter().map(|g| (g.class.as_str(), g.state.as_str(), g.count)).collect();
+    let relay = |state, count| ("relay", state, count);
+    let wanted = [relay("active", 1), relay("due", 2), relay("held", 1), relay("queued", 1)];
+    assert_eq!(told, wanted);
+    let oldest = store.read_blocking(|tx| gauges(tx, NOW)).unwrap();
+    assert!(oldest.iter().all(|gauge| gauge.oldest > first), "a recipient is made after it");
+    assert_eq!(store.read_blocking(|tx| blocked(tx, NOW)).unwrap(), 0);
+    let block_a = Block { site: "a.example".into(), until: LATER, failures: 3, reply: None };
+    store.write_blocking(Lane::Quick, move |tx| block(tx, &block_a, NOW)).unwrap();
+    assert_eq!(store.read_blocking(|tx| blocked(tx, NOW)).unwrap(), 1);
+    assert_eq!(store.read_blocking(|tx| blocked(tx, LATER)).unwrap(), 0);
+}

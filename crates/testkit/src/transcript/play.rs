@@ -123,6 +123,17 @@ pub fn rewrite<A: Actor>(text: &str) -> Result<String, Mismatch> {
     Ok(lines.join("\n") + "\n")
 }
 
+/// Compares a state with what a transcript wants of it.
+///
+/// Errors: what it is instead.
+pub fn compare(found: Option<Vec<u8>>, want: &str) -> Result<(), String> {
+    let found = found.ok_or("no such state")?;
+    if found == want.as_bytes() || decode(want).is_some_and(|want| want == found) {
+        return Ok(());
+    }
+    Err(format!("wanted {want}\n   found {}", found.escape_ascii()))
+}
+
 /// A session, and what it said so far.
 struct Stage<A> {
     actor: A,
@@ -216,11 +227,7 @@ impl<A: Actor> Stage<A> {
     }
 
     fn state(&self, noun: &str, want: &str) -> Result<(), String> {
-        let found = self.actor.state(noun).ok_or("no such state")?;
-        if found == want.as_bytes() || decode(want).is_some_and(|want| want == found) {
-            return Ok(());
-        }
-        Err(format!("wanted {want}\n   found {}", found.escape_ascii()))
+        compare(self.actor.state(noun), want)
     }
 
     /// Sends what was gathered, cut as asked.

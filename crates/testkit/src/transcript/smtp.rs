@@ -13,6 +13,10 @@ use super::Transcript;
 use super::play::{Actor, Event, Move};
 use crate::policy::Policy;
 
+/// What the server offers to clients that may log in, its best first.
+const MECHANISMS: [&str; 6] =
+    ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"];
+
 /// A session of SMTP or LMTP with its stand-in for policy.
 #[derive(Debug)]
 pub struct Smtp {
@@ -91,7 +95,7 @@ fn settings(transcript: &Transcript) -> Option<Settings> {
     let mut settings = Settings::new(role, Domain::parse("mx.mailwright.example").ok()?);
     settings.tls = !transcript.has("implicit") && !transcript.has("plain");
     if role == Role::Msa {
-        settings.auth = vec!["SCRAM-SHA-256-PLUS".into(), "PLAIN".into(), "LOGIN".into()];
+        settings.auth = MECHANISMS.map(str::to_owned).to_vec();
     }
     let number = |word: &str| transcript.value(word)?.parse().ok();
     settings.message_size_max = number("size").unwrap_or(settings.message_size_max);
@@ -101,9 +105,11 @@ fn settings(transcript: &Transcript) -> Option<Settings> {
     let count = |word: &str| number(word).and_then(|count| u32::try_from(count).ok());
     settings.errors_max = count("errors").unwrap_or(settings.errors_max);
     settings.commands_max = count("commands").unwrap_or(settings.commands_max);
-    settings.transactions_max = count("messages");
-    settings.binary_mime = transcript.has("binarymime");
-    settings.deliver_by = number("deliverby").map(Duration::from_secs);
+    settings.transactions_max = Some(count("messages").unwrap_or(1000));
+    settings.binary_mime = !transcript.has("nobinarymime");
+    let takes_times = role != Role::Lmtp && !transcript.has("notimes");
+    settings.deliver_by =
+        takes_times.then(|| Duration::from_secs(number("deliverby").unwrap_or(60)));
     settings.future_release = number("futurerelease").map(|longest| FutureRelease {
         longest: Duration::from_secs(longest),
         latest: Timestamp::new(1_800_000_000_000),

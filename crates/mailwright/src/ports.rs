@@ -1,0 +1,188 @@
+//! The open ports and what is behind each: a door and its terms, which a reload replaces.
+//!
+//! A session keeps the door it came through; a reload is for those that come after it.
+
+use std::{sync::Arc, time::Duration};
+
+use mailwright_api::Sources;
+use mailwright_config::{Config, Http, Listener as ListenerConfig, Live, Role};
+use mailwright_net::{
+    Arrival, Listener, Terms, drive,
+    listen::{Rules, open},
+    tls::Acceptor,
+};
+use mailwright_serve::smtp::{Conversation, Door};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use crate::{Failure, office::Office, setup::Open};
+
+/// The bound ports, before anything is behind them.
+pub(crate) struct Ports {
+    mail: Vec<(String, ListenerConfig, Listener)>,
+    http: Vec<TcpListener>,
+}
+
+/// What every door stands before.
+#[derive(Clone)]
+pub(crate) struct House {
+    pub(crate) office: Office,
+    pub(crate) acceptor: Arc<Acceptor>,
+    /// Becomes true when the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// A listener that serves, as far as a reload changes it.
+pub(crate) struct Served {
+    name: String,
+    rules: Live<Rules>,
+    entry: Live<Entry>,
+}
+
+/// What a client meets that comes now.
+struct Entry {
+    door: Arc<Door>,
+    terms: Terms,
+}
+
+impl Ports {
+    /// Opens every port of the configuration.
+    ///
+    /// Errors: a port is taken or forbidden.
+    pub(crate) fn bind(config: &Config) -> Result<Self, Failure> {
+        let mut mail = Vec::new();
+        for (name, listener) in &config.listeners {
+            let bound = Listener::bind(rules(name, listener, config))
+                .map_err(|error| Failure::of(&format!("listener {name}"), &error))?;
+            mail.push((name.clone(), listener.clone(), bound));
+        }
+        let Http { addresses } = &config.http;
+        let mut http = Vec::new();
+        for address in addresses {
+            let bound =
+                open(*address).map_err(|error| Failure::of(&format!("http {address}"), &error))?;
+            http.push(bound);
+        }
+        Ok(Self { mail, http })
+    }
+
+    /// What is open, for the screen and against loops.
+    pub(crate) fn open(&self) -> Vec<Open> {
+        let mail = self.mail.iter().flat_map(|(_, config, listener)| {
+            let (role, implicit_tls) = (Some(config.role), config.implicit_tls);
+            let each = listener.addresses().into_iter();
+            each.map(move |address| Open { role, address, implicit_tls })
+        });
+        let http = self.http.iter().filter_map(|listener| {
+            let address = listener.local_addr().ok()?;
+            Some(Open { role: None, address, implicit_tls: false })
+        });
+        mail.chain(http).collect()
+    }
+
+    /// Serves on all of them.
+    ///
+    /// Errors: the server's name is no domain.
+    pub(crate) fn spawn(
+        self,
+        house: &House,
+        sources: &Sources,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Vec<Served>, Failure> {
+        let mut served = Vec::new();
+        for (name, config, listener) in self.mail {
+            let entry = Live::new(house.entry(&name, &config)?);
+            let rules = listener.rules();
+            let present = entry.clone();
+            let session = move |arrival: Arrival| session(present.now(), arrival);
+            let clock = Arc::clone(&house.office.clock);
+            tasks.spawn(listener.run(clock, house.stopping.clone(), session));
+            served.push(Served { name, rules, entry });
+        }
+        for listener in self.http {
+            let (sources, mut stopping) = (sources.clone(), house.stopping.clone());
+            tasks.spawn(async move {
+                let stop = async move {
+                    stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
+                };
+                if let Err(error) = mailwright_api::serve(listener, sources, stop).await {
+                    tracing::error!(%error, "HTTP listener broke.");
+                }
+            });
+        }
+        Ok(served)
+    }
+}
+
+impl House {
+    fn entry(&self, name: &str, listener: &ListenerConfig) -> Result<Entry, Failure> {
+        let config = self.office.config.now();
+        let door = Door::new(
+            (name, listener),
+            Arc::clone(&config),
+            (self.office.directory.clone(), self.office.intake.clone()),
+            Arc::clone(&self.office.clock),
+            true,
+        );
+        let door =
+            Arc::new(door.map_err(|error| Failure::of(&format!("listener {name}"), &error))?);
+        Ok(Entry { door, terms: self.terms(&config, listener) })
+    }
+
+    fn terms(&self, config: &Config, listener: &ListenerConfig) -> Terms {
+        let is_mta = listener.role == Role::Mta;
+        Terms {
+            acceptor: Some(Arc::clone(&self.acceptor)),
+            implicit_tls: listener.implicit_tls,
+            handshake_timeout: config.timeouts.handshake,
+            write_timeout: config.timeouts.command,
+            session_timeout: config.timeouts.session,
+            greeting_delay: if is_mta { config.timeouts.greeting_delay } else { Duration::ZERO },
+            shutdown: self.stopping.clone(),
+        }
+    }
+}
+
+impl Served {
+    /// Goes by the configuration that is in force now.
+    ///
+    /// Errors: the server's name is no domain; what was in force stays.
+    pub(crate) fn reload(&self, house: &House) -> Result<(), Failure> {
+        let config = house.office.config.now();
+        let Some(listener) = config.listeners.get(&self.name) else { return Ok(()) };
+        self.entry.set(house.entry(&self.name, listener)?);
+        self.rules.set(rules(&self.name, listener, &config));
+        Ok(())
+    }
+}
+
+fn rules(name: &str, listener: &ListenerConfig, config: &Config) -> Rules {
+    let host = &config.server.hostname;
+    Rules {
+        name: name.to_owned(),
+        addresses: listener.addresses.clone(),
+        sessions_max: config.sessions_max(listener),
+        sessions_per_address_max: config.sessions_per_address_max(listener),
+        proxies: listener.proxy_protocol_from.clone(),
+        busy: busy(listener.role, host).into_bytes(),
+        grace: config.timeouts.shutdown,
+    }
+}
+
+/// What a client is told that finds no place, in its protocol's words.
+fn busy(role: Role, host: &str) -> String {
+    let text = "Too many sessions, try again later";
+    match role {
+        Role::Mta | Role::Msa | Role::Lmtp => format!("421 4.7.0 {host} {text}\r\n"),
+        Role::Imap => format!("* BYE [UNAVAILABLE] {text}\r\n"),
+        Role::Pop3 => format!("-ERR [SYS/TEMP] {text}\r\n"),
+    }
+}
+
+async fn session(entry: Arc<Entry>, arrival: Arrival) {
+    let Arrival { stream, peer, .. } = arrival;
+    let (door, terms) = (Arc::clone(&entry.door), entry.terms.clone());
+    let conversation = Conversation::new(door, peer, terms.implicit_tls);
+    if let Err(error) = drive(stream, conversation, terms).await {
+        tracing::debug!(%peer, %error, "Connection ended badly.");
+    }
+}

@@ -1,0 +1,74 @@
+//! What is done again and again while the server runs: space taken back, old events removed.
+//!
+//! In chunks on the store's low lane, so that nobody who sends mail waits for it.
+
+use std::time::Duration;
+
+use mailwright_store::{Lane, StoreError, event};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::office::Office;
+
+/// How often space of deleted bodies is taken back, and old events are looked for.
+const ROUND: Duration = Duration::from_mins(10);
+/// Between two chunks of old events, so that the disk is free for mail.
+const BETWEEN_CHUNKS: Duration = Duration::from_millis(50);
+
+/// Starts it.
+pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
+    let reclaiming = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = reclaiming.clone();
+        async move {
+            let grace = office.config.now().storage.grace;
+            if let Err(error) = office.store.reclaim(office.now(), grace).await {
+                tracing::warn!(%error, "Space of deleted messages not taken back.");
+            }
+            office.clock.sleep(ROUND).await;
+        }
+    });
+    let forgetting = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = forgetting.clone();
+        async move {
+            match forget(&office).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "Old events removed."),
+                Err(error) => tracing::warn!(%error, "Old events not removed."),
+            }
+            office.clock.sleep(ROUND).await;
+        }
+    });
+}
+
+/// Removes events and attempts that are older than they are kept; says how many.
+async fn forget(office: &Office) -> Result<usize, StoreError> {
+    let mut sum = 0_usize;
+    loop {
+        let before = office.now().minus(office.config.now().storage.events);
+        let gone = office.store.write(Lane::Bulk, move |tx| event::prune(tx, before)).await?;
+        if gone == 0 {
+            return Ok(sum);
+        }
+        sum = sum.saturating_add(gone);
+        office.clock.sleep(BETWEEN_CHUNKS).await;
+    }
+}
+
+/// Does `work` again and again until the server stops.
+pub(crate) fn repeat<F: Future<Output = ()> + Send + 'static>(
+    tasks: &mut JoinSet<()>,
+    stopping: &watch::Receiver<bool>,
+    work: impl Fn() -> F + Send + 'static,
+) {
+    let mut stopping = stopping.clone();
+    tasks.spawn(async move {
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => break,
+                () = work() => {}
+            }
+        }
+    });
+}

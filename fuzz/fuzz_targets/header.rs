@@ -1,0 +1,4 @@
+//! Header blocks and MIME structure. What has to hold stands in `testkit::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailwright_testkit::fuzz::run("header", input));
