@@ -132,53 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn every_charset_there_is_takes_every_octet() {
+    fn charsets_that_are_no_ascii_take_every_octet() {
         let all: Vec<u8> = (0..=255).collect();
-        for label in [
-            "utf-8",
-            "ibm866",
-            "iso-8859-2",
-            "iso-8859-3",
-            "iso-8859-4",
-            "iso-8859-5",
-            "iso-8859-6",
-            "iso-8859-7",
-            "iso-8859-8",
-            "iso-8859-8-i",
-            "iso-8859-10",
-            "iso-8859-13",
-            "iso-8859-14",
-            "iso-8859-15",
-            "iso-8859-16",
-            "koi8-r",
-            "koi8-u",
-            "macintosh",
-            "windows-874",
-            "windows-1250",
-            "windows-1251",
-            "windows-1252",
-            "windows-1253",
-            "windows-1254",
-            "windows-1255",
-            "windows-1256",
-            "windows-1257",
-            "windows-1258",
-            "x-mac-cyrillic",
-            "gbk",
-            "gb18030",
-            "big5",
-            "euc-jp",
-            "iso-2022-jp",
-            "shift_jis",
-            "euc-kr",
-            "utf-16be",
-            "utf-16le",
-            "utf-16",
-            "utf-7",
-            "x-user-defined",
-        ] {
+        for label in ["utf-16be", "utf-16le", "utf-16", "ucs-2", "x-user-defined"] {
             assert!(is_known(label.as_bytes()), "{label}");
-            assert!(!decode(label.as_bytes(), &all).is_empty(), "{label}");
+            assert!(decode(label.as_bytes(), &all).chars().count() > 100, "{label}");
         }
     }
 }

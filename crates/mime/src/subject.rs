@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn long_subjects_take_no_time() {
         for piece in ["[a]", "re:", "(fwd)", "[fwd:", "[", "[a] "] {
-            let subject = piece.repeat(1_000_000);
+            let subject = piece.repeat(200_000);
             assert!(base_subject(&subject).text.len() <= SUBJECT_MAX * 5);
         }
     }

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn starts_without_ends_take_no_time() {
         for start in ["=?", "=?a?q?", "=?a?b?a?"] {
-            let value = start.repeat(300_000);
+            let value = start.repeat(100_000);
             assert!(decode_words(value.as_bytes()).len() >= value.len() / 8);
         }
     }

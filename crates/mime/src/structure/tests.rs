@@ -157,7 +157,7 @@ fn depth_and_number_of_parts_are_bounded() {
 
 #[test]
 fn hostile_messages_take_no_time() {
-    let mixed = |piece: &str| format!("{MIXED}--a\r\n\r\n{}", piece.repeat(300_000));
+    let mixed = |piece: &str| format!("{MIXED}--a\r\n\r\n{}", piece.repeat(100_000));
     let long =
         format!("Content-Type: multipart/mixed; boundary={}\r\n\r\n", "a".repeat(BOUNDARY_MAX));
     let deep = levels(31, &"a".repeat(200));
@@ -170,11 +170,11 @@ fn hostile_messages_take_no_time() {
         format!("{long}{}", format!("--{}b\r\n", "a".repeat(BOUNDARY_MAX)).repeat(10_000)),
         format!("{deep}{}", format!("\r\n--{}\r\n", "a".repeat(200)).repeat(10_000)),
         format!("Content-Type: a/b{}", "; a*0=b".repeat(200_000)),
-        format!("Content-Type: a/b;{}", "(".repeat(1_000_000)),
+        format!("Content-Type: a/b;{}", "(".repeat(200_000)),
         "Content-Type: multipart/mixed; boundary=a\r\n".repeat(50_000),
-        "a".repeat(3_000_000),
-        "a:\n".repeat(1_000_000),
-        "\0".repeat(1_000_000),
+        "a".repeat(500_000),
+        "a:\n".repeat(200_000),
+        "\0".repeat(200_000),
     ] {
         assert!(!Structure::parse(message.as_bytes()).parts().is_empty());
     }

@@ -84,7 +84,7 @@ fn encodings_are_known_by_their_names() {
 #[test]
 fn hostile_bodies_take_no_time() {
     for piece in ["=", "= ", " ", "\t\r", "=\r", "==4"] {
-        let body = piece.repeat(1_000_000);
+        let body = piece.repeat(200_000);
         let decoded = whole(Encoding::QuotedPrintable, body.as_bytes());
         assert!(decoded.len() <= body.len());
         by_steps(Encoding::QuotedPrintable, body.as_bytes(), 4096);
