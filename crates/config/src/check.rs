@@ -101,6 +101,10 @@ fn schedule(config: &Config) -> Checked {
     need(ordered, "queue.retry_longest", "has to be at most `queue.lifetime`")?;
     let ordered = queue.window_first <= queue.connections_max;
     need(ordered, "queue.window_first", "has to be at most `queue.connections_max`")?;
+    for rule in &queue.replies {
+        let message = format!("\"{}\" is no regular expression", rule.pattern);
+        need(regex::Regex::new(&rule.pattern).is_ok(), "queue.replies", &message)?;
+    }
     need(!config.dns.timeout.is_zero(), "dns.timeout", "has to be more than nothing")?;
     let timeouts = &config.timeouts;
     let ordered = timeouts.command <= timeouts.session;
@@ -154,6 +158,13 @@ fn listeners(config: &Config) -> Checked {
 fn relay(config: &Config) -> Checked {
     let v4 = config.relay.source_ipv4.is_none_or(|address| address.is_ipv4());
     need(v4, "relay.source_ipv4", "is no IPv4 address")?;
+    for (name, provider) in &config.relay.providers {
+        let field = format!("relay.providers.{name}");
+        need(is_name(name), &field, "is no end of a server's name; write \"example.com\"")?;
+        let limits = [provider.connections_max, provider.messages_per_connection_max];
+        let some = !limits.contains(&Some(0)) && provider.messages_per_minute != Some(0);
+        need(some, &field, "would take nothing; leave the limit out or write 1")?;
+    }
     let v6 = config.relay.source_ipv6.is_none_or(|address| address.is_ipv6());
     need(v6, "relay.source_ipv6", "is no IPv6 address")
 }

@@ -13,6 +13,7 @@ mod listener;
 mod live;
 mod load;
 mod mailbox;
+mod pattern;
 mod problem;
 mod queue;
 mod relay;
@@ -32,9 +33,10 @@ pub use listener::{Listener, Role};
 pub use live::Live;
 pub use load::{Source, load, notify_socket, show};
 pub use mailbox::Mailboxes;
+pub use pattern::{ReplyAction, ReplyRule};
 pub use problem::Problem;
 pub use queue::{Queue, Storage};
-pub use relay::{Dns, Host, Protocol, Relay, Route, TlsNeed};
+pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
 pub use reload::Reload;
 pub use section::{
     Auth, BareNewlines, CatchAll, Certificate, Format, Http, Intake, Level, Log, OverQuota, Server,

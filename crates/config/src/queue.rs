@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::{ReplyRule, supplied};
 use crate::unit;
 
 /// When and how often deliveries are tried.
@@ -40,7 +41,8 @@ pub struct Queue {
     pub report_original_max: u64,
     /// Deliveries at once to one destination, at its first message. Default 5.
     pub window_first: usize,
-    /// Most connections at once to one destination. Default 20.
+    /// Most connections at once to one site: the servers that take a domain's mail, whose other
+    /// domains share them. Default 20.
     pub connections_max: usize,
     /// Most deliveries at once, over all destinations. Default 500.
     pub attempts_max: usize,
@@ -54,6 +56,10 @@ pub struct Queue {
     pub recipients_in_memory_max: usize,
     /// Local deliveries at once. Default 8.
     pub local_max: usize,
+    /// Patterns of replies that slow a site down or suspend it; the first that fits counts. Those
+    /// of a file take the place of the default ones. Default a handful of what large providers
+    /// say; `mailwright config show` lists them.
+    pub replies: Vec<ReplyRule>,
 }
 
 impl Default for Queue {
@@ -72,6 +78,7 @@ impl Default for Queue {
             dead_wait: Duration::from_mins(10),
             recipients_in_memory_max: 20_000,
             local_max: 8,
+            replies: supplied(),
         }
     }
 }

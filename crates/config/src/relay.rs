@@ -1,5 +1,6 @@
 //! How messages leave: relay, routes by domain, DNS.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -59,6 +60,11 @@ pub struct Relay {
     pub recipients_max: usize,
     /// Most servers of a domain that one attempt tries. Default 5.
     pub hosts_max: usize,
+    /// Limits by provider, named by the end of its servers' names: all domains whose mail its
+    /// servers take share them. A file that has one has to have all. Default limits for
+    /// `"google.com"`, `"protection.outlook.com"`, `"olc.protection.outlook.com"`,
+    /// `"yahoodns.net"` and `"icloud.com"`.
+    pub providers: BTreeMap<String, Provider>,
 }
 
 impl Default for Relay {
@@ -76,8 +82,61 @@ impl Default for Relay {
             connection_age_max: Duration::from_mins(5),
             recipients_max: 100,
             hosts_max: 5,
+            providers: providers(),
         }
     }
+}
+
+impl Relay {
+    /// The provider that runs `host`: the longest name that it ends with.
+    pub fn provider(&self, host: &str) -> Option<(&str, &Provider)> {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let mut rest = Some(host.as_str());
+        while let Some(name) = rest {
+            if let Some((name, provider)) = self.providers.get_key_value(name) {
+                return Some((name, provider));
+            }
+            rest = name.split_once('.').map(|(_, parent)| parent);
+        }
+        None
+    }
+}
+
+/// What a provider takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// Most connections at once, over all of its servers. Default as `queue.connections_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<usize>,
+    /// Messages after which a connection is closed. Default as
+    /// `relay.messages_per_connection_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_connection_max: Option<usize>,
+    /// Most messages a minute. Default no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_minute: Option<u32>,
+}
+
+/// Providers that are known to take less than others, or that have very many domains.
+fn providers() -> BTreeMap<String, Provider> {
+    [
+        ("google.com", 20, 50),
+        ("protection.outlook.com", 20, 50),
+        ("olc.protection.outlook.com", 10, 20),
+        ("yahoodns.net", 5, 20),
+        ("icloud.com", 5, 20),
+    ]
+    .into_iter()
+    .map(|(name, connections, messages)| {
+        let provider = Provider {
+            connections_max: Some(connections),
+            messages_per_connection_max: Some(messages),
+            messages_per_minute: None,
+        };
+        (name.to_owned(), provider)
+    })
+    .collect()
 }
 
 /// How much TLS a delivery needs.
@@ -191,5 +250,21 @@ impl Default for Dns {
             cache_size: 10_000,
             dnssec: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_wins() {
+        let relay = Relay::default();
+        let name = |host| relay.provider(host).map(|(name, _)| name);
+        assert_eq!(name("gmail-smtp-in.l.Google.com."), Some("google.com"));
+        assert_eq!(name("x.mail.protection.outlook.com"), Some("protection.outlook.com"));
+        assert_eq!(name("x.olc.protection.outlook.com"), Some("olc.protection.outlook.com"));
+        assert_eq!(name("notgoogle.com"), None);
+        assert_eq!(name("mx.example"), None);
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Connection {
     pub(crate) idle: Instant,
     /// Transactions so far.
     pub(crate) used: usize,
+    /// Transactions after which it is closed.
+    pub(crate) used_max: usize,
 }
 
 /// How to open a connection.
@@ -109,6 +111,7 @@ impl Connection {
             made: now,
             idle: now,
             used: 0,
+            used_max: target.messages_max,
         };
         connection.session.note(&format!("connected to {} at {address}", target.name));
         match connection.introduce(opening, target).await {

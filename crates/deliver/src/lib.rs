@@ -22,6 +22,6 @@ mod wire;
 pub use mx::{Answer, Names, Server, Unroutable};
 pub use network::{Network, Secured, Stream};
 pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
-pub use relay::{Deliverer, Setup};
+pub use relay::{Deliverer, Setup, Site};
 pub use stored::Stored;
 pub use wire::{Wire, WireError};

@@ -140,7 +140,10 @@ pub(crate) async fn named(names: &dyn Names, host: &str) -> Result<Server, Unrou
     }
 }
 
-async fn hosts(
+/// The names of a domain's servers, best first.
+///
+/// Errors: [`Unroutable`].
+pub(crate) async fn hosts(
     names: &dyn Names,
     domain: &str,
     own: &str,

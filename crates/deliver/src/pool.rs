@@ -129,7 +129,7 @@ impl Pool {
 
 fn is_fit(connection: &Connection, relay: &Relay) -> bool {
     let now = Instant::now();
-    connection.used < relay.messages_per_connection_max
+    connection.used < connection.used_max
         && now.saturating_duration_since(connection.made) < relay.connection_age_max
         && now.saturating_duration_since(connection.idle) < relay.idle_timeout
 }

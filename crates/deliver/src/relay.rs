@@ -63,6 +63,17 @@ impl fmt::Debug for Setup {
     }
 }
 
+/// The servers that take the mail of a domain, and what bounds they have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Site {
+    /// Equal for all domains of the same servers.
+    pub key: String,
+    /// Most connections at once, where that was set.
+    pub connections_max: Option<usize>,
+    /// Most messages a minute, where that was set.
+    pub messages_per_minute: Option<u32>,
+}
+
 /// Gives messages to other servers. Shared by all attempts; it owns the idle connections.
 pub struct Deliverer {
     setup: Setup,
@@ -88,6 +99,33 @@ impl Deliverer {
     /// The configured route of a domain, with the limits that the queue keeps.
     pub fn route(&self, domain: &Domain) -> Option<&Route> {
         route(&self.setup.routes, domain)
+    }
+
+    /// Which servers take the mail of a domain, as far as limits go.
+    ///
+    /// Domains with the same servers, or whose servers are of one provider, have the same site.
+    pub async fn site(&self, domain: &Domain) -> Site {
+        let Setup { relay, names, hostname, .. } = &self.setup;
+        let alone = Site { key: domain.to_string(), ..Site::default() };
+        if let Some(route) = self.route(domain).filter(|route| !route.hosts.is_empty()) {
+            let hosts = route.hosts.iter().map(|host| format!("{}:{}", host.host, host.port()));
+            let key = hosts.collect::<Vec<_>>().join(" ");
+            return Site { key, connections_max: route.connections_max, ..alone };
+        }
+        if domain.literal().is_some() {
+            return alone;
+        }
+        let hosts = mx::hosts(names.as_ref(), domain.as_str(), hostname, &mut || 0).await;
+        let Ok(mut hosts) = hosts else { return alone };
+        let provider = hosts.first().and_then(|best| relay.provider(best));
+        if let Some((name, provider)) = provider {
+            let connections_max = provider.connections_max;
+            let messages_per_minute = provider.messages_per_minute;
+            return Site { key: format!("*.{name}"), connections_max, messages_per_minute };
+        }
+        hosts.sort();
+        let connections_max = self.route(domain).and_then(|route| route.connections_max);
+        Site { key: hosts.join(" "), connections_max, ..alone }
     }
 
     /// Closes connections that have been idle too long. To be called every second or so.
@@ -135,7 +173,7 @@ impl Deliverer {
                 return;
             }
             match mx::named(self.setup.names.as_ref(), &host.host).await {
-                Ok(server) => self.host(&Target::set(&server, host), run).await,
+                Ok(server) => self.host(&Target::set(&server, host, &self.setup.relay), run).await,
                 Err(error) => run.unroutable(&error, false),
             }
         }
@@ -220,7 +258,7 @@ impl Deliverer {
     async fn use_up(&self, mut connection: Connection, target: &Target, key: Key, run: &mut Run) {
         let relay = &self.setup.relay;
         let most = connection.recipients_max().unwrap_or(usize::MAX).min(relay.recipients_max);
-        while connection.is_ready() && connection.used < relay.messages_per_connection_max {
+        while connection.is_ready() && connection.used < connection.used_max {
             let Some((indices, envelope)) = run.next(most.max(1)) else { break };
             let content = run.content();
             let capabilities = connection.capabilities().clone();

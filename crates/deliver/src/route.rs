@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) implicit_tls: bool,
     pub(crate) lmtp: bool,
     pub(crate) login: Option<Login>,
+    /// Messages after which a connection is closed.
+    pub(crate) messages_max: usize,
     /// Found through MX, where our own name as its greeting means a loop. A server that was set
     /// may well share our name: an LMTP server beside us does.
     pub(crate) found: bool,
@@ -32,6 +34,10 @@ impl Target {
     /// A server found through MX.
     pub(crate) fn found(server: Server, relay: &Relay, tls: TlsNeed) -> Self {
         Self {
+            messages_max: relay
+                .provider(&server.name)
+                .and_then(|(_, provider)| provider.messages_per_connection_max)
+                .unwrap_or(relay.messages_per_connection_max),
             addresses: with_port(&server.addresses, relay.port),
             name: server.name,
             tls,
@@ -43,7 +49,7 @@ impl Target {
     }
 
     /// A server that was set.
-    pub(crate) fn set(server: &Server, host: &Host) -> Self {
+    pub(crate) fn set(server: &Server, host: &Host, relay: &Relay) -> Self {
         let login = host.user.as_ref().zip(host.password.as_ref()).map(|(user, password)| Login {
             name: user.clone(),
             password: Secret::new(password.expose()),
@@ -51,6 +57,7 @@ impl Target {
         Self {
             name: server.name.clone(),
             addresses: with_port(&server.addresses, host.port()),
+            messages_max: relay.messages_per_connection_max,
             tls: host.tls,
             implicit_tls: host.implicit_tls,
             lmtp: host.protocol == Protocol::Lmtp,

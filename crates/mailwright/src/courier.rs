@@ -9,7 +9,7 @@ use mailwright_deliver::{
 };
 use mailwright_directory::Resolved;
 use mailwright_queue::{
-    Attempted, Delivery, End, Outcome,
+    Attempted, Delivery, End, Outcome, Site,
     ready::{Batch, Contact},
 };
 use mailwright_store::{
@@ -129,6 +129,17 @@ impl Delivery for Courier {
             Some(Class::Local { .. }) => self.mailboxes(message, &batch).await,
             Some(Class::Relay { site }) => self.to_servers(&message, &batch, &site).await,
             _ => Attempted { contact: Contact::None, outcomes: Vec::new() },
+        }
+    }
+
+    async fn site(&self, destination: &str) -> Site {
+        let Ok(domain) = Domain::parse(destination) else { return Site::alone(destination) };
+        let found = self.deliverer.now().site(&domain).await;
+        let narrow = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
+        Site {
+            key: found.key,
+            connections_max: found.connections_max.map(narrow),
+            messages_per_minute: found.messages_per_minute,
         }
     }
 

@@ -9,6 +9,7 @@ use mailwright_store::{
 use mailwright_words::{Address, Reply};
 
 use crate::ready::{Batch, Contact};
+use crate::site::Site;
 
 /// Whoever delivers: tries once, and says what came of it.
 pub trait Delivery: Send + Sync + 'static {
@@ -18,6 +19,12 @@ pub trait Delivery: Send + Sync + 'static {
         message: Arc<Message>,
         batch: Arc<Batch>,
     ) -> impl Future<Output = Attempted> + Send;
+
+    /// The site of a destination. It may take long: nobody waits for it.
+    fn site(&self, destination: &str) -> impl Future<Output = Site> + Send {
+        let site = Site::alone(destination);
+        async move { site }
+    }
 
     /// What becomes of a report to `sender`; `None` when nobody would take it.
     fn classify(&self, sender: &Address) -> impl Future<Output = Option<Class>> + Send;

@@ -4,14 +4,19 @@
 //! both together with the store and with whoever delivers.
 
 mod delivery;
+mod reaction;
 pub mod ready;
 mod report;
 mod run;
 pub mod schedule;
 mod settle;
+mod site;
+mod suspension;
 pub mod window;
 
 pub use crate::{
     delivery::{Attempted, Delivery, End, Outcome},
+    reaction::{Reaction, Reactions},
     run::{Counters, Queue, Settings},
+    site::Site,
 };

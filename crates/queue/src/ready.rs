@@ -1,18 +1,22 @@
-//! Who is next: what was claimed, by destination, stream and message. Pure.
+//! Who is next: what was claimed, by site, urgency, stream and message. Pure.
 //!
-//! Round robin over the destinations that have room in their window, inside of one over (tenant,
-//! stream), inside of that over messages, so that a job of any size gets every other turn beside a
-//! small one. Invariant: what is in memory never exceeds `limit` recipients.
+//! Round robin over the sites that have room in their window, inside of one over (tenant, stream),
+//! inside of that over messages, so that a job of any size gets every other turn beside a small
+//! one. Urgent mail goes before ordinary mail of its site, whoever sends it, in three turns of
+//! four. Invariant: what is in memory never exceeds `limit` recipients.
 
+mod lane;
+mod pace;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use mailwright_store::queue::Claimed;
-use mailwright_words::Id;
+use mailwright_words::{Id, Timestamp};
 
-use crate::window::Window;
+use self::{lane::Lane, pace::Pace};
+use crate::{site::Site, window::Window};
 
 /// Bounds of what is in memory and of what runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub struct Limits {
 /// Recipients of one message and one destination, to be tried together.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Their destination.
+    /// The site of their destination.
     pub site: String,
     /// Their message.
     pub spool: Id,
@@ -55,64 +59,25 @@ pub enum Contact {
     None,
 }
 
-/// A destination with what waits for it and what runs.
-#[derive(Debug)]
-struct Lane {
-    window: Window,
-    running: u32,
-    waiting: usize,
-    streams: VecDeque<(i64, String)>,
-    queues: HashMap<(i64, String), Stream>,
-}
-
-/// What one stream has waiting for a destination, by urgency and message.
-#[derive(Debug, Default)]
-struct Stream {
-    messages: VecDeque<Id>,
-    waiting: BTreeMap<Id, VecDeque<Claimed>>,
-}
-
-impl Stream {
-    fn push(&mut self, claimed: Claimed) {
-        let spool = claimed.spool;
-        let queue = self.waiting.entry(spool).or_default();
-        if queue.is_empty() {
-            if claimed.priority > 0 {
-                self.messages.push_front(spool);
-            } else {
-                self.messages.push_back(spool);
-            }
-        }
-        queue.push_back(claimed);
-    }
-
-    fn pop(&mut self, count: usize) -> Option<(Id, Vec<Claimed>)> {
-        let spool = self.messages.pop_front()?;
-        let queue = self.waiting.get_mut(&spool)?;
-        let taken: Vec<Claimed> = queue.drain(..count.min(queue.len())).collect();
-        if queue.is_empty() {
-            self.waiting.remove(&spool);
-        } else {
-            self.messages.push_back(spool);
-        }
-        Some((spool, taken))
-    }
-}
-
 /// What was claimed and not settled.
 #[derive(Debug)]
 pub struct Ready {
     limits: Limits,
     lanes: HashMap<String, Lane>,
     turn: VecDeque<String>,
+    pace: Pace,
     held: usize,
     running: usize,
 }
 
+/// Recipients of a site that was slowed down in memory.
+const SLOW_SHARE: usize = 5;
+
 impl Ready {
     /// Nothing yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, lanes: HashMap::new(), turn: VecDeque::new(), held: 0, running: 0 }
+        let (lanes, turn, pace) = (HashMap::new(), VecDeque::new(), Pace::default());
+        Self { limits, lanes, turn, pace, held: 0, running: 0 }
     }
 
     /// Goes by other bounds; a destination that is under way keeps the size of its window.
@@ -123,62 +88,54 @@ impl Ready {
         self.limits = limits.clone();
         for (site, lane) in &mut self.lanes {
             let is_local = site == mailwright_store::spool::Class::LOCAL;
-            lane.window.set_limit(if is_local { limits.local } else { limits.window_max });
+            let own = lane.connections_max.unwrap_or(limits.window_max);
+            lane.window.set_limit(if is_local { limits.local } else { own });
         }
     }
 
-    /// How many recipients of a destination may be claimed now; 0 when it has enough.
+    /// How many recipients of a site may be claimed now; 0 when it has enough.
     ///
-    /// The less room is left, the less one destination gets of it, so that no few of them fill it.
-    pub fn wants(&self, site: &str) -> usize {
+    /// The less room is left, the less one site gets of it, so that no few of them fill it.
+    pub fn wants(&self, site: &str, now: Timestamp) -> usize {
         let room = self.limits.recipients.saturating_sub(self.held);
-        let share = (room / 8).min(1000);
+        let most = if self.pace.is_slow(site, now) { SLOW_SHARE } else { 1000 };
+        let share = (room / 8).min(most);
         let waiting = self.lanes.get(site).map_or(0, |lane| lane.waiting);
         if waiting * 2 >= share { 0 } else { share - waiting }
     }
 
     /// Takes what was claimed. `failures` is what the store knows of the destination.
-    pub fn push(&mut self, site: &str, failures: u32, claimed: Vec<Claimed>) {
+    pub fn push(&mut self, site: &Site, failures: u32, claimed: Vec<Claimed>) {
         if claimed.is_empty() {
             return;
         }
         let (first, most) = self.bounds(site, failures);
-        let lane = self.lanes.entry(site.to_owned()).or_insert_with(|| Lane {
-            window: Window::new(first, most, failures),
-            running: 0,
-            waiting: 0,
-            streams: VecDeque::new(),
-            queues: HashMap::new(),
-        });
+        let lane = self
+            .lanes
+            .entry(site.key.clone())
+            .or_insert_with(|| Lane::new(Window::new(first, most, failures), site));
         if lane.waiting == 0 {
-            self.turn.push_back(site.to_owned());
+            self.turn.push_back(site.key.clone());
         }
         self.held += claimed.len();
-        lane.waiting += claimed.len();
         for one in claimed {
-            let key = (one.tenant, one.stream.clone());
-            let stream = lane.queues.entry(key.clone()).or_default();
-            if stream.messages.is_empty() {
-                lane.streams.push_back(key);
-            }
-            stream.push(one);
+            lane.push(one);
         }
     }
 
-    /// First and greatest window: a destination that was dead is probed by one.
-    fn bounds(&self, site: &str, failures: u32) -> (u32, u32) {
+    /// First and greatest window: a site that was dead is probed by one.
+    fn bounds(&self, site: &Site, failures: u32) -> (u32, u32) {
         let limits = &self.limits;
-        if site == mailwright_store::spool::Class::LOCAL {
-            (limits.local, limits.local)
-        } else if failures >= limits.dead_after {
-            (1, limits.window_max)
-        } else {
-            (limits.window_first, limits.window_max)
+        if site.key == mailwright_store::spool::Class::LOCAL {
+            return (limits.local, limits.local);
         }
+        let most = site.connections_max.unwrap_or(limits.window_max);
+        let first = if failures >= limits.dead_after { 1 } else { limits.window_first };
+        (first.min(most), most)
     }
 
     /// The next batch that may run, if one may.
-    pub fn take(&mut self) -> Option<Batch> {
+    pub fn take(&mut self, now: Timestamp) -> Option<Batch> {
         if self.running >= self.limits.attempts {
             return None;
         }
@@ -187,7 +144,15 @@ impl Ready {
             let Some(lane) = self.lanes.get_mut(&site).filter(|lane| lane.waiting > 0) else {
                 continue;
             };
-            let batch = lane.next(&site, self.limits.batch);
+            let one_runs = self.pace.is_slow(&site, now) && lane.running > 0;
+            let batch = if one_runs || !self.pace.allows(&site, now) {
+                None
+            } else {
+                lane.next(&site, self.limits.batch)
+            };
+            if batch.is_some() {
+                self.pace.went(&site, lane.per_minute, now);
+            }
             if lane.waiting > 0 {
                 self.turn.push_back(site);
             }
@@ -199,8 +164,30 @@ impl Ready {
         None
     }
 
-    /// Notes the end of a batch; says how many failures in a row the destination has when that
-    /// makes it dead, and gives back what waited for it.
+    /// When something that waits for its pace may go.
+    pub fn next_time(&self, now: Timestamp) -> Option<Timestamp> {
+        self.pace.next_time(now)
+    }
+
+    /// Sends to a site one message a minute over one connection, until then.
+    pub fn slow(&mut self, site: &str, until: Timestamp, now: Timestamp) {
+        self.pace.slow(site, until, now);
+    }
+
+    /// Gives back what waits for a site.
+    pub fn give_back(&mut self, site: &str) -> Vec<Claimed> {
+        let Some(lane) = self.lanes.get_mut(site) else { return Vec::new() };
+        let waited = lane.drain();
+        if lane.running == 0 {
+            self.lanes.remove(site);
+        }
+        self.turn.retain(|key| key != site);
+        self.held = self.held.saturating_sub(waited.len());
+        waited
+    }
+
+    /// Notes the end of a batch; says how many failures in a row the site has when that makes it
+    /// dead, and gives back what waited for it.
     pub fn done(&mut self, batch: &Batch, contact: Contact) -> Option<(u32, Vec<Claimed>)> {
         self.running = self.running.saturating_sub(1);
         self.held = self.held.saturating_sub(batch.recipients.len());
@@ -218,6 +205,7 @@ impl Ready {
         lane.running = lane.running.saturating_sub(1);
         let back = dead.map(|count| (count, lane.drain()));
         if let Some((_, waited)) = &back {
+            self.turn.retain(|key| *key != batch.site);
             self.held = self.held.saturating_sub(waited.len());
         }
         if lane.running == 0 && lane.waiting == 0 {
@@ -234,7 +222,7 @@ impl Ready {
         waited
     }
 
-    /// Failures to connect of a destination, one after another, as it is known here.
+    /// Failures to connect of a site, one after another, as it is known here.
     pub fn failures(&self, site: &str) -> u32 {
         self.lanes.get(site).map_or(0, |lane| lane.window.failures())
     }
@@ -247,30 +235,5 @@ impl Ready {
     /// Recipients in memory.
     pub fn held(&self) -> usize {
         self.held
-    }
-}
-
-impl Lane {
-    fn next(&mut self, site: &str, count: usize) -> Option<Batch> {
-        if !self.window.has_room(self.running) {
-            return None;
-        }
-        let key = self.streams.pop_front()?;
-        let stream = self.queues.get_mut(&key)?;
-        let (spool, recipients) = stream.pop(count)?;
-        if stream.messages.is_empty() {
-            self.queues.remove(&key);
-        } else {
-            self.streams.push_back(key);
-        }
-        self.waiting = self.waiting.saturating_sub(recipients.len());
-        self.running += 1;
-        Some(Batch { site: site.to_owned(), spool, recipients })
-    }
-
-    fn drain(&mut self) -> Vec<Claimed> {
-        self.streams.clear();
-        self.waiting = 0;
-        self.queues.drain().flat_map(|(_, s)| s.waiting.into_values().flatten()).collect()
     }
 }

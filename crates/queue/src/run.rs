@@ -4,6 +4,9 @@
 //! memory is a bounded part of the store; a crash loses nothing of it, because the next life of
 //! the node frees what this one owned.
 
+mod claim;
+mod sweep;
+
 use std::{
     sync::{
         Arc,
@@ -16,26 +19,22 @@ use mailwright_config::Live;
 use mailwright_net::clock::Clock;
 use mailwright_store::{
     Lane, Store, StoreError,
-    queue::{self, Block, Claimed, Message},
+    queue::{self, Message},
 };
-use mailwright_words::{Id, Reply, Status, Timestamp};
-use tokio::{sync::watch, task::JoinSet};
+use mailwright_words::{Reply, Status, Timestamp};
+use tokio::sync::watch;
 
 use crate::{
     delivery::{Attempted, Delivery, End, Outcome},
+    reaction::{Reaction, Reactions},
     ready::{Batch, Contact, Limits, Ready},
     schedule::Schedule,
     settle::{self, Ended},
 };
+use claim::{Finished, State};
 
-/// Destinations that one round looks at.
-const SITES: usize = 200;
-/// The longest wait between two rounds.
-const IDLE: Duration = Duration::from_mins(1);
 /// The wait after the store refused something.
 const TROUBLE: Duration = Duration::from_secs(1);
-/// Between two sweeps for what expired or is late.
-const SWEEP: Duration = Duration::from_mins(1);
 
 /// How the queue works; the configuration's words.
 #[derive(Debug, Clone)]
@@ -54,6 +53,8 @@ pub struct Settings {
     pub delay_notice: Duration,
     /// How long a dead destination is left alone.
     pub dead_wait: Duration,
+    /// What replies say about a whole site.
+    pub reactions: Reactions,
 }
 
 impl Settings {
@@ -76,6 +77,7 @@ impl Settings {
             report_original_max: config.report_original_max,
             delay_notice: config.delay_notice,
             dead_wait: config.dead_wait,
+            reactions: Reactions::new(&config.replies),
         }
     }
 }
@@ -164,47 +166,57 @@ impl<D: Delivery> Queue<D> {
     /// Runs until `shutdown` says so; the attempts that run then finish and are settled.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         self.free_foreign().await;
-        let mut ready = Ready::new(self.settings.now().limits.clone());
-        let mut attempts = JoinSet::new();
-        let mut sweep = Timestamp::new(0);
+        let sweeper = tokio::spawn(self.clone().sweeps(shutdown.clone()));
+        let mut state = State::new(&self.settings.now());
         while !*shutdown.borrow() {
-            self.sweep_when_due(&mut sweep).await;
-            self.learn(&mut ready, &mut attempts).await;
-            ready.set_limits(&self.settings.now().limits);
-            let wait = self.round(&mut ready, &mut attempts).await;
-            self.gauge(&ready);
-            tokio::select! {
-                Some(ended) = attempts.join_next() => self.ended(&mut ready, ended).await,
-                () = self.store.spooled().notified() => {}
-                () = self.clock.sleep(wait) => {}
-                changed = shutdown.changed() => if changed.is_err() { break },
+            self.learn(&mut state).await;
+            state.ready.set_limits(&self.settings.now().limits);
+            let wait = self.round(&mut state).await;
+            self.gauge(&state.ready);
+            if !self.pause(&mut state, wait, &mut shutdown).await {
+                break;
             }
         }
-        self.finish(ready, attempts).await;
+        self.finish(state).await;
+        if let Err(error) = sweeper.await {
+            tracing::error!(%error, "The sweep ended with a panic.");
+        }
     }
 
-    /// Takes in every attempt that has ended.
-    async fn learn(&self, ready: &mut Ready, attempts: &mut JoinSet<(Arc<Batch>, Contact)>) {
-        while let Some(ended) = attempts.try_join_next() {
-            self.ended(ready, ended).await;
+    /// Waits for whatever comes first; says `false` when whoever could stop us is gone.
+    async fn pause(
+        &self,
+        state: &mut State,
+        wait: Duration,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> bool {
+        tokio::select! {
+            Some(ended) = state.attempts.join_next() => self.ended(state, ended).await,
+            Some(found) = state.lookups.join_next() => self.found(state, found),
+            () = self.store.spooled().notified() => {}
+            () = self.clock.sleep(wait) => {}
+            changed = shutdown.changed() => return changed.is_ok(),
+        }
+        true
+    }
+
+    /// Takes in every attempt that has ended, and every site that was found out.
+    async fn learn(&self, state: &mut State) {
+        while let Some(ended) = state.attempts.try_join_next() {
+            self.ended(state, ended).await;
+        }
+        while let Some(found) = state.lookups.try_join_next() {
+            self.found(state, found);
         }
     }
 
     /// Lets what runs finish, and gives back what waits.
-    async fn finish(&self, mut ready: Ready, mut attempts: JoinSet<(Arc<Batch>, Contact)>) {
-        while let Some(ended) = attempts.join_next().await {
-            self.ended(&mut ready, ended).await;
+    async fn finish(&self, mut state: State) {
+        while let Some(ended) = state.attempts.join_next().await {
+            self.ended(&mut state, ended).await;
         }
-        self.give_back(&ready.drain()).await;
-        self.gauge(&ready);
-    }
-
-    async fn sweep_when_due(&self, next: &mut Timestamp) {
-        let now = self.clock.now();
-        if now >= *next {
-            *next = now.plus(SWEEP);
-            self.sweep().await;
-        }
+        self.give_back(&state.ready.drain()).await;
+        self.gauge(&state.ready);
     }
 
     fn gauge(&self, ready: &Ready) {
@@ -229,57 +241,27 @@ impl<D: Delivery> Queue<D> {
     }
 
     /// Claims what is due, starts what may run, and says how long to wait for more.
-    async fn round(
-        &self,
-        ready: &mut Ready,
-        attempts: &mut JoinSet<(Arc<Batch>, Contact)>,
-    ) -> Duration {
-        let wait = self.fill(ready).await.unwrap_or_else(|error| {
+    async fn round(&self, state: &mut State) -> Duration {
+        let wait = self.fill(state).await.unwrap_or_else(|error| {
             tracing::error!(%error, "The queue could not be read.");
             TROUBLE
         });
-        while let Some(batch) = ready.take() {
-            let (queue, batch) = (self.clone(), Arc::new(batch));
-            attempts.spawn(async move {
-                let contact = queue.attempt(Arc::clone(&batch)).await;
-                (batch, contact)
-            });
-        }
-        wait
-    }
-
-    async fn fill(&self, ready: &mut Ready) -> Result<Duration, StoreError> {
         let now = self.clock.now();
-        let sites = self.store.read(move |tx| queue::due_sites(tx, now, SITES)).await?;
-        let (owner, mut more) = (self.store.owner(), false);
-        for queue::Site { name, failures } in sites {
-            let probes = failures >= self.settings.now().limits.dead_after;
-            let wants = if probes { ready.wants(&name).min(1) } else { ready.wants(&name) };
-            if wants == 0 {
-                continue;
-            }
-            let site = name.clone();
-            let claimed = self
-                .store
-                .write(Lane::Quick, move |tx| queue::claim(tx, owner, &site, now, wants))
-                .await?;
-            more |= claimed.len() == wants && !probes;
-            ready.push(&name, failures, claimed);
+        while let Some(batch) = state.ready.take(now) {
+            let (queue, batch) = (self.clone(), Arc::new(batch));
+            state.attempts.spawn(async move { queue.attempt(batch).await });
         }
-        if more {
-            return Ok(Duration::from_millis(5));
-        }
-        let next = self.store.read(move |tx| queue::next_due(tx, now)).await?;
-        Ok(next.map_or(IDLE, |due| due.since(now)).clamp(Duration::from_millis(1), IDLE))
+        state.ready.next_time(now).map_or(wait, |at| wait.min(at.since(now)))
     }
 
     /// One attempt, settled.
-    async fn attempt(&self, batch: Arc<Batch>) -> Contact {
+    async fn attempt(&self, batch: Arc<Batch>) -> Finished {
+        let none = |batch| Finished { batch, contact: Contact::None, reaction: None };
         let spool = batch.spool;
         let message = loop {
             match self.store.read(move |tx| queue::message(tx, spool)).await {
                 Ok(Some(message)) => break Arc::new(message),
-                Ok(None) => return Contact::None,
+                Ok(None) => return none(batch),
                 Err(error) => {
                     tracing::error!(%error, spool = %spool, "A message could not be read.");
                     self.clock.sleep(TROUBLE).await;
@@ -289,8 +271,9 @@ impl<D: Delivery> Queue<D> {
         let started = self.clock.now();
         if let Some(outcomes) = too_late(&message, &batch, started) {
             self.counters.count(&outcomes);
+            let of = Arc::clone(&batch);
             self.settle(Ended { message, batch, outcomes, started, finished: started }).await;
-            return Contact::None;
+            return none(of);
         }
         let (delivery, job) = (Arc::clone(&self.delivery), Arc::clone(&message));
         let of = Arc::clone(&batch);
@@ -301,10 +284,20 @@ impl<D: Delivery> Queue<D> {
         });
         attempted.outcomes.resize(batch.recipients.len(), broken());
         self.counters.count(&attempted.outcomes);
-        let finished = self.clock.now();
+        let reaction = self.reaction(&attempted.outcomes);
+        let (finished, contact) = (self.clock.now(), attempted.contact);
+        let of = Arc::clone(&batch);
         self.settle(Ended { message, batch, outcomes: attempted.outcomes, started, finished })
             .await;
-        attempted.contact
+        Finished { batch: of, contact, reaction }
+    }
+
+    /// What the replies of an attempt say about the site that gave them.
+    fn reaction(&self, outcomes: &[Outcome]) -> Option<Reaction> {
+        let settings = self.settings.now();
+        let refused = |outcome: &&Outcome| matches!(outcome.end, End::Deferred | End::Failed);
+        let theirs = outcomes.iter().filter(refused).filter(|outcome| outcome.host.is_some());
+        theirs.filter_map(|o| o.reply.as_ref()).find_map(|reply| settings.reactions.to(reply))
     }
 
     /// Writes the end down, as often as it takes: until then the recipients stay ours.
@@ -328,36 +321,6 @@ impl<D: Delivery> Queue<D> {
         }
     }
 
-    /// Learns from the end of an attempt; a dead destination is blocked and gives its mail back.
-    async fn ended(
-        &self,
-        ready: &mut Ready,
-        ended: Result<(Arc<Batch>, Contact), tokio::task::JoinError>,
-    ) {
-        let Ok((batch, contact)) = ended else { return };
-        let now = self.clock.now();
-        let revived = contact == Contact::Made && ready.failures(&batch.site) > 0;
-        if let Some((failures, waited)) = ready.done(&batch, contact) {
-            let until = now.plus(self.settings.now().dead_wait);
-            let site = batch.site.clone();
-            tracing::warn!(site, failures, %until, "Destination is dead.");
-            let block = Block { site, until, failures, reply: None };
-            self.note(move |tx| queue::block(tx, &block, now)).await;
-            self.give_back(&waited).await;
-        } else if revived {
-            let site = batch.site.clone();
-            self.note(move |tx| queue::unblock(tx, &site, now)).await;
-        }
-    }
-
-    async fn give_back(&self, claimed: &[Claimed]) {
-        let owner = self.store.owner();
-        for chunk in claimed.chunks(500) {
-            let ids: Vec<Id> = chunk.iter().map(|one| one.id).collect();
-            self.note(move |tx| queue::release(tx, owner, &ids)).await;
-        }
-    }
-
     /// A write whose loss a restart repairs.
     async fn note<F>(&self, closure: F)
     where
@@ -366,75 +329,6 @@ impl<D: Delivery> Queue<D> {
         if let Err(error) = self.store.write(Lane::Quick, closure).await {
             tracing::error!(%error, "A note about the queue was not written.");
         }
-    }
-
-    /// Fails what is past its time and tells senders about what is late.
-    async fn sweep(&self) {
-        let mut after = None;
-        loop {
-            let now = self.clock.now();
-            let notice = self.settings.now().delay_notice;
-            let late = if notice.is_zero() { Timestamp::new(i64::MIN) } else { now.minus(notice) };
-            let swept = match self.store.read(move |tx| queue::sweep(tx, after, now, late)).await {
-                Ok(swept) => swept,
-                Err(error) => return tracing::error!(%error, "The sweep has to wait."),
-            };
-            for claimed in swept.expired {
-                self.expire(claimed.id, now).await;
-            }
-            let late = swept.late.into_iter().map(|one| (one, queue::Told::Late));
-            let by_time = swept.by_time.into_iter().map(|one| (one, queue::Told::ByTime));
-            for (claimed, why) in late.chain(by_time) {
-                if let Err(error) = self.tell_late((&claimed, why), now).await {
-                    tracing::error!(%error, spool = %claimed.spool, "A notice has to wait.");
-                }
-            }
-            match swept.next {
-                Some(next) => after = Some(next),
-                None => return,
-            }
-        }
-    }
-
-    async fn expire(&self, recipient: Id, now: Timestamp) {
-        let owner = self.store.owner();
-        let claimed = self
-            .store
-            .write(Lane::Bulk, move |tx| {
-                let Some(one) = queue::claim_one(tx, owner, recipient)? else { return Ok(None) };
-                Ok(queue::message(tx, one.spool)?.map(|message| (one, message)))
-            })
-            .await;
-        let Ok(Some((claimed, message))) = claimed else { return };
-        let outcome = expired();
-        self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        let batch = Batch {
-            site: claimed.destination.clone(),
-            spool: claimed.spool,
-            recipients: vec![claimed],
-        };
-        let message = Arc::new(message);
-        let batch = Arc::new(batch);
-        let outcomes = vec![outcome];
-        self.settle(Ended { message, batch, outcomes, started: now, finished: now }).await;
-    }
-
-    async fn tell_late(
-        &self,
-        (claimed, why): (&Claimed, queue::Told),
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let spool = claimed.spool;
-        let message: Option<Message> = self.store.read(move |tx| queue::message(tx, spool)).await?;
-        let Some(message) = message else { return Ok(()) };
-        settle::write_late(
-            (&self.store, &self.settings.now()),
-            self.delivery.as_ref(),
-            &message,
-            (claimed, why),
-            now,
-        )
-        .await
     }
 }
 

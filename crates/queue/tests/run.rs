@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use mailwright_config::{ReplyAction, ReplyRule};
 use mailwright_net::clock::{Clock, System};
 use mailwright_queue::{
-    Attempted, Delivery, End, Outcome, Queue, Settings,
+    Attempted, Delivery, End, Outcome, Queue, Reactions, Settings, Site,
     ready::{Batch, Contact},
 };
 use mailwright_store::{
@@ -34,13 +35,20 @@ impl Delivery for Invented {
                 "bad" => (End::Failed, 550),
                 "odd" => panic!("an error of ours"),
                 "slow" => (End::Deferred, 450),
+                "enough" => (End::Deferred, 421),
                 _ => (End::Delivered, 250),
             };
             let status = Status::new(u8::try_from(code / 100).unwrap(), 1, 1);
             let reply = Some(Reply::new(code, Some(status), "So be it"));
-            outcomes.push(Outcome { end, reply, host: None, transcript: None });
+            let host = (code == 421).then(|| "mx.provider.example".to_owned());
+            outcomes.push(Outcome { end, reply, host, transcript: None });
         }
         Attempted { contact: Contact::Made, outcomes }
+    }
+
+    async fn site(&self, destination: &str) -> Site {
+        let shared = destination.ends_with(".provider.example");
+        Site::alone(if shared { "mx.provider.example" } else { destination })
     }
 
     async fn classify(&self, sender: &Address) -> Option<Class> {
@@ -108,6 +116,50 @@ async fn outcomes_are_settled_reported_once_and_never_bounced_again() {
     let mut states = states(&store);
     states.sort();
     assert_eq!(states, ["held odd@d.example 0 false", "queued slow@c.example 1 false"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_suspends_every_destination_of_its_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = System::new();
+    let store = Store::open(Options::new(folder.path()), clock.now()).unwrap();
+    let invented = Invented::default();
+    let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    settings.reactions = Reactions::new(&[ReplyRule {
+        pattern: "^421".to_owned(),
+        action: ReplyAction::Suspend,
+        time: Duration::from_hours(1),
+    }]);
+    let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { queue.run(stopped).await });
+    let clock: &dyn Clock = &clock;
+    spool(&store, "bob@a.example", &["enough@one.provider.example"]).await;
+    let attempts = |store: &Store| states(store).iter().filter(|s| s.contains(" 1 ")).count();
+    for _ in 0..500 {
+        if attempts(&store) == 1 {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    spool(&store, "bob@a.example", &["ann@two.provider.example"]).await;
+    spool(&store, "bob@a.example", &["ann@else.example"]).await;
+    for _ in 0..500 {
+        let now = clock.now();
+        let due = store.read_blocking(|tx| queue::due_sites(tx, now, None, 10)).unwrap();
+        if due.is_empty() && states(&store).len() == 2 {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let seen: Vec<String> =
+        invented.seen.lock().unwrap().iter().map(|(_, to)| to.clone()).collect();
+    assert_eq!(seen, ["enough@one.provider.example", "ann@else.example"]);
+    let later = clock.now().plus(Duration::from_mins(59));
+    let due = store.read_blocking(|tx| queue::due_sites(tx, later, None, 10)).unwrap();
+    assert!(due.is_empty(), "{due:?}");
 }
 
 fn states(store: &Store) -> Vec<String> {

@@ -455,3 +455,36 @@ async fn addresses_of_a_host_are_tried_in_turn() {
     assert_eq!(words(&outcomes), ["relayed"]);
     assert!(outcomes[0].conversation.contains("dead.x.example: no connection"));
 }
+
+#[tokio::test]
+async fn domains_of_the_same_servers_are_one_site() {
+    let zone = Zone::default()
+        .mx("a.example", &[(10, "mx1.host.example"), (20, "mx2.host.example")])
+        .mx("b.example", &[(10, "MX2.host.example."), (10, "mx1.host.example")])
+        .mx("c.example", &[(10, "mx1.host.example")])
+        .mx("g.example", &[(5, "aspmx.l.google.com"), (9, "backup.example")])
+        .mx("h.example", &[(5, "alt1.aspmx.l.google.com")])
+        .address("implicit.example", "127.0.0.1")
+        .temporary("sick.example");
+    let mut setup = setup(zone, 25);
+    let hop = Route { hosts: vec![next_hop(closed().await)], ..Route::default() };
+    let key = format!("127.0.0.1:{}", hop.hosts[0].port());
+    setup.routes.insert("*.routed.example".to_owned(), hop);
+    let deliverer = Deliverer::new(setup);
+    for (domain, site, connections) in [
+        ("a.example", "mx1.host.example mx2.host.example", None),
+        ("b.example", "mx1.host.example mx2.host.example", None),
+        ("c.example", "mx1.host.example", None),
+        ("g.example", "*.google.com", Some(20)),
+        ("h.example", "*.google.com", Some(20)),
+        ("implicit.example", "implicit.example", None),
+        ("sick.example", "sick.example", None),
+        ("gone.example", "gone.example", None),
+        ("[127.0.0.1]", "[127.0.0.1]", None),
+        ("x.routed.example", &key, None),
+        ("y.routed.example", &key, None),
+    ] {
+        let found = deliverer.site(&Domain::parse(domain).unwrap()).await;
+        assert_eq!((found.key.as_str(), found.connections_max), (site, connections), "{domain}");
+    }
+}

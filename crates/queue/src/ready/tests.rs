@@ -1,6 +1,6 @@
 //! Proofs of fairness in virtual time.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use mailwright_store::spool::Class;
 use mailwright_words::{Notify, Timestamp};
@@ -26,6 +26,8 @@ fn claimed(id: i64, spool: i64, site: &str) -> Claimed {
     }
 }
 
+const START: Timestamp = Timestamp::new(1_800_000_000_000);
+
 fn limits() -> Limits {
     Limits {
         recipients: 20_000,
@@ -41,18 +43,18 @@ fn limits() -> Limits {
 #[test]
 fn messages_of_one_stream_take_turns() {
     let mut ready = Ready::new(Limits { batch: 1, ..limits() });
-    ready.push("a", 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
-    ready.push("a", 0, vec![claimed(100, 2, "a")]);
+    ready.push(&Site::alone("a"), 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
+    ready.push(&Site::alone("a"), 0, vec![claimed(100, 2, "a")]);
     let order: Vec<i64> =
-        std::iter::from_fn(|| ready.take()).map(|batch| batch.spool.get()).collect();
+        std::iter::from_fn(|| ready.take(START)).map(|batch| batch.spool.get()).collect();
     assert_eq!(order, [1, 2, 1, 1, 1]);
 }
 
 #[test]
 fn a_dead_destination_gives_back_what_waited_and_is_probed_by_one() {
     let mut ready = Ready::new(Limits { batch: 1, ..limits() });
-    ready.push("a", 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
-    let batches: Vec<Batch> = std::iter::from_fn(|| ready.take()).collect();
+    ready.push(&Site::alone("a"), 0, (0..10).map(|n| claimed(n, 1, "a")).collect());
+    let batches: Vec<Batch> = std::iter::from_fn(|| ready.take(START)).collect();
     assert_eq!((batches.len(), ready.running()), (5, 5));
     assert!(ready.done(&batches[0], Contact::Failed).is_none());
     assert!(ready.done(&batches[1], Contact::Failed).is_none());
@@ -60,9 +62,9 @@ fn a_dead_destination_gives_back_what_waited_and_is_probed_by_one() {
     assert_eq!((failures, back.len(), ready.held()), (3, 5, 2));
     ready.done(&batches[3], Contact::None);
     ready.done(&batches[4], Contact::None);
-    ready.push("a", failures, (20..30).map(|n| claimed(n, 1, "a")).collect());
-    assert!(ready.take().is_some());
-    assert!(ready.take().is_none());
+    ready.push(&Site::alone("a"), failures, (20..30).map(|n| claimed(n, 1, "a")).collect());
+    assert!(ready.take(START).is_some());
+    assert!(ready.take(START).is_none());
 }
 
 #[test]
@@ -70,12 +72,16 @@ fn memory_is_bounded_and_never_filled_by_few() {
     let mut ready = Ready::new(limits());
     for site in 0..1000 {
         let name = format!("s{site}");
-        let wants = ready.wants(&name);
-        ready.push(&name, 0, (0..10_000).take(wants).map(|n| claimed(n, 1, &name)).collect());
+        let wants = ready.wants(&name, START);
+        ready.push(
+            &Site::alone(&name),
+            0,
+            (0..10_000).take(wants).map(|n| claimed(n, 1, &name)).collect(),
+        );
         assert!(ready.held() <= 20_000);
     }
     assert!(ready.held() > 19_900);
-    assert_eq!(ready.wants("s0"), 0);
+    assert_eq!(ready.wants("s0", START), 0);
 }
 
 /// A destination of the simulation: how long it takes a batch, and how many at once.
@@ -121,7 +127,7 @@ fn median(job: usize) -> u64 {
             }
         }
         for (place, sink) in sinks.iter().enumerate() {
-            let wants = ready.wants(sink.site);
+            let wants = ready.wants(sink.site, START);
             let mut got = Vec::new();
             if sink.site == "healthy" {
                 while let Some((spool, _)) = small.pop_front() {
@@ -131,9 +137,9 @@ fn median(job: usize) -> u64 {
             let from_job = left[place].min(wants);
             left[place] -= from_job;
             got.extend((0..from_job).map(|n| claimed(i64::try_from(n).unwrap(), 1, sink.site)));
-            ready.push(sink.site, 0, got);
+            ready.push(&Site::alone(sink.site), 0, got);
         }
-        while let Some(batch) = ready.take() {
+        while let Some(batch) = ready.take(START) {
             let place = sinks.iter().position(|sink| sink.site == batch.site).unwrap();
             let full = open[place] >= sinks[place].connections;
             let takes = if full { 1 } else { sinks[place].takes_ms };
@@ -151,4 +157,73 @@ fn median(job: usize) -> u64 {
 fn a_large_job_and_sick_destinations_do_not_slow_a_healthy_one() {
     let (idle, busy) = (median(0), median(100_000));
     assert!(busy <= 2 * idle, "{busy} ms under load, {idle} ms idle");
+}
+
+#[test]
+fn destinations_of_one_site_share_its_window_and_no_batch() {
+    let mut ready = Ready::new(limits());
+    let site = Site { connections_max: Some(3), ..Site::alone("mx.provider.example") };
+    for domain in 0..1000 {
+        let name = format!("d{domain}.example");
+        ready.push(
+            &site,
+            0,
+            vec![claimed(2 * domain, 1, &name), claimed(2 * domain + 1, 1, &name)],
+        );
+    }
+    let batches: Vec<Batch> = std::iter::from_fn(|| ready.take(START)).collect();
+    assert_eq!(batches.len(), 3);
+    for batch in &batches {
+        assert_eq!((batch.site.as_str(), batch.recipients.len()), ("mx.provider.example", 2));
+        assert_eq!(batch.recipients[0].destination, batch.recipients[1].destination);
+    }
+    let (_, back) = (0..3).find_map(|_| ready.done(&batches[0], Contact::Failed)).unwrap();
+    assert_eq!(back.len(), 2000 - 6);
+}
+
+#[test]
+fn urgent_mail_of_any_stream_goes_first_and_leaves_a_quarter() {
+    let mut ready = Ready::new(Limits { window_first: 100, window_max: 100, ..limits() });
+    let of = |spool: i64, stream: &str, priority| Claimed {
+        stream: stream.to_owned(),
+        priority,
+        ..claimed(spool, spool, "a")
+    };
+    let site = Site::alone("a");
+    ready.push(&site, 0, (0..8).map(|n| of(n, "bulk", 0)).collect());
+    ready.push(&site, 0, (100..108).map(|n| of(n, "codes", 5)).collect());
+    ready.push(&site, 0, vec![of(200, "codes", 9), of(300, "other", 0), of(301, "other", -1)]);
+    let order: Vec<i64> =
+        std::iter::from_fn(|| ready.take(START)).map(|batch| batch.spool.get()).collect();
+    assert_eq!(order[..8], [200, 100, 101, 0, 102, 103, 104, 300]);
+    assert_eq!(order.len(), 19);
+    assert!(order.iter().position(|n| *n == 301) > order.iter().position(|n| *n == 300));
+}
+
+#[test]
+fn a_site_is_sent_to_at_its_pace() {
+    let mut ready = Ready::new(Limits { batch: 1, ..limits() });
+    let site = Site { messages_per_minute: Some(60), ..Site::alone("a") };
+    ready.push(&site, 0, (0..10).map(|n| claimed(n, n, "a")).collect());
+    let second = Duration::from_secs(1);
+    let batch = ready.take(START).unwrap();
+    assert!(ready.take(START).is_none());
+    assert_eq!(ready.next_time(START), Some(START.plus(second)));
+    assert!(ready.take(START.plus(second)).is_some());
+    // What a reply asked for is slower, and lasts while nothing waits.
+    let minutes = |minutes| START.plus(Duration::from_mins(minutes));
+    ready.slow("a", minutes(90), START);
+    ready.done(&batch, Contact::Made);
+    assert_eq!(ready.wants("a", START), 0);
+    assert!(ready.take(START.plus(second * 2)).is_none());
+    assert!(ready.take(minutes(1)).is_none(), "one connection is open");
+    ready.done(&batch, Contact::Made);
+    let last = ready.take(minutes(2)).unwrap();
+    assert_eq!(ready.give_back("a").len(), 7);
+    ready.done(&last, Contact::Made);
+    ready.push(&site, 0, (20..30).map(|n| claimed(n, n, "a")).collect());
+    assert!(ready.take(minutes(2)).is_none());
+    assert!(ready.take(minutes(3)).is_some());
+    assert!(ready.take(minutes(89)).is_none(), "one is open");
+    assert!(ready.take(minutes(90)).is_some());
 }

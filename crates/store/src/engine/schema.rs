@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use crate::error::{OpenError, StoreError};
 
 /// Every migration in its order; the number of a folder counts those it has had.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_urgent.sql"),
+];
 
 /// Below this number a reset of the write-ahead log can damage a database.
 const SQLITE_MIN: i32 = 3_051_003;

@@ -22,15 +22,25 @@ pub struct Site {
     pub name: String,
     /// Failures to connect in a row; past the limit only one recipient goes as a probe.
     pub failures: u32,
+    /// Since when it may have something.
+    pub next_due: Timestamp,
 }
 
-/// Up to `limit` destinations that may have something due and are not blocked.
-pub fn due_sites(tx: &mut Tx<'_>, now: Timestamp, limit: usize) -> Result<Vec<Site>, StoreError> {
+/// Up to `limit` destinations that may have something due and are not blocked, those that have
+/// waited longest first, behind `after`.
+pub fn due_sites(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    after: Option<&(Timestamp, String)>,
+    limit: usize,
+) -> Result<Vec<Site>, StoreError> {
+    let (since, site) = after.map_or((Timestamp::new(i64::MIN), ""), |(at, site)| (*at, site));
     tx.query(
-        "SELECT site, failures FROM destination WHERE next_due <= :now
-         ORDER BY next_due LIMIT :limit",
-        params! { now, limit },
-        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)? }),
+        "SELECT site, failures, next_due FROM destination
+         WHERE next_due <= :now AND (next_due, site) > (:since, :site)
+         ORDER BY next_due, site LIMIT :limit",
+        params! { now, since, site, limit },
+        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)?, next_due: row.get(2)? }),
     )
 }
 
@@ -51,7 +61,8 @@ struct Group {
     due: Timestamp,
 }
 
-/// Claims up to `limit` recipients of a site that are due, shared out among its streams.
+/// Claims up to `limit` recipients of a site that are due: urgent ones first, whoever sends them,
+/// in three places of four, then shared out among its streams.
 ///
 /// A part of each share goes to those that became due last, so that what is small and new does
 /// not wait behind a large job that is old.
@@ -64,9 +75,9 @@ pub fn claim(
 ) -> Result<Vec<Claimed>, StoreError> {
     let groups = groups(tx, site)?;
     let due: Vec<&Group> = groups.iter().filter(|group| group.due <= now).collect();
-    let mut claimed = Vec::new();
+    let mut claimed = urgent(tx, owner, site, (now, limit.div_ceil(4).saturating_mul(3)))?;
     for (place, group) in due.iter().enumerate() {
-        let share = (limit - claimed.len()).div_ceil(due.len() - place);
+        let share = limit.saturating_sub(claimed.len()).div_ceil(due.len() - place);
         let fresh = share / 4;
         claimed.extend(take(tx, owner, site, (group, now, share - fresh, OLDEST))?);
         claimed.extend(take(tx, owner, site, (group, now, fresh, NEWEST))?);
@@ -76,6 +87,25 @@ pub fn claim(
     }
     refresh(tx, site, now)?;
     Ok(claimed)
+}
+
+fn urgent(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    site: &str,
+    (now, count): (Timestamp, usize),
+) -> Result<Vec<Claimed>, StoreError> {
+    tx.query(
+        &format!(
+            "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch WHERE id IN
+                 (SELECT id FROM recipient WHERE destination = :site AND priority > 0
+                    AND due <= :now AND state = 'queued' AND owner_node IS NULL
+                  ORDER BY due LIMIT :count /*pg FOR UPDATE SKIP LOCKED*/)
+             RETURNING {CLAIMED}"
+        ),
+        params! { node: owner.node, epoch: owner.epoch, site, now, count },
+        read_claimed,
+    )
 }
 
 const OLDEST: &str = "ASC";

@@ -84,7 +84,7 @@ fn a_claim_shares_out_among_streams_and_is_exclusive() {
     rest.sort_by_key(|c| c.id);
     rest.dedup_by_key(|c| c.id);
     assert_eq!(rest.len(), 102);
-    let sites = store.read_blocking(|tx| due_sites(tx, LATER, 10)).unwrap();
+    let sites = store.read_blocking(|tx| due_sites(tx, LATER, None, 10)).unwrap();
     assert_eq!(sites, []);
 }
 
@@ -156,11 +156,12 @@ fn a_blocked_destination_keeps_its_mail_back_until_it_wakes() {
     let dead = Block { site: "a.example".into(), until: LATER, failures: 3, reply: None };
     store.write_blocking(Lane::Quick, move |tx| block(tx, &dead, NOW)).unwrap();
     fill(&store, "a.example", "", 1);
-    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, 10)).unwrap(), []);
-    let sites = store.read_blocking(|tx| due_sites(tx, LATER, 10)).unwrap();
-    assert_eq!(sites, [Site { name: "a.example".into(), failures: 3 }]);
+    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, None, 10)).unwrap(), []);
+    let sites = store.read_blocking(|tx| due_sites(tx, LATER, None, 10)).unwrap();
+    let sites: Vec<_> = sites.into_iter().map(|site| (site.name, site.failures)).collect();
+    assert_eq!(sites, [("a.example".to_owned(), 3)]);
     store.write_blocking(Lane::Quick, |tx| unblock(tx, "a.example", NOW)).unwrap();
-    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, 10)).unwrap().len(), 1);
+    assert_eq!(store.read_blocking(|tx| due_sites(tx, NOW, None, 10)).unwrap().len(), 1);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn operators_hold_release_retry_and_delete() {
             assert_eq!(claim(tx, owner, "a.example", NOW, 10)?.len(), 1);
             assert!(matches!(delete(tx, entries[1].id, NOW), Err(StoreError::Exists(_))));
             unhold(tx, entries[0].id, NOW)?;
-            assert_eq!(due_sites(tx, NOW, 10)?.len(), 1);
+            assert_eq!(due_sites(tx, NOW, None, 10)?.len(), 1);
             retry(tx, entries[0].id, NOW)?;
             delete(tx, entries[0].id, NOW)?;
             assert!(entry(tx, entries[0].id)?.is_none());
@@ -228,6 +229,26 @@ fn a_sweep_finds_those_whose_time_for_delivery_is_over_once() {
 }
 
 #[test]
+fn urgent_recipients_are_claimed_first_in_any_stream() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "bulk", 40);
+    fill(&store, "a.example", "codes", 8);
+    let owner = store.owner();
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            let some = "UPDATE recipient SET priority = 1
+                WHERE stream = 'codes' OR id IN (SELECT id FROM recipient LIMIT 4)";
+            tx.execute(some, params! {})?;
+            let first = claim(tx, owner, "a.example", NOW, 8)?;
+            assert_eq!(first.len(), 8);
+            assert!(first.iter().filter(|one| one.priority > 0).count() >= 6);
+            assert!(first.iter().any(|one| one.priority == 0));
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn claims_walk_indexes_and_sort_nothing() {
     let (_folder, store) = opened();
     for sql in [
@@ -236,7 +257,10 @@ fn claims_walk_indexes_and_sort_nothing() {
          ORDER BY tenant, stream, due LIMIT 1",
         "SELECT id FROM recipient WHERE destination = 'a' AND tenant = 1 AND stream = ''
            AND due <= 5 AND state = 'queued' AND owner_node IS NULL ORDER BY due DESC LIMIT 9",
-        "SELECT site, failures FROM destination WHERE next_due <= 5 ORDER BY next_due LIMIT 9",
+        "SELECT id FROM recipient WHERE destination = 'a' AND priority > 0 AND due <= 5
+           AND state = 'queued' AND owner_node IS NULL ORDER BY due LIMIT 9",
+        "SELECT site, failures, next_due FROM destination WHERE next_due <= 5
+           AND (next_due, site) > (3, 'a') ORDER BY next_due, site LIMIT 9",
         "SELECT id FROM recipient WHERE owner_node = 1 AND owner_epoch < 5 LIMIT 9",
     ] {
         let plan: Vec<String> = store
