@@ -116,7 +116,7 @@ pub enum Question {
     /// not be lost.
     AppendCommit,
     /// What was appended so far is to be dropped. Its answer is not used. After an append
-    /// question was refused it comes too.
+    /// question was refused it comes too, except after [`Question::AppendCommit`].
     AppendAbort,
     /// What is to be told of messages. Answered by [`Answer::Fetched`].
     Fetch {

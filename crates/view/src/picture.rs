@@ -128,8 +128,13 @@ impl Picture {
         rows
     }
 
+    /// The UIDs of the rows that are gone and that the client still counts.
+    pub fn untold(&self) -> NumberSet {
+        self.ghosts.iter().map(|row| row.uid).collect()
+    }
+
     /// The rows from `uid` on with their sequence numbers, ascending.
-    fn rows_from(&self, uid: u32) -> impl Iterator<Item = (u32, Row)> + '_ {
+    pub fn rows_from(&self, uid: u32) -> impl Iterator<Item = (u32, Row)> + '_ {
         let mut live = self.snapshot.rows_from(uid).peekable();
         let ghosts = self.ghosts.partition_point(|row| row.uid < uid);
         let mut gone = self.ghosts.get(ghosts..).unwrap_or_default().iter().peekable();
