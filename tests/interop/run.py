@@ -15,7 +15,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = ["first_run", "commands", "operators", "clients", "relay", "postfix", "sync_proof", "crash_loop"]
+SCRIPTS = ["first_run", "commands", "operators", "clients", "relay", "postfix", "extensions", "sync_proof", "crash_loop"]
 
 
 def run(name, long):

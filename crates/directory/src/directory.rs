@@ -75,7 +75,7 @@ impl Directory {
     /// Errors: the store refuses, or the system gives no random numbers.
     pub async fn open(store: Store, settings: Settings) -> Result<Self, DirectoryError> {
         let key = secret(&store, "scram.decoy").await?;
-        let srs = Srs::new(secret(&store, "srs.key").await?, settings.srs_lifetime);
+        let srs = Srs::new(secret(&store, "srs.key").await?);
         let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
             checker: Checker::new(settings.checks_max, settings.cache)?,

@@ -133,7 +133,8 @@ impl Directory {
             return administrator(tx);
         }
         if Srs::is_rewritten(address) {
-            let sender = self.0.srs.reverse(address, now);
+            let lifetime = self.0.settings.now().srs_lifetime;
+            let sender = self.0.srs.reverse(address, lifetime, now);
             let alias = |sender| Resolved::Alias { targets: vec![sender] };
             return Ok(sender.map_or(Resolved::Unknown, alias));
         }

@@ -31,21 +31,18 @@ const SEPARATOR: char = '=';
 #[derive(Clone)]
 pub(crate) struct Srs {
     key: [u8; 32],
-    /// Days after which an address is void.
-    days_max: u64,
 }
 
 impl fmt::Debug for Srs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Srs").field("days_max", &self.days_max).finish_non_exhaustive()
+        f.debug_struct("Srs").finish_non_exhaustive()
     }
 }
 
 impl Srs {
-    /// Rewrites under `key`; what it makes is good for `lifetime`, a day at least.
-    pub(crate) fn new(key: [u8; 32], lifetime: Duration) -> Self {
-        let days_max = (lifetime.as_secs() / 86_400).clamp(1, DAYS / 2);
-        Self { key, days_max }
+    /// Rewrites under `key`.
+    pub(crate) const fn new(key: [u8; 32]) -> Self {
+        Self { key }
     }
 
     /// The reverse-path at `via` that stands for `sender`; `None` when it has no room there.
@@ -81,8 +78,15 @@ impl Srs {
         marked(address.local()).is_some()
     }
 
-    /// Whom a rewritten `address` stands for; `None` when it is not of our making, or too old.
-    pub(crate) fn reverse(&self, address: &Address, now: Timestamp) -> Option<Address> {
+    /// Whom a rewritten `address` stands for; `None` when it is not of our making, or older than
+    /// `lifetime`, which is a day at least.
+    pub(crate) fn reverse(
+        &self,
+        address: &Address,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Option<Address> {
+        let days_max = (lifetime.as_secs() / 86_400).clamp(1, DAYS / 2);
         let (mark, rest) = marked(address.local())?;
         let rest = rest.strip_prefix(SEPARATOR)?;
         let (hash, rest) = rest.split_once(SEPARATOR)?;
@@ -92,7 +96,7 @@ impl Srs {
                 let (domain, local) = rest.split_once(SEPARATOR)?;
                 let is_ours = self.is_hash(hash, &[written, domain, local]);
                 let age = (day(now) + DAYS - number(written)?) % DAYS;
-                (is_ours && age <= self.days_max).then(|| join(local, domain))?
+                (is_ours && age <= days_max).then(|| join(local, domain))?
             }
             Mark::Further => {
                 let (first, rest) = rest.split_once(SEPARATOR)?;
@@ -181,7 +185,7 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     fn srs() -> Srs {
-        Srs::new([7; 32], DAY * 21)
+        Srs::new([7; 32])
     }
 
     fn address(text: &str) -> Address {
@@ -198,18 +202,18 @@ mod tests {
             let ours = rewritten(sender, "here.example");
             assert!(ours.local().starts_with("SRS0=") && Srs::is_rewritten(&ours), "{ours}");
             assert_eq!(ours.domain().as_str(), "here.example");
-            assert_eq!(srs().reverse(&ours, NOW), Some(address(sender)));
+            assert_eq!(srs().reverse(&ours, DAY * 21, NOW), Some(address(sender)));
             let lower = address(&ours.to_string().to_lowercase());
-            assert_eq!(srs().reverse(&lower, NOW).unwrap().key(), address(sender).key());
+            assert_eq!(srs().reverse(&lower, DAY * 21, NOW).unwrap().key(), address(sender).key());
         }
     }
 
     #[test]
     fn an_address_gets_old() {
         let ours = rewritten("bob@far.example", "here.example");
-        assert!(srs().reverse(&ours, NOW.plus(DAY * 21)).is_some());
-        assert_eq!(srs().reverse(&ours, NOW.plus(DAY * 22)), None);
-        assert_eq!(srs().reverse(&ours, NOW.minus(DAY)), None);
+        assert!(srs().reverse(&ours, DAY * 21, NOW.plus(DAY * 21)).is_some());
+        assert_eq!(srs().reverse(&ours, DAY * 21, NOW.plus(DAY * 22)), None);
+        assert_eq!(srs().reverse(&ours, DAY * 21, NOW.minus(DAY)), None);
     }
 
     #[test]
@@ -224,10 +228,10 @@ mod tests {
             "SRS0@here.example".to_owned(),
             "bob@here.example".to_owned(),
         ] {
-            assert_eq!(srs().reverse(&address(&forged), NOW), None, "{forged}");
+            assert_eq!(srs().reverse(&address(&forged), DAY * 21, NOW), None, "{forged}");
         }
-        let other = Srs::new([8; 32], DAY * 21);
-        assert_eq!(other.reverse(&address(&ours), NOW), None);
+        let other = Srs::new([8; 32]);
+        assert_eq!(other.reverse(&address(&ours), DAY * 21, NOW), None);
     }
 
     #[test]
@@ -235,9 +239,9 @@ mod tests {
         let first = rewritten("b@f.example", "one.example");
         let second = rewritten(&first.to_string(), "two.example");
         assert!(second.local().starts_with("SRS1="), "{second}");
-        assert_eq!(srs().reverse(&second, NOW), Some(first.clone()));
+        assert_eq!(srs().reverse(&second, DAY * 21, NOW), Some(first.clone()));
         let third = rewritten(&second.to_string(), "three.example");
-        assert_eq!(srs().reverse(&third, NOW), Some(first));
+        assert_eq!(srs().reverse(&third, DAY * 21, NOW), Some(first));
     }
 
     #[test]

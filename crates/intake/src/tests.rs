@@ -1,10 +1,11 @@
 //! Acceptance over a real store and directory.
 
-use mailwright_config::{Config, Role};
+use mailwright_config::{Config, OverQuota, Role};
 use mailwright_directory::{AliasKind, Directory, DomainKind, Identity, NewPassword};
 use mailwright_sasl::Secret;
+use mailwright_store::directory::set_quota;
 use mailwright_store::spool::Class;
-use mailwright_store::{Options, Store};
+use mailwright_store::{Lane, Options, Store};
 use mailwright_words::trace::Protocol;
 use mailwright_words::{
     Address, ByMode, DeliverBy, Domain, Envelope, Notify, Recipient, ReversePath, Timestamp,
@@ -355,4 +356,24 @@ async fn what_is_held_ages_from_its_release_and_what_has_a_time_is_not_tried_lon
                    FROM spool JOIN recipient ON spool = spool.id ORDER BY spool.id DESC LIMIT 1";
         assert_eq!(world.texts(row), [format!("{} {expires}", hold.unwrap_or(0))]);
     }
+}
+
+#[tokio::test]
+async fn a_full_mailbox_answers_as_configured() {
+    let world = world().await;
+    let owner = world.ann.principal;
+    world.store.write(Lane::Quick, move |tx| set_quota(tx, owner, Some(1000))).await.unwrap();
+    let stranger = client(Role::Mta, None);
+    let ask = |size| {
+        let recipient = Recipient::new(address("ann@here.example"));
+        world.intake.recipient(&stranger, recipient, (0, size), NOW)
+    };
+    assert!(ask(Some(900)).await.is_ok());
+    let refusal = ask(Some(1001)).await.unwrap_err().reply().to_string();
+    assert!(refusal.starts_with("452 4.2.2"), "{refusal}");
+    let mut config = Config::default();
+    config.intake.over_quota = OverQuota::Permanent;
+    world.intake.reload(Settings::of(&config).unwrap());
+    let refusal = ask(Some(1001)).await.unwrap_err().reply().to_string();
+    assert!(refusal.starts_with("552 5.2.2"), "{refusal}");
 }

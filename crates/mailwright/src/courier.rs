@@ -143,7 +143,7 @@ impl Delivery for Courier {
         }
     }
 
-    async fn classify(&self, sender: &Address) -> Option<Class> {
+    async fn classify(&self, sender: &Address) -> Option<(Address, Class)> {
         let mut address = sender.clone();
         for _ in 0..ALIASES_MAX {
             let resolved = loop {
@@ -158,10 +158,11 @@ impl Delivery for Courier {
             };
             match resolved {
                 Resolved::Local { principal, detail, .. } => {
-                    return Some(Class::Local { principal, folder: detail });
+                    return Some((address, Class::Local { principal, folder: detail }));
                 }
                 Resolved::Backup | Resolved::Relay => {
-                    return Some(Class::Relay { site: address.domain().to_string() });
+                    let site = address.domain().to_string();
+                    return Some((address, Class::Relay { site }));
                 }
                 Resolved::Unknown => return None,
                 Resolved::Alias { targets }

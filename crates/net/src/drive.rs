@@ -20,6 +20,9 @@ const READ_BYTES: usize = 32 * 1024;
 const WRITE_BYTES: usize = 64 * 1024;
 /// How long an answer may take before what was written is sent ahead of it.
 const SLOW_ANSWER: Duration = Duration::from_millis(20);
+/// How often a conversation is asked anew how long its peer may be silent: the more peers there
+/// are, the less each may.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// How long the peer's last words are awaited, so that a reset does not eat ours.
 const LINGER: Duration = Duration::from_secs(1);
 /// Most of the peer's last words.
@@ -129,7 +132,6 @@ impl Line {
             conversation.event(Event::Eof);
             return true;
         };
-        let until = self.deadline.min(Instant::now() + conversation.timeout());
         let (told, shutdown) = (self.told, &mut self.terms.shutdown);
         let stopped = async {
             // Told once already, or nobody is left who could stop us.
@@ -137,12 +139,20 @@ impl Line {
                 pending::<()>().await;
             }
         };
-        let read = tokio::select! {
-            read = timeout_at(until, stream.read(buffer)) => read,
-            () = stopped => {
-                self.told = true;
-                conversation.event(Event::Shutdown);
-                return false;
+        let (mut stopped, silent_since) = (pin!(stopped), Instant::now());
+        let read = loop {
+            let until = self.deadline.min(silent_since + conversation.timeout());
+            let moment = until.min(Instant::now() + ASK_AGAIN);
+            let read = tokio::select! {
+                read = timeout_at(moment, stream.read(buffer)) => read,
+                () = &mut stopped => {
+                    self.told = true;
+                    conversation.event(Event::Shutdown);
+                    return false;
+                }
+            };
+            if read.is_ok() || until <= Instant::now() {
+                break read;
             }
         };
         match read {

@@ -26,8 +26,9 @@ pub trait Delivery: Send + Sync + 'static {
         async move { site }
     }
 
-    /// What becomes of a report to `sender`; `None` when nobody would take it.
-    fn classify(&self, sender: &Address) -> impl Future<Output = Option<Class>> + Send;
+    /// Whom a report to `sender` goes to in the end, and what becomes of it; `None` when nobody
+    /// would take it.
+    fn classify(&self, sender: &Address) -> impl Future<Output = Option<(Address, Class)>> + Send;
 }
 
 /// What came of an attempt.

@@ -123,11 +123,11 @@ async fn ready<D: Delivery>(
     if said.is_empty() {
         return Ok(None);
     }
-    let Some(class) = delivery.classify(&sender).await else {
+    let Some((to, class)) = delivery.classify(&sender).await else {
         tracing::warn!(spool = %ended.message.id, %sender, "Nobody takes the report.");
         return Ok(None);
     };
-    report::build((store, settings), &ended.message, (&sender, class), &said, ended.finished).await
+    report::build((store, settings), &ended.message, (&to, class), &said, ended.finished).await
 }
 
 /// The time for delivery is over. Source: RFC 2852 section 4.1.3, RFC 3463 section 3.5.
@@ -153,13 +153,13 @@ pub(crate) async fn write_late<D: Delivery>(
         said = said.map(|said| Said { status: Status { class: 4, ..TOO_LATE }, ..said });
     }
     let sender = report::sender(message).filter(|_| claimed.notify.delay);
-    let class = match &sender {
+    let reader = match &sender {
         Some(sender) => delivery.classify(sender).await,
         None => None,
     };
-    let ready = match (&sender, class, said) {
-        (Some(sender), Some(class), Some(said)) => {
-            report::build((store, settings), message, (sender, class), &[said], now).await?
+    let ready = match (reader, said) {
+        (Some((to, class)), Some(said)) => {
+            report::build((store, settings), message, (&to, class), &[said], now).await?
         }
         _ => None,
     };

@@ -51,8 +51,9 @@ impl Delivery for Invented {
         Site::alone(if shared { "mx.provider.example" } else { destination })
     }
 
-    async fn classify(&self, sender: &Address) -> Option<Class> {
-        Some(Class::Relay { site: sender.domain().as_str().to_owned() })
+    async fn classify(&self, sender: &Address) -> Option<(Address, Class)> {
+        let class = Class::Relay { site: sender.domain().as_str().to_owned() };
+        Some((sender.clone(), class))
     }
 }
 

@@ -1,6 +1,10 @@
 //! The loop with a small protocol: a line is answered by itself, some lines mean more.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use tokio::io::{DuplexStream, duplex};
 
@@ -16,6 +20,7 @@ struct Echo {
     steps: VecDeque<Step<()>>,
     input: Vec<u8>,
     slow: Arc<tokio::sync::Notify>,
+    hurry: Arc<AtomicBool>,
 }
 
 impl Echo {
@@ -55,7 +60,8 @@ impl Conversation for Echo {
     }
 
     fn timeout(&self) -> Duration {
-        Duration::from_secs(30)
+        let seconds = if self.hurry.load(Ordering::Relaxed) { 1 } else { 30 };
+        Duration::from_secs(seconds)
     }
 
     fn event(&mut self, event: Event) {
@@ -121,6 +127,21 @@ async fn what_was_written_does_not_wait_for_a_slow_answer() {
     heard(&mut stream, "one\n").await;
     slow.notify_one();
     heard(&mut stream, "answered\n").await;
+    ended(stream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_silent_already_is_waited_for_no_longer_than_others() {
+    let (_stop, terms) = terms();
+    let echo = Echo::default();
+    let hurry = Arc::clone(&echo.hurry);
+    let mut stream = start(echo, terms);
+    say(&mut stream, "one\n").await;
+    heard(&mut stream, "one\n").await;
+    let begin = Instant::now();
+    hurry.store(true, Ordering::Relaxed);
+    heard(&mut stream, "TimedOut\n").await;
+    assert!(begin.elapsed() <= ASK_AGAIN, "{:?}", begin.elapsed());
     ended(stream).await;
 }
 
