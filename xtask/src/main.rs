@@ -1,8 +1,9 @@
-//! The project's own tools: `cargo xtask test`, `tidy`, `docs`, `bench`, `fuzz` and `dev`.
+//! The project's own tools: `cargo xtask test`, `tidy`, `docs`, `bench`, `fuzz`, `break` and `dev`.
 //!
 //! `test` is what the continuous integration runs, and all that it runs.
 
 mod bench;
+mod breaks;
 mod docs;
 mod fuzz;
 mod install;
@@ -56,6 +57,11 @@ enum Tool {
         #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
+    /// Break promises on purpose, and see that the tests turn red
+    Break {
+        /// One break only, such as `no-sync`
+        name: Option<String>,
+    },
     /// Run a server with its data in .dev/
     Dev,
 }
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
         Tool::Docs { check } => docs::docs(check),
         Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
         Tool::Fuzz { name, seconds } => fuzz::fuzz(name.as_deref(), seconds),
+        Tool::Break { name } => breaks::breaks(name.as_deref()),
         Tool::Dev => dev(),
     };
     match done {

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::run::{Failure, cargo, is_root, run, say};
-use crate::{docs, install, tidy};
+use crate::{breaks, docs, fuzz, install, tidy};
 
 type Step = (&'static str, fn(bool) -> Result<(), Failure>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 9] = [
     ("install", |_| install::install()),
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("clippy", |_| cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
@@ -15,6 +15,8 @@ const STEPS: [Step; 7] = [
     ("tidy", |_| tidy::tidy()),
     ("docs", |_| docs::docs(true)),
     ("interop", interop),
+    ("fuzz", |long| if long { fuzz::fuzz(None, 30) } else { Ok(()) }),
+    ("break", |long| if long { breaks::breaks(None) } else { Ok(()) }),
 ];
 
 /// Runs all steps; the first failure ends it.

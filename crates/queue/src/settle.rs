@@ -37,17 +37,30 @@ pub(crate) async fn write<D: Delivery>(
     ended: &Ended,
 ) -> Result<(), StoreError> {
     let (owner, now) = (store.owner(), ended.finished);
-    let settlements = settlements(settings, ended);
+    let settlements: Arc<[Settlement]> = settlements(settings, ended).into();
+    let settled = Arc::clone(&settlements);
     match ready(store, settings, delivery, ended).await? {
         Some(report::Ready { rows, body }) => {
             let closure = move |tx: &mut Tx<'_>| {
                 all(tx, owner, &settlements, now)?;
                 spool::insert(tx, &rows)
             };
-            store.write_body(body, closure).await
+            store.write_body(body, closure).await?;
         }
-        None => store.write(Lane::Quick, move |tx| all(tx, owner, &settlements, now)).await,
+        None => store.write(Lane::Quick, move |tx| all(tx, owner, &settlements, now)).await?,
     }
+    settled.iter().for_each(tell);
+    Ok(())
+}
+
+/// The one line and the one count of a decision, once it is written down.
+fn tell(settled: &Settlement) {
+    let (claimed, outcome) = (&settled.claimed, settled.verdict.as_str());
+    tracing::info!(
+        spool = %claimed.spool, recipient = %claimed.address, outcome,
+        reply = settled.reply.as_deref(), "Attempt settled."
+    );
+    metrics::counter!(metric::ATTEMPTS, "outcome" => outcome).increment(1);
 }
 
 fn all(
@@ -83,11 +96,6 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
             End::Held => Verdict::Held,
             End::Deferred => Verdict::Deferred(ended.finished.plus(wait).min(claimed.expires)),
         };
-        tracing::info!(
-            spool = %claimed.spool, recipient = %claimed.address, outcome = verdict.as_str(),
-            reply = outcome.reply.as_ref().map(tracing::field::display), "Attempt settled."
-        );
-        metrics::counter!(metric::ATTEMPTS, "outcome" => verdict.as_str()).increment(1);
         Settlement {
             claimed: claimed.clone(),
             started: ended.started,

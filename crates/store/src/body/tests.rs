@@ -20,6 +20,8 @@ use crate::{
     store::{Options, Store},
 };
 
+mod again;
+
 const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
 
 fn open(folder: &Path, disk: &FakeDisk) -> Store {
