@@ -1,5 +1,6 @@
 """The command line as scripts use it: with the server running and without, and its JSON fields."""
 
+import sqlite3
 import subprocess
 
 from harness import BINARY, PASSWORD, Server, check, finish, refused, wait_for, message
@@ -70,9 +71,37 @@ try:
     check("Bcc gets a copy, without the field", rows and b"bcc" not in server.raw(rows[0]).lower())
     check("so does To", len(server.with_subject("bea@second.example", "four")) == 1)
 
+    # A hash from elsewhere opens the account, and is replaced by ours at the first login.
+    made = subprocess.run(["openssl", "passwd", "-6", "-salt", "saltsalt", PASSWORD],
+                          capture_output=True, text=True).stdout.strip()
+    done = server.run("account", "add", "old@home.example", "--password-stdin", "--hash",
+                      text="{SHA512-CRYPT}" + made + "\n")
+    check("account add --hash takes a hash from elsewhere", done.returncode == 0, done.stderr)
+    done = server.run("account", "add", "bad@home.example", "--password-stdin", "--hash",
+                      text="{MD5}1B2M2Y8AsgTpgAmY7PhCfg==\n")
+    check("but none of a kind that is not known", done.returncode and done.stderr, done)
+
+    def stored():
+        with sqlite3.connect(f"file:{server.data}/mailwright.db?mode=ro", uri=True) as rows:
+            return [row[0] for row in rows.execute("SELECT hash FROM credential")]
+    check("it is kept as it came", any("$6$" in one for one in stored()), stored())
+    with smtplib.SMTP("127.0.0.1", server.msa) as client:
+        check("the old password opens it", client.login("old@home.example", PASSWORD)[0] == 235)
+    check("and becomes argon2id", wait_for(
+        lambda: all("argon2id" in one for one in stored()), 10), stored())
+    with smtplib.SMTP("127.0.0.1", server.msa) as client:
+        check("which opens it as well", client.login("old@home.example", PASSWORD)[0] == 235)
+    done = server.run("account", "password", "old@home.example", "--password-stdin", text="new one\n")
+    with smtplib.SMTP("127.0.0.1", server.msa) as client:
+        check("a new password takes effect at once", refused(
+            client.login, "old@home.example", PASSWORD) == 535 and done.returncode == 0)
+
     for name, line in [("an unknown account", ("message", "list", "nobody@home.example")),
                        ("a domain that is none", ("domain", "add", "not a domain")),
                        ("an id that is none", ("queue", "show", "0000000000000")),
+                       ("a folder that is none",
+                        ("message", "list", "bea@second.example", "--folder", "Nope")),
+                       ("an account twice", ("account", "add", "ann@home.example")),
                        ("a command that is none", ("quue", "list"))]:
         done = server.run(*line)
         check(f"{name}: an error on stderr, non-zero", done.returncode and done.stderr, done)

@@ -15,7 +15,8 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = ["first_run", "commands", "operators", "clients", "relay", "postfix", "extensions", "sync_proof", "crash_loop"]
+SCRIPTS = ["first_run", "commands", "operators", "storage", "clients", "relay", "hostile",
+           "real_ports", "extensions", "postfix", "sync_proof", "crash_loop"]
 
 
 def run(name, long):

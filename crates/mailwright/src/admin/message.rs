@@ -43,10 +43,20 @@ async fn list(
 ) -> Result<(), Failure> {
     let missing = || Failure::new(format!("there is no account {name}"));
     let account = office.directory.account(&address(name)?).await?.ok_or_else(missing)?;
+    let wanted = folder.clone();
     let read = move |tx: &mut mailwright_store::Tx<'_>| {
-        mailbox::list(tx, account.principal, folder.as_deref(), None, LISTED_MAX)
+        let owner = account.principal;
+        let is_there = match &folder {
+            Some(name) => mailbox::folder(tx, owner, name)?.is_some(),
+            None => true,
+        };
+        Ok((is_there, mailbox::list(tx, owner, folder.as_deref(), None, LISTED_MAX)?))
     };
-    let rows: Vec<Row> = office.store.read(read).await?.into_iter().map(row).collect();
+    let (is_there, listed) = office.store.read(read).await?;
+    if !is_there {
+        return Err(Failure::new(format!("{name} has no folder {}", wanted.unwrap_or_default())));
+    }
+    let rows: Vec<Row> = listed.into_iter().map(row).collect();
     if as_json {
         return json(console, &rows).await;
     }
