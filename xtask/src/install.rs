@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 13] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("swaks", "/usr/bin/swaks"),
@@ -21,6 +21,8 @@ const NEEDED: [(&str, &str); 12] = [
     ("iproute2", "/sbin/ip"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
+    // For libFuzzer, in the long run.
+    ("g++", "/usr/bin/g++"),
 ];
 
 /// Installs what is missing, and says so.

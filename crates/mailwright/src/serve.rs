@@ -96,17 +96,20 @@ fn sources(office: &Office, metrics: Metrics) -> Sources {
 }
 
 fn health(office: &Office) -> Health {
-    let full = office.intake.is_full(office.now());
-    let problem = Problem {
+    let full = office.intake.is_full(office.now()).then(|| Problem {
         name: "disk_full",
         detail: "the disk of the data folder is nearly full: new mail gets 452 until space is free"
             .to_owned(),
-    };
-    Health {
-        version: env!("CARGO_PKG_VERSION"),
-        accepting: !full,
-        problems: if full { vec![problem] } else { Vec::new() },
-    }
+    });
+    let stopped = office.store.has_stopped().then(|| Problem {
+        name: "store_stopped",
+        detail: "the store takes no more writes, and new mail gets 451; look at the log, mend the \
+                 disk and restart"
+            .to_owned(),
+    });
+    let problems: Vec<Problem> = full.into_iter().chain(stopped).collect();
+    let accepting = problems.is_empty();
+    Health { version: env!("CARGO_PKG_VERSION"), accepting, problems }
 }
 
 /// On the very first start there is an account to try things with.

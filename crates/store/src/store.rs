@@ -156,6 +156,11 @@ impl Store {
         self.0.owner
     }
 
+    /// Whether nothing can be written any more until a restart, because an undo failed.
+    pub fn has_stopped(&self) -> bool {
+        self.0.inbox.has_stopped()
+    }
+
     /// Where new ids come from.
     pub fn ids(&self) -> &IdSource {
         &self.0.ids

@@ -10,7 +10,10 @@ use std::{
     any::Any,
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use mailwright_words::metric;
@@ -121,6 +124,8 @@ impl Job {
 pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
     more: Condvar,
+    /// Whether the writer takes no more: an undo failed.
+    has_stopped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -164,6 +169,11 @@ impl Inbox {
         waiting.quick.extend(jobs);
         waiting.marks.extend(marks);
         self.more.notify_one();
+    }
+
+    /// Whether nothing is written any more until a restart.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.load(Ordering::Relaxed)
     }
 
     /// Lets the writer finish what waits and end.
@@ -308,6 +318,7 @@ impl Writer {
         {
             tracing::error!(%error, "The store takes no more writes: an undo failed.");
             self.stopped = Some(error.to_string().into());
+            self.inbox.has_stopped.store(true, Ordering::Relaxed);
         }
     }
 }
