@@ -282,6 +282,8 @@ fn general(verb: &str, cursor: &mut Cursor<'_>) -> Read<Option<Command>> {
         "GETQUOTA" => Command::GetQuota(argument(cursor, "a quota root")?.into()),
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor)?),
         "SETQUOTA" => set_quota(cursor)?,
+        // With a message it is read elsewhere.
+        "APPEND" => return Err(Malformed::Expected("a mailbox and a message")),
         _ => return Ok(None),
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! For development only: no crate depends on it but in its tests.
 
+pub mod account;
 pub mod fuzz;
 pub mod maildrop;
 pub mod policy;

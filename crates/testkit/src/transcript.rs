@@ -16,12 +16,14 @@
 //! expects a state. All that is sent before the next expectation is sent as one.
 
 mod escape;
+mod imap;
 pub mod play;
 mod pop3;
 mod smtp;
 
 use std::fmt;
 
+pub use imap::Imap;
 pub use pop3::Pop3;
 pub use smtp::Smtp;
 

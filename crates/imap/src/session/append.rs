@@ -23,7 +23,7 @@ impl Session {
     /// The first message of an `APPEND` is announced.
     pub(super) fn append_begins(&mut self, wire_name: &[u8], append: Append) {
         let literal = append.literal;
-        let Some(mailbox) = name::read(wire_name, self.enabled.utf8) else {
+        let Some(mailbox) = name::read(wire_name, self.tells_utf8()) else {
             return self.refuse_append(literal, Reply::refusal(Refusal::Cannot));
         };
         let appending = Appending { mailbox, count: 0, utf8: false, binary: false };

@@ -169,8 +169,15 @@ impl Fetching {
         self.fetched.pieces.get(at).cloned().unwrap_or(Piece::Nil)
     }
 
-    fn is_gone(&self) -> bool {
-        (0..self.needs.len()).any(|need| self.piece(need) == Piece::Gone)
+    /// Why nothing is told of the row that comes: it is gone, or nothing of it can be decoded.
+    fn whole_refusal(&self) -> Option<Refusal> {
+        let mut pieces = (0..self.needs.len()).map(|need| self.piece(need));
+        if pieces.clone().any(|piece| piece == Piece::Gone) {
+            return Some(Refusal::ExpungeIssued);
+        }
+        let alone = self.items.len() == self.needs.len();
+        let unknown = alone && pieces.all(|piece| piece == Piece::UnknownCte);
+        unknown.then_some(Refusal::UnknownCte)
     }
 
     /// How many rows of the batch have their needs met.
@@ -413,8 +420,8 @@ impl Teller<'_> {
             let Some(&(seq, row)) = fetching.batch.get(fetching.place) else { break };
             if fetching.item == 0 {
                 fetching.begun = false;
-                if fetching.is_gone() {
-                    fetching.reply = Reply::refusal(Refusal::ExpungeIssued);
+                if let Some(refusal) = fetching.whole_refusal() {
+                    fetching.reply = Reply::refusal(refusal);
                     fetching.place += 1;
                     continue;
                 }

@@ -28,7 +28,7 @@ pub(super) struct Listing {
 
 impl Session {
     fn name(&mut self, wire: &[u8]) -> Option<String> {
-        let name = name::read(wire, self.enabled.utf8);
+        let name = name::read(wire, self.tells_utf8());
         if name.is_none() {
             self.refused(Refusal::NonExistent);
         }
@@ -36,7 +36,7 @@ impl Session {
     }
 
     fn new_name(&mut self, wire: &[u8]) -> Option<String> {
-        let name = name::read(wire, self.enabled.utf8);
+        let name = name::read(wire, self.tells_utf8());
         // A separator at the end says that more will come below: RFC 9051 section 6.3.4.
         let name =
             name.map(|name| name.strip_suffix('/').map_or_else(|| name.clone(), str::to_owned));

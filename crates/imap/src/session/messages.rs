@@ -2,19 +2,20 @@
 //!
 //! Source: RFC 9051 sections 6.4.3 and 6.4.6 to 6.4.9, RFC 7162 section 3.1.3, RFC 6851, RFC 4315.
 
-use mailwright_view::{Expunges, NumberSet, Snapshot};
+use mailwright_view::{Expunges, FlagChange, Flags, NumberSet, Snapshot};
 
 use super::fetching::Fetching;
 use super::{Asked, Job, Reply, Session, State};
 use crate::command::{Item, Kind, Set, Store};
-use crate::{Question, Refusal, name};
+use crate::{Change, Question, Refusal, name};
 
 /// A `STORE` that is asked for.
 #[derive(Debug)]
 pub(super) struct Storing {
     uids: NumberSet,
     uid: bool,
-    silent: bool,
+    /// What changes, when the new flags need not be told.
+    silent: Option<Change>,
     /// The last change before it.
     since: u64,
 }
@@ -51,6 +52,7 @@ impl Session {
         let Some(uids) = self.named(&set, uid) else { return };
         let State::Selected(selected) = &self.state else { return };
         let since = selected.picture.snapshot().identity().highest_modseq;
+        let silent = silent.then(|| change.clone());
         let storing = Storing { uids: uids.clone(), uid, silent, since };
         let question = Question::Store { uids, change, unchanged_since };
         self.ask(question, Asked::Store(Box::new(storing)));
@@ -59,7 +61,10 @@ impl Session {
     pub(super) fn stored(&mut self, storing: Storing, snapshot: &Snapshot, modified: &NumberSet) {
         let Storing { uids, uid, silent, since } = storing;
         let expunges = if uid { Expunges::Tell } else { Expunges::Keep };
-        self.tell(snapshot, &NumberSet::new(), Expunges::Keep, Some(&uids));
+        let uids = without(&uids, modified);
+        let quiet = silent.as_ref().map(|change| self.as_expected(&uids, change, snapshot));
+        self.tell(snapshot, &NumberSet::new(), Expunges::Keep, quiet.as_ref().or(Some(&uids)));
+        let silent = silent.is_some();
         let State::Selected(selected) = &self.state else { return };
         let reply = if modified.is_empty() {
             Reply::ok("Done")
@@ -85,11 +90,24 @@ impl Session {
         if silent && !self.enabled.condstore {
             return self.finish_with(reply, expunges);
         }
-        let mut fetching = Fetching::new(&without(&uids, modified), items, reply);
+        let mut fetching = Fetching::new(&uids, items, reply);
         // Who wants silence hears only of what changed.
         fetching.changed_since = silent.then_some(since);
         fetching.expunges = expunges;
         self.job = Some(Job::Fetch(Box::new(fetching)));
+    }
+
+    /// Those of `uids` whose flags are now what the client makes of those it knows. Flags that
+    /// others changed too are told in any case. Source: RFC 9051 section 6.4.6.
+    fn as_expected(&self, uids: &NumberSet, change: &Change, snapshot: &Snapshot) -> NumberSet {
+        let State::Selected(selected) = &self.state else { return NumberSet::new() };
+        let change = in_bits(change, snapshot.keywords());
+        let known = selected.picture.by_uid(uids).into_iter();
+        let expected = known.filter(|(_, row)| {
+            let now = snapshot.find(row.uid);
+            now.is_some_and(|now| now.flags == change.applied_to(row.flags))
+        });
+        expected.map(|(_, row)| row.uid).collect()
     }
 
     pub(super) fn expunge(&mut self, set: Option<&Set>) {
@@ -117,7 +135,7 @@ impl Session {
             return;
         }
         let Some(uids) = self.named(set, uid) else { return };
-        let Some(to) = name::read(to, self.enabled.utf8) else {
+        let Some(to) = name::read(to, self.tells_utf8()) else {
             return self.refused(Refusal::NonExistent);
         };
         let expunges = if uid || moves { Expunges::Tell } else { Expunges::Keep };
@@ -147,6 +165,20 @@ impl Session {
             reply = reply.with_code(code);
         }
         self.finish(reply);
+    }
+}
+
+/// The change with its keywords as bits; those without a bit are not in the mailbox.
+fn in_bits(change: &Change, names: &[Box<str>]) -> FlagChange {
+    let flags = |system: u8, keywords: &[Box<str>]| {
+        let named = |name: &str| keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(name));
+        let bits = (0..u64::BITS).zip(names).filter(|(_, name)| named(name));
+        Flags { system, keywords: bits.fold(0, |bits, (bit, _)| bits | 1 << bit) }
+    };
+    match change {
+        Change::Set { system, keywords } => FlagChange::Set(flags(*system, keywords)),
+        Change::Add { system, keywords } => FlagChange::Add(flags(*system, keywords)),
+        Change::Remove { system, keywords } => FlagChange::Remove(flags(*system, keywords)),
     }
 }
 

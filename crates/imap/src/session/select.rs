@@ -15,7 +15,7 @@ impl Session {
             self.say(Reply::bad("Say ENABLE QRESYNC first"));
             return;
         }
-        let Some(name) = name::read(&select.name, self.enabled.utf8) else {
+        let Some(name) = name::read(&select.name, self.tells_utf8()) else {
             return self.refused(crate::Refusal::NonExistent);
         };
         let read_only = select.read_only;
@@ -58,7 +58,7 @@ impl Session {
         self.untagged(&[&snapshot.len().to_string(), " EXISTS"]);
         if self.enabled.rev2 {
             self.out.extend_from_slice(b"* LIST () \"/\" ");
-            let name = name::read(wire_name, self.enabled.utf8).unwrap_or_default();
+            let name = name::read(wire_name, self.tells_utf8()).unwrap_or_default();
             write::mailbox(&mut self.out, &name, true);
             self.out.extend_from_slice(b"\r\n");
         } else {
