@@ -6,6 +6,7 @@
 
 mod client;
 mod dsn;
+mod imap;
 mod pop3;
 mod session;
 
@@ -20,11 +21,13 @@ use mailwright_words::{Address, HeaderBlock, Reply, ReversePath};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("address", address),
     ("body", body),
     ("dsn", dsn::dsn),
     ("header", header),
+    ("imap_command", imap::command),
+    ("imap_session", imap::session),
     ("pop3_session", pop3::session),
     ("reply", reply),
     ("smtp_client", client::client),
