@@ -58,7 +58,8 @@ pub enum Question {
     /// How full these mailboxes are; at most [`Settings::folders_max`](crate::Settings). Answered
     /// by [`Answer::Statuses`], one for each, `None` for one that is not there.
     Statuses(Vec<String>),
-    /// Opens a mailbox, in place of the one that is open. Answered by [`Answer::Opened`].
+    /// Opens a mailbox, in place of the one that is open. Answered by [`Answer::Opened`]; after a
+    /// refusal none is open.
     Select {
         /// Its name.
         name: String,

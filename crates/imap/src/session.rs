@@ -151,7 +151,11 @@ enum Asked {
         read_only: bool,
         select: Box<Select>,
     },
-    Vanished(Box<Fetching>),
+    /// What is gone is told before what changed; `opens`: while a mailbox is opened.
+    Vanished {
+        fetching: Box<Fetching>,
+        opens: bool,
+    },
     AppendBegin(Box<Appending>, Announced),
     AppendChunk(Box<Appending>),
     AppendCommit,
@@ -309,7 +313,9 @@ impl Session {
         if matches!(self.state, State::Logout) {
             return false;
         }
-        let busy = self.is_within() && !self.is_idle();
+        // What was begun is told to its end.
+        let telling = matches!(self.job, Some(Job::Fetch(_) | Job::List(_)));
+        let busy = telling || (self.is_within() && !self.is_idle());
         match self.event {
             Some(Event::TimedOut) => {
                 self.end(Some("You said nothing for too long"));

@@ -361,6 +361,32 @@ fn many_rows_are_told_in_pieces_and_many_contents_asked_for_at_once() {
 }
 
 #[test]
+fn a_server_that_stops_tells_to_its_end_what_it_began() {
+    let mut account = Account::new();
+    for number in 0..2000 {
+        account.deliver("INBOX", format!("Subject: {number}\r\n\r\nx\r\n").into_bytes());
+    }
+    let mut client = Client::new(0, &mut account);
+    client.session.feed(b"a FETCH 1:* (UID FLAGS INTERNALDATE SAVEDATE)\r\nb NOOP\r\n");
+    let mut said = Vec::new();
+    while let Some(step) = client.session.next() {
+        match step {
+            Step::Write(octets) => said.extend(octets),
+            Step::Ask(question) => {
+                client.session.answer(client.guest.answer(question, &mut account));
+            }
+            other => assert!(matches!(other, Step::Close)),
+        }
+        client.session.event(Event::Shutdown);
+    }
+    let said = String::from_utf8(said).unwrap();
+    let end: Vec<&str> = said.lines().rev().take(3).collect();
+    assert_eq!(end[0], "* BYE The server stops");
+    assert_eq!(said.lines().filter(|line| line.contains(" FETCH ")).count(), 2000);
+    assert!(said.contains("a OK Done"));
+}
+
+#[test]
 fn an_answer_that_does_not_fit_is_told_as_our_fault() {
     let mut account = Account::new();
     let mut client = Client::new(0, &mut account);

@@ -34,7 +34,9 @@ impl Session {
             }
             (Asked::AppendChunk(appending), answer) => self.append_taken(appending, &answer),
             (Asked::AppendCommit, answer) => self.appended(&answer),
-            (Asked::Vanished(fetching), answer) => self.vanished(fetching, answer),
+            (Asked::Vanished { fetching, opens }, answer) => {
+                self.vanished(fetching, opens, answer);
+            }
             (Asked::Search(search), Answer::Refused(refusal)) => {
                 self.not_found(&search, refusal);
             }
@@ -86,10 +88,12 @@ impl Session {
         reply: Option<Reply>,
         expunges: mailwright_view::Expunges,
     ) {
-        let Answer::Latest { snapshot, recent } = answer else {
-            // The client's numbers mean nothing any more: RFC 9051 section 7.1.5.
-            self.end(Some("The mailbox is gone"));
-            return;
+        // Without it the client's numbers mean nothing any more: RFC 9051 section 7.1.5.
+        let (snapshot, recent) = match answer {
+            Answer::Latest { snapshot, recent } => (snapshot, recent),
+            Answer::Refused(Refusal::NonExistent) => return self.end(Some("The mailbox is gone")),
+            Answer::Refused(refusal) => return self.end(Some(&refusal.to_string())),
+            _ => return self.end(Some(&Refusal::ServerBug.to_string())),
         };
         self.tell(&snapshot, &recent, expunges, None);
         let Some(mut reply) = reply else { return };

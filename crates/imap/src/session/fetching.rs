@@ -230,7 +230,7 @@ impl Session {
         {
             let next = selected.picture.snapshot().identity().uidnext;
             let uids = uids.intersection(&NumberSet::range(1..=next.saturating_sub(1)));
-            let asked = Asked::Vanished(Box::new(fetching));
+            let asked = Asked::Vanished { fetching: Box::new(fetching), opens: false };
             self.ask(Question::Vanished { since, uids }, asked);
         } else {
             self.job = Some(Job::Fetch(Box::new(fetching)));

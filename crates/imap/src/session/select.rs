@@ -49,7 +49,8 @@ impl Session {
         let mut fetching = Fetching::new(&uids, told_again(), reply);
         fetching.changed_since = Some(resync.since);
         let question = Question::Vanished { since: resync.since, uids };
-        self.ask(question, Asked::Vanished(Box::new(fetching)));
+        let asked = Asked::Vanished { fetching: Box::new(fetching), opens: true };
+        self.ask(question, asked);
     }
 
     fn tell_opened(&mut self, snapshot: &Snapshot, wire_name: &[u8]) {
@@ -79,12 +80,19 @@ impl Session {
     }
 
     /// What is gone is known; what changed follows from the picture.
-    pub(super) fn vanished(&mut self, fetching: Box<Fetching>, answer: Answer) {
-        let gone = match answer {
-            Answer::Vanished(gone) => self.told_gone(&gone),
-            Answer::Refused(refusal) => return self.refused(refusal),
-            _ => return self.refused(crate::Refusal::ServerBug),
+    pub(super) fn vanished(&mut self, fetching: Box<Fetching>, opens: bool, answer: Answer) {
+        let refusal = match answer {
+            Answer::Vanished(_) => None,
+            Answer::Refused(refusal) => Some(refusal),
+            _ => Some(crate::Refusal::ServerBug),
         };
+        match refusal {
+            Some(refusal) if opens => return self.leave(Reply::refusal(refusal)),
+            Some(refusal) => return self.refused(refusal),
+            None => {}
+        }
+        let Answer::Vanished(gone) = answer else { return };
+        let gone = self.told_gone(&gone);
         if !gone.is_empty() {
             self.untagged(&["VANISHED (EARLIER) ", &gone.to_string()]);
         }
