@@ -56,7 +56,7 @@ pub(crate) struct Sites(HashMap<String, Known>);
 
 impl Sites {
     /// The site of a destination. After [`Found::Ask`] comes [`learn`](Self::learn), some time;
-    /// it comes only when one `may_ask`.
+    /// it comes only when one `may_ask`, and who may not waits for its turn.
     pub(crate) fn of(&mut self, destination: &str, may_ask: bool, now: Timestamp) -> Found {
         let alone = || Found::Site(Arc::new(Site::alone(destination)));
         if destination == Class::LOCAL {
@@ -66,7 +66,7 @@ impl Sites {
             Some(Known::Found(site, until)) if *until > now => Found::Site(Arc::clone(site)),
             Some(Known::Asked(since)) if now.since(*since) < PATIENCE => Found::Wait,
             Some(Known::Asked(_)) => alone(),
-            Some(Known::Found(..)) | None if !may_ask => alone(),
+            Some(Known::Found(..)) | None if !may_ask => Found::Wait,
             Some(Known::Found(..)) | None => {
                 self.make_room(now);
                 self.0.insert(destination.to_owned(), Known::Asked(now));

@@ -17,7 +17,9 @@ use mailwright_store::{
     queue::{self, Message},
     spool::{Accepted, Class, Content, Origin, Terms, commit},
 };
-use mailwright_words::{Address, Envelope, Notify, Recipient, Reply, ReversePath, Status};
+use mailwright_words::{
+    Address, ByMode, DeliverBy, Envelope, Notify, Recipient, Reply, ReversePath, Status,
+};
 use tokio::sync::watch;
 
 /// Fails who is called `bad`, breaks for `odd`, defers `slow`, takes everybody else.
@@ -58,6 +60,16 @@ impl Delivery for Invented {
 }
 
 async fn spool(store: &Store, from: &str, to: &[&str]) {
+    spool_by(store, from, to, (None, None)).await;
+}
+
+/// A message with a time for its delivery, in seconds from now, and one it is held until.
+async fn spool_by(
+    store: &Store,
+    from: &str,
+    to: &[&str],
+    (by, hold): (Option<(ByMode, bool)>, Option<Duration>),
+) {
     let now = System::new().now();
     let mut body = store.body(now);
     body.push(b"Subject: x\r\n\r\nHello\r\n").await.unwrap();
@@ -66,14 +78,19 @@ async fn spool(store: &Store, from: &str, to: &[&str]) {
         .map(|to| Recipient { address: to.parse().unwrap(), notify: Notify::DEFAULT, orcpt: None })
         .collect();
     let classes = to.iter().map(|to| Class::Relay { site: to.split('@').nth(1).unwrap().into() });
+    let mut envelope = Envelope::new(ReversePath::parse(from).unwrap(), recipients);
+    envelope.hold_until = hold.map(|hold| now.plus(hold));
+    envelope.deliver_by = by.map(|(mode, trace)| DeliverBy { at: now, mode, trace });
+    let is_over = by.is_some_and(|(mode, _)| mode == ByMode::Return);
+    let expires = if is_over { now } else { now.plus(Duration::from_hours(9)) };
     let accepted = Accepted {
-        envelope: Envelope::new(ReversePath::parse(from).unwrap(), recipients),
+        envelope,
         classes: classes.collect(),
         head: Vec::new(),
         head_skip: 0,
         content: Content::New(body.finish().await.unwrap()),
         origin: Origin::default(),
-        terms: Terms::new(now, now.plus(Duration::from_hours(1))),
+        terms: Terms::new(now, expires),
     };
     assert!(commit(store, accepted).await.unwrap().id().get() > 0);
 }
@@ -161,6 +178,40 @@ async fn a_reply_suspends_every_destination_of_its_site() {
     let later = clock.now().plus(Duration::from_mins(59));
     let due = store.read_blocking(|tx| queue::due_sites(tx, later, None, 10)).unwrap();
     assert!(due.is_empty(), "{due:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_for_delivery_that_is_over_is_told_and_ends_what_is_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = System::new();
+    let store = Store::open(Options::new(folder.path()), clock.now()).unwrap();
+    let invented = Invented::default();
+    let hour = Some(Duration::from_hours(1));
+    let (back, tell) = (Some((ByMode::Return, false)), Some((ByMode::Notify, true)));
+    spool_by(&store, "r@a.example", &["ann@b.example"], (back, None)).await;
+    spool_by(&store, "n@a.example", &["ann@c.example"], (tell, hour)).await;
+    let settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { queue.run(stopped).await });
+    let clock: &dyn Clock = &clock;
+    let seen = |invented: &Invented| {
+        let mut seen: Vec<String> =
+            invented.seen.lock().unwrap().iter().map(|(_, to)| to.clone()).collect();
+        seen.sort();
+        seen
+    };
+    for _ in 0..500 {
+        if seen(&invented).len() >= 2 && states(&store).len() == 1 {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    // Nobody tried `b`; what is held is not tried either, but its sender was told.
+    assert_eq!(seen(&invented), ["n@a.example", "r@a.example"]);
+    assert_eq!(states(&store), ["queued ann@c.example 0 false"]);
 }
 
 fn states(store: &Store) -> Vec<String> {

@@ -210,6 +210,11 @@ async fn each_recipient_has_its_own_outcome() {
     assert_eq!(contact, Contact::Made);
 }
 
+/// One connection's script.
+fn once(script: String) -> &'static [&'static str] {
+    Box::leak(Box::new([&*Box::leak(script.into_boxed_str())]))
+}
+
 #[tokio::test]
 async fn a_host_that_fails_in_any_phase_defers() {
     let mailed = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\n";
@@ -218,6 +223,8 @@ async fn a_host_that_fails_in_any_phase_defers() {
         (&["@drip"], "deferred 4.4.2", Contact::Failed),
         (&["@stall"], "deferred 4.4.2", Contact::Failed),
         (&["@raw:HTTP/1.0 400 no\r\n\r\n"], "deferred 4.4.2", Contact::Failed),
+        (once("S: 220-mx\n".repeat(500)), "deferred 4.4.2", Contact::Failed),
+        (once(format!("@raw:220 {}", "x".repeat(5000))), "deferred 4.4.2", Contact::Failed),
         (&["S: 421 busy"], "deferred 421", Contact::Failed),
         (&["S: 554 5.7.1 go away"], "failed 5.7.1", Contact::Failed),
         (&["S: 220 x\nC: EHLO\n@close"], "deferred 4.4.2", Contact::Failed),

@@ -7,7 +7,10 @@ use mailwright_store::{
     queue::{self, Block, Claimed},
 };
 use mailwright_words::{Id, Timestamp};
-use tokio::task::{JoinError, JoinSet};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
 
 use super::{Queue, Settings};
 use crate::{
@@ -20,8 +23,10 @@ use crate::{
 
 /// Destinations that one round looks at.
 const DESTINATIONS: usize = 200;
-/// Sites that are being found out at once; further destinations go without.
-const LOOKUPS_MAX: usize = 200;
+/// Sites that are being found out at once; further destinations wait for their turn.
+const LOOKUPS_MAX: usize = 500;
+/// How long finding out a site may take; then its destination is one of its own.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest wait between two rounds.
 const IDLE: Duration = Duration::from_mins(1);
 /// The wait for a site that is being found out.
@@ -98,7 +103,8 @@ impl<D: Delivery> Queue<D> {
             Found::Ask => {
                 let delivery = Arc::clone(&self.delivery);
                 state.lookups.spawn(async move {
-                    let site = delivery.site(&name).await;
+                    let found = timeout(LOOKUP_TIMEOUT, delivery.site(&name)).await;
+                    let site = found.unwrap_or_else(|_late| Site::alone(&name));
                     (name, site)
                 });
                 return Ok(SOON);
