@@ -76,6 +76,11 @@ fn limits(config: &Config) -> Checked {
         ("storage.group_messages_max", wide(config.storage.group_messages_max), 1),
         ("storage.segment_size", config.storage.segment_size, 4 << 20),
         ("mailboxes.sessions_per_account_max", wide(config.mailboxes.sessions_per_account_max), 1),
+        (
+            "mailboxes.pop3_sessions_per_account_max",
+            wide(config.mailboxes.pop3_sessions_per_account_max),
+            1,
+        ),
         ("mailboxes.folders_max", wide(config.mailboxes.folders_max), 10),
         ("mailboxes.folder_name_max", wide(config.mailboxes.folder_name_max), 100),
         ("mailboxes.append_messages_max", wide(config.mailboxes.append_messages_max), 1),
@@ -116,6 +121,7 @@ fn mailboxes(config: &Config) -> Checked {
     let waits = [
         ("mailboxes.imap_timeout", mailboxes.imap_timeout),
         ("mailboxes.pop3_timeout", mailboxes.pop3_timeout),
+        ("mailboxes.pop3_session_timeout", mailboxes.pop3_session_timeout),
         ("mailboxes.login_timeout", mailboxes.login_timeout),
     ];
     waits

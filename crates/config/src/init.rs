@@ -32,6 +32,12 @@ implicit_tls = true
 role = "msa"
 addresses = ["[::]:587"]
 
+# Mail fetched over POP3: TLS from the first octet.
+[listeners.pop3s]
+role = "pop3"
+addresses = ["[::]:995"]
+implicit_tls = true
+
 # Health and metrics; it asks for no password, so it stays on loopback.
 [http]
 addresses = ["127.0.0.1:10080"]
@@ -77,7 +83,7 @@ mod tests {
             let config: Config = toml::from_str(&text).expect(&text);
             assert!(check::check(&config).is_ok(), "{text}");
             assert_eq!(config.server.hostname, "mail.example.com");
-            assert_eq!(config.listeners.len(), 3);
+            assert_eq!(config.listeners.len(), 4);
         }
         let config: Config = toml::from_str(&uncommented(&init("example.com"))).unwrap();
         assert_eq!(config.routes["*"].hosts[0].port(), 587);

@@ -19,6 +19,7 @@ mod queue;
 mod relay;
 mod reload;
 mod section;
+mod service;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub use section::{
     Auth, BareNewlines, CatchAll, Certificate, Format, Http, Intake, Level, Log, OverQuota, Server,
     Tls,
 };
+pub use service::{Service, ServiceKind};
 pub use unit::Secret;
 
 /// Everything that can be set, by section.

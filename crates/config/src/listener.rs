@@ -48,6 +48,10 @@ pub struct Listener {
     /// Source: RFC 8314 section 3.3.
     #[serde(default)]
     pub implicit_tls: bool,
+    /// Port that clients connect to, where a gateway or a container maps it to this listener; it is
+    /// what mail clients are told. Default as in `addresses`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_port: Option<u16>,
     /// Networks of load balancers whose PROXY protocol header (v1 or v2) is believed, and required.
     /// Default none.
     #[serde(default, with = "unit::networks", skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +80,7 @@ impl Listener {
             role,
             addresses,
             implicit_tls: false,
+            public_port: None,
             proxy_protocol_from: Vec::new(),
             message_size_max: None,
             recipients_max: None,
@@ -92,6 +97,8 @@ pub(crate) fn first_run() -> BTreeMap<String, Listener> {
         ("submission", Role::Msa, 10587, false),
         ("submissions", Role::Msa, 10465, true),
         ("submission-2525", Role::Msa, 12525, false),
+        ("pop3", Role::Pop3, 10110, false),
+        ("pop3s", Role::Pop3, 10995, true),
     ]
     .into_iter()
     .map(|(name, role, port, implicit_tls)| {

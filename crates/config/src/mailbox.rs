@@ -23,6 +23,26 @@ pub struct Mailboxes {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub pop3_timeout: Duration,
+    /// How long a POP3 session may last in all. Default 24h.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub pop3_session_timeout: Duration,
+    /// Most POP3 sessions of one account open at once. Default 1: a second one is refused as in
+    /// use; with more they share the inbox.
+    pub pop3_sessions_per_account_max: usize,
+    /// How long an account waits between two POP3 logins; it is announced as `LOGIN-DELAY`.
+    /// Default 0s, which is no wait.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub pop3_login_delay: Duration,
+    /// Days for which your site keeps messages at least, announced as `EXPIRE`; nothing is removed
+    /// by it. Default for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pop3_kept_days: Option<u32>,
+    /// Memory of one POP3 session for messages that it reads ahead, in octets. Default 256 KiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub pop3_read_ahead: u64,
     /// How long a client may take to log in. Default 1m.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
@@ -55,6 +75,11 @@ impl Default for Mailboxes {
         Self {
             imap_timeout: Duration::from_mins(30),
             pop3_timeout: Duration::from_mins(10),
+            pop3_session_timeout: Duration::from_hours(24),
+            pop3_sessions_per_account_max: 1,
+            pop3_login_delay: Duration::ZERO,
+            pop3_kept_days: None,
+            pop3_read_ahead: 256 << 10,
             login_timeout: Duration::from_mins(1),
             sessions_per_account_max: 50,
             views_size_max: 256 << 20,

@@ -43,7 +43,7 @@ impl Default for Server {
     }
 }
 
-/// The HTTP listener: health and metrics.
+/// The HTTP listener: health, metrics, and settings for mail clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {

@@ -23,7 +23,7 @@ use mailwright_words::Id;
 pub(crate) use self::{
     append::{AppendInbox, Appender, Pending},
     collect::{Place, Spilled, blocking},
-    read::OpenSegments,
+    read::{OpenSegments, damaged},
     record::RecordHead,
     recover::recover,
 };

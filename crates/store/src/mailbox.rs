@@ -4,8 +4,10 @@
 //! transaction. A message of the spool arrives in a folder once, however often it is tried.
 //! Source: RFC 9051 section 2.3, RFC 7162.
 
+mod copies;
 mod delivery;
 mod listing;
+mod maildrop;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,10 @@ mod tests;
 use mailwright_words::{Id, Timestamp};
 
 pub use self::{
+    copies::CopyReader,
     delivery::{Delivered, NewMessage, deliver},
     listing::{Copy, Listed, copy, list},
+    maildrop::{Maildrop, MaildropRow, maildrop, remove},
     removal::{delete, remove_folders, set_flags},
 };
 use crate::{

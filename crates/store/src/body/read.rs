@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use mailwright_words::Id;
+
 use crate::{
     body::{BodyId, Folder, disk::DiskFile, record},
     engine::{BodyRow, Tx},
@@ -115,7 +117,6 @@ impl Store {
     ///
     /// Errors: as [`Bodies::range`].
     pub fn body_reader(&self, body: BodyId) -> Result<BodyReader, StoreError> {
-        let (folder, open) = self.body_files();
         let mut tries = 0;
         loop {
             let found = self.read_blocking(|tx| find(tx, body))?;
@@ -123,22 +124,29 @@ impl Store {
             if quarantined {
                 return Err(damaged(body));
             }
-            let file = if row.file {
-                folder.disk.open(&folder.file(body))
-            } else {
-                open.get(folder, row.segment)
-            };
-            match file {
-                Ok(file) => return Ok(BodyReader { file, row, at: 0 }),
+            match self.open_row(row) {
                 // Its segment was reclaimed between the two looks; the row says where it is now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 3 => tries += 1,
-                Err(error) => return Err(error.into()),
+                opened => return Ok(opened?),
             }
         }
     }
+
+    /// Opens the body that a row describes, where the row says.
+    ///
+    /// Errors: those of the file; `NotFound` when it was moved since the row was read.
+    pub(crate) fn open_row(&self, row: BodyRow) -> io::Result<BodyReader> {
+        let (folder, open) = self.body_files();
+        let file = if row.file {
+            folder.disk.open(&folder.file(BodyId(Id::from_i64(row.id))))?
+        } else {
+            open.get(folder, row.segment)?
+        };
+        Ok(BodyReader { file, row, at: 0 })
+    }
 }
 
-fn damaged(body: BodyId) -> StoreError {
+pub(crate) fn damaged(body: BodyId) -> StoreError {
     tracing::error!(%body, "A stored body is damaged.");
     StoreError::Corrupt("body")
 }
@@ -177,18 +185,37 @@ impl BodyReader {
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
+    /// Whether the last piece was taken.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at >= self.row.length
+    }
+
+    /// Appends all bytes from `from` on to `bytes`.
+    ///
+    /// Errors: those of the file.
+    pub(crate) fn read_into(&self, from: u64, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.append(from..self.row.length, bytes)
+    }
+
     /// Bytes of a range, less what lies past the end.
     ///
     /// Errors: those of the file.
     pub fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        self.append(range, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn append(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
         let end = range.end.min(self.row.length);
         let count = usize::try_from(end.saturating_sub(range.start))
             .ok()
             .ok_or(StoreError::Corrupt("body"))?;
-        let mut bytes = vec![0; count];
+        let before = bytes.len();
+        bytes.resize(before.saturating_add(count), 0);
         let head = if self.row.file { 0 } else { u64::try_from(record::HEAD).unwrap_or(0) };
         let from = self.row.offset.saturating_add(head).saturating_add(range.start);
-        self.file.read_at(&mut bytes, from)?;
-        Ok(bytes)
+        self.file.read_at(bytes.get_mut(before..).unwrap_or_default(), from)?;
+        Ok(())
     }
 }

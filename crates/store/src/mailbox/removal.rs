@@ -125,7 +125,7 @@ fn note(tx: &mut Tx<'_>, place: &Place, modseq: i64, kind: &str) -> Result<(), S
 }
 
 /// Removes the row of a message that is in no folder, with its use of the body and the quota.
-fn drop_message(tx: &mut Tx<'_>, message: Id, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn drop_message(tx: &mut Tx<'_>, message: Id, now: Timestamp) -> Result<(), StoreError> {
     tx.execute("DELETE FROM message_meta WHERE message = :message", params! { message })?;
     let (body, account, size): (BodyId, Id, u64) = tx.query_one(
         "DELETE FROM message WHERE id = :message RETURNING body, account, size",
