@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 15] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("swaks", "/usr/bin/swaks"),
@@ -15,6 +15,8 @@ const NEEDED: [(&str, &str); 13] = [
     ("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl"),
     ("msmtp", "/usr/bin/msmtp"),
     ("curl", "/usr/bin/curl"),
+    ("fetchmail", "/usr/bin/fetchmail"),
+    ("mpop", "/usr/bin/mpop"),
     ("strace", "/usr/bin/strace"),
     ("eatmydata", "/usr/bin/eatmydata"),
     ("python3", "/usr/bin/python3"),

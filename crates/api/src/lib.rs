@@ -1,15 +1,17 @@
-//! The HTTP door: health and metrics, on the loopback listener.
+//! The HTTP door: health, metrics, and settings for mail clients.
 //!
 //! It answers from what others measured, and decides nothing. The caller brings the bound listener.
 
 mod health;
 mod metric;
+mod setup;
 
 use std::{future::Future, io, pin::Pin, sync::Arc};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 pub use health::{Health, Problem};
 pub use metric::Metrics;
+pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;
 
 /// A count under way.
@@ -24,6 +26,8 @@ pub struct Sources {
     pub refresh: Arc<dyn Fn() -> Refreshed + Send + Sync>,
     /// Asked at each request; must be quick.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+    /// What mail clients are told; without it they find nothing here.
+    pub setup: Option<Setup>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -44,10 +48,12 @@ pub async fn serve(
 }
 
 fn router(sources: Sources) -> Router {
+    let setup = sources.setup.clone().map(setup::router);
     Router::new()
         .route("/health", get(health_page))
         .route("/metrics", get(metrics_page))
         .with_state(sources)
+        .merge(setup.unwrap_or_default())
 }
 
 async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {

@@ -24,8 +24,12 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
         metrics::gauge!(metric::QUEUE_BLOCKED).set(3.0);
         Box::pin(std::future::ready(()))
     };
-    let sources =
-        Sources { metrics: metrics.clone(), refresh: Arc::new(refresh), health: Arc::new(health) };
+    let sources = Sources {
+        metrics: metrics.clone(),
+        refresh: Arc::new(refresh),
+        health: Arc::new(health),
+        setup: None,
+    };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, sources, async {
         stopped.await.ok();

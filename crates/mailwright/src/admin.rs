@@ -5,6 +5,7 @@ mod alias;
 mod domain;
 mod message;
 mod queue;
+mod records;
 mod sendmail;
 
 use mailwright_directory::DirectoryError;

@@ -95,6 +95,14 @@ pub(crate) enum DomainCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the DNS records by which mail clients find this server
+    Records {
+        /// The domain
+        name: String,
+        /// As lines of a zone file
+        #[arg(long)]
+        zone: bool,
+    },
     /// Take no more mail for a domain
     Remove {
         /// Its name

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mailwright_config::{Config, Live};
-use mailwright_directory::Directory;
+use mailwright_directory::{Directory, DirectoryError, DomainKind};
 use mailwright_intake::Intake;
 use mailwright_net::{Clock, System};
 use mailwright_store::{OpenError, Options, Store};
-use mailwright_words::Timestamp;
+use mailwright_words::{Domain, Timestamp};
 
 use crate::Failure;
 
@@ -69,6 +69,15 @@ impl Office {
         if let Err(error) = tokio::task::spawn_blocking(move || drop(self)).await {
             tracing::error!(%error, "The store did not close in order.");
         }
+    }
+
+    /// Whether the accounts of a domain are ours.
+    pub(crate) async fn is_ours(&self, name: &Domain) -> Result<bool, DirectoryError> {
+        let domains = self.directory.domains().await?;
+        let ours = |row: &mailwright_directory::Domain| {
+            row.kind == DomainKind::Local && row.name.eq_ignore_ascii_case(name.as_str())
+        };
+        Ok(domains.iter().any(ours))
     }
 
     /// The time of day.

@@ -11,7 +11,7 @@ use mailwright_net::{
     listen::{Rules, open},
     tls::Acceptor,
 };
-use mailwright_serve::smtp::{Conversation, Door};
+use mailwright_serve::{pop3, smtp};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{Failure, office::Office, setup::Open};
@@ -29,6 +29,8 @@ pub(crate) struct House {
     pub(crate) acceptor: Arc<Acceptor>,
     /// Becomes true when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Which accounts have POP3 sessions.
+    pub(crate) occupied: pop3::Occupied,
 }
 
 /// A listener that serves, as far as a reload changes it.
@@ -40,8 +42,14 @@ pub(crate) struct Served {
 
 /// What a client meets that comes now.
 struct Entry {
-    door: Arc<Door>,
+    door: Door,
     terms: Terms,
+}
+
+/// A door, by what is spoken behind it.
+enum Door {
+    Smtp(Arc<smtp::Door>),
+    Pop3(Arc<pop3::Door>),
 }
 
 impl Ports {
@@ -116,26 +124,51 @@ impl Ports {
 impl House {
     fn entry(&self, name: &str, listener: &ListenerConfig) -> Result<Entry, Failure> {
         let config = self.office.config.now();
-        let door = Door::new(
+        let door = match listener.role {
+            Role::Pop3 => Door::Pop3(self.pop3(name, listener, &config)),
+            _ => Door::Smtp(self.smtp(name, listener, &config)?),
+        };
+        Ok(Entry { door, terms: self.terms(&config, listener) })
+    }
+
+    fn smtp(
+        &self,
+        name: &str,
+        listener: &ListenerConfig,
+        config: &Arc<Config>,
+    ) -> Result<Arc<smtp::Door>, Failure> {
+        let door = smtp::Door::new(
             (name, listener),
-            Arc::clone(&config),
+            Arc::clone(config),
             (self.office.directory.clone(), self.office.intake.clone()),
             Arc::clone(&self.office.clock),
             true,
         );
-        let door =
-            Arc::new(door.map_err(|error| Failure::of(&format!("listener {name}"), &error))?);
-        Ok(Entry { door, terms: self.terms(&config, listener) })
+        Ok(Arc::new(door.map_err(|error| Failure::of(&format!("listener {name}"), &error))?))
+    }
+
+    fn pop3(&self, name: &str, listener: &ListenerConfig, config: &Arc<Config>) -> Arc<pop3::Door> {
+        Arc::new(pop3::Door::new(
+            (name, listener),
+            Arc::clone(config),
+            (self.office.directory.clone(), self.office.store.clone()),
+            (Arc::clone(&self.office.clock), self.occupied.clone()),
+            true,
+        ))
     }
 
     fn terms(&self, config: &Config, listener: &ListenerConfig) -> Terms {
         let is_mta = listener.role == Role::Mta;
+        let session_timeout = match listener.role {
+            Role::Pop3 => config.mailboxes.pop3_session_timeout,
+            _ => config.timeouts.session,
+        };
         Terms {
             acceptor: Some(Arc::clone(&self.acceptor)),
             implicit_tls: listener.implicit_tls,
             handshake_timeout: config.timeouts.handshake,
             write_timeout: config.timeouts.command,
-            session_timeout: config.timeouts.session,
+            session_timeout,
             greeting_delay: if is_mta { config.timeouts.greeting_delay } else { Duration::ZERO },
             shutdown: self.stopping.clone(),
         }
@@ -180,9 +213,19 @@ fn busy(role: Role, host: &str) -> String {
 
 async fn session(entry: Arc<Entry>, arrival: Arrival) {
     let Arrival { stream, peer, .. } = arrival;
-    let (door, terms) = (Arc::clone(&entry.door), entry.terms.clone());
-    let conversation = Conversation::new(door, peer, terms.implicit_tls);
-    if let Err(error) = drive(stream, conversation, terms).await {
+    let terms = entry.terms.clone();
+    let implicit_tls = terms.implicit_tls;
+    let held = match &entry.door {
+        Door::Smtp(door) => {
+            let conversation = smtp::Conversation::new(Arc::clone(door), peer, implicit_tls);
+            drive(stream, conversation, terms).await
+        }
+        Door::Pop3(door) => {
+            let conversation = pop3::Conversation::new(Arc::clone(door), peer, implicit_tls);
+            drive(stream, conversation, terms).await
+        }
+    };
+    if let Err(error) = held {
         tracing::debug!(%peer, %error, "Connection ended badly.");
     }
 }

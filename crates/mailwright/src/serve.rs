@@ -5,7 +5,7 @@
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
-use mailwright_api::{Health, Metrics, Problem, Refreshed, Sources};
+use mailwright_api::{Checked, Health, Metrics, Offer, Problem, Refreshed, Setup, Sources};
 use mailwright_config::{Config, Source};
 use mailwright_directory::{DomainKind, NewPassword};
 use mailwright_net::{
@@ -14,6 +14,7 @@ use mailwright_net::{
     tls::{Acceptor, Certificates},
 };
 use mailwright_sasl::Secret;
+use mailwright_serve::pop3::Occupied;
 use mailwright_words::{Address, Domain};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -53,7 +54,8 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let mut tasks = JoinSet::new();
     let acceptor = Acceptor::new(Arc::clone(&certificates))
         .map_err(|error| Failure::of("TLS does not start", &error))?;
-    let house = House { office, acceptor: Arc::new(acceptor), stopping };
+    let occupied = Occupied::default();
+    let house = House { office, acceptor: Arc::new(acceptor), stopping, occupied };
     let House { office, stopping, .. } = &house;
     let served = ports.spawn(&house, &sources(office, metrics), &mut tasks)?;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
@@ -91,8 +93,25 @@ fn sources(office: &Office, metrics: Metrics) -> Sources {
         let gauges = gauges.clone();
         Box::pin(async move { gauges.refresh().await })
     };
+    let setup = Some(setup(office));
     let office = office.clone();
-    Sources { metrics, refresh: Arc::new(refresh), health: Arc::new(move || health(&office)) }
+    let health = Arc::new(move || health(&office));
+    Sources { metrics, refresh: Arc::new(refresh), health, setup }
+}
+
+/// What mail clients are told of this server.
+fn setup(office: &Office) -> Setup {
+    let offering = office.clone();
+    let offer = move || {
+        let config = offering.config.now();
+        Offer { hostname: config.server.hostname.clone(), services: config.services() }
+    };
+    let asking = office.clone();
+    let is_ours = move |domain: Domain| -> Checked {
+        let office = asking.clone();
+        Box::pin(async move { office.is_ours(&domain).await.ok() })
+    };
+    Setup { offer: Arc::new(offer), is_ours: Arc::new(is_ours) }
 }
 
 fn health(office: &Office) -> Health {

@@ -4,7 +4,7 @@ use mailwright_directory::DomainKind;
 use mailwright_words::Domain;
 use serde::Serialize;
 
-use super::{address, json, table, time};
+use super::{address, json, records, table, time};
 use crate::{Failure, cli::DomainCommand, console::Console, office::Office};
 
 #[derive(Serialize)]
@@ -32,6 +32,7 @@ pub(super) async fn run(
             Ok(console.line(&format!("added {name}")).await?)
         }
         DomainCommand::List { json } => list(office, console, json).await,
+        DomainCommand::Records { name, zone } => print_records(&name, zone, office, console).await,
         DomainCommand::Remove { name } => {
             let name = domain(&name)?;
             office.directory.remove_domain(&name).await?;
@@ -59,6 +60,31 @@ async fn list(office: &Office, console: &Console, as_json: bool) -> Result<(), F
         .map(|row| vec![row.name, row.kind.to_owned(), row.catch_all.unwrap_or_default()])
         .collect();
     table(console, &lines).await
+}
+
+async fn print_records(
+    name: &str,
+    zone: bool,
+    office: &Office,
+    console: &Console,
+) -> Result<(), Failure> {
+    let name = domain(name)?;
+    if !office.is_ours(&name).await? {
+        return Err(Failure::new(format!("{name} is no domain of ours")));
+    }
+    let config = office.config.now();
+    let found = records::srv(name.as_str(), &config.server.hostname, &config.services());
+    if zone {
+        for record in found {
+            console.line(&record.zone()).await?;
+        }
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = found
+        .into_iter()
+        .map(|record| vec![record.name, record.kind.to_owned(), record.data])
+        .collect();
+    table(console, &rows).await
 }
 
 fn domain(text: &str) -> Result<Domain, Failure> {

@@ -4,7 +4,7 @@ use mailwright_directory::{Connection, Denied, Identity, Login, Turn};
 use mailwright_pop3::{Answer, Code, Reply};
 use mailwright_store::{StoreError, mailbox};
 use mailwright_view::{Flags, Identity as MailboxIdentity, Row, Snapshot};
-use mailwright_words::Timestamp;
+use mailwright_words::{Timestamp, metric};
 
 use super::{
     conversation::{Conversation, Inbox},
@@ -93,8 +93,7 @@ impl Conversation {
         self.auth_failures += 1;
         tracing::info!(listener = self.door.name, peer = %self.peer, %denied,
             "Authentication refused.");
-        metrics::counter!("mailwright_auth_failures_total", "listener" => self.door.name.clone())
-            .increment(1);
+        metrics::counter!(metric::AUTH_FAILURES, "listener" => self.door.name.clone()).increment(1);
         let reply = match denied {
             Denied::Credentials => Reply::coded(Code::Auth, denied.to_string()),
             denied if denied.is_temporary() => {

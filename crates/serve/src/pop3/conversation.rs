@@ -8,7 +8,7 @@ use mailwright_pop3::{self as pop3, Answer, Peer, Question, Reply, Session, Step
 use mailwright_sasl::ChannelBinding;
 use mailwright_store::{Lane, StoreError, mailbox, mailbox::CopyReader};
 use mailwright_view::{NumberSet, Snapshot};
-use mailwright_words::Id;
+use mailwright_words::{Id, metric};
 
 use super::{ahead::Ahead, auth::unreadable, door::Door, occupied::Place};
 
@@ -41,8 +41,8 @@ impl Conversation {
     /// A session with a client that has just connected; `implicit_tls` when the handshake comes
     /// first.
     pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
-        metrics::counter!("mailwright_sessions_total", "listener" => door.name.clone())
-            .increment(1);
+        metrics::counter!(metric::SESSIONS, "listener" => door.name.clone()).increment(1);
+        metrics::gauge!(metric::SESSIONS_OPEN, "listener" => door.name.clone()).increment(1.0);
         let trusted = door.takes_plaintext_from(peer.ip());
         let session = Session::new(door.settings(), Peer { trusted, tls: implicit_tls });
         Self {
@@ -128,6 +128,13 @@ impl Conversation {
                 Answer::Refused(unreadable(&error))
             }
         }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        let listener = self.door.name.clone();
+        metrics::gauge!(metric::SESSIONS_OPEN, "listener" => listener).decrement(1.0);
     }
 }
 
