@@ -7,15 +7,29 @@ use mailwright_words::Timestamp;
 
 use crate::command::{date::MONTHS, is_atom};
 
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut rest = pairs.as_mut_slice();
+    let (mut ten, mut one) = (b'0', b'0');
+    while let Some((pair, more)) = rest.split_first_mut() {
+        *pair = [ten, one];
+        rest = more;
+        (ten, one) = if one == b'9' { (ten + 1, b'0') } else { (ten, one + 1) };
+    }
+    pairs
+};
+
 /// A number in decimal.
 pub(crate) fn number(out: &mut Vec<u8>, number: impl Into<u64>) {
     let mut left: u64 = number.into();
     let mut digits = [0_u8; 20];
     let mut first = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        first -= 1;
+    for pair in digits.rchunks_exact_mut(2) {
+        let two = usize::try_from(left % 100).unwrap_or(0);
+        left /= 100;
+        pair.copy_from_slice(PAIRS.get(two).unwrap_or(b"00"));
+        first -= if left == 0 && two < 10 { 1 } else { 2 };
         if left == 0 {
             break;
         }
@@ -161,7 +175,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_to_the_last_digit() {
-        for value in [0, 9, 10, 4_294_967_295, u64::MAX] {
+        for value in [0, 9, 10, 99, 100, 123, 1000, 4_294_967_295, u64::MAX] {
             assert_eq!(written(|out| number(out, value)), value.to_string());
         }
     }

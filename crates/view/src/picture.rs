@@ -4,6 +4,7 @@
 //! numbers change; until then an expunged row stays in the picture, numbered and readable.
 //! Source: RFC 9051 section 7.5.1, RFC 7162 section 3.2.10.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::{NumberSet, Row, Snapshot, snapshot::number};
@@ -109,6 +110,19 @@ impl Picture {
 
     /// The rows of `uids` with their sequence numbers, ascending.
     pub fn by_uid(&self, uids: &NumberSet) -> Vec<(u32, Row)> {
+        /// Rows that are passed by in the time in which one is looked up.
+        const ROWS_A_LOOKUP: usize = 16;
+        let mut ranges = uids.ranges().map(RangeInclusive::into_inner).peekable();
+        let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Vec::new() };
+        let count = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        if uids.ranges().count().saturating_mul(ROWS_A_LOOKUP) > count {
+            let within = self.rows_from(first).take_while(|(_, row)| row.uid <= last);
+            let wanted = within.filter(|(_, row)| {
+                while ranges.next_if(|&(_, last)| last < row.uid).is_some() {}
+                ranges.peek().is_some_and(|&(first, _)| first <= row.uid)
+            });
+            return wanted.collect();
+        }
         let mut rows = Vec::new();
         for range in uids.ranges() {
             let (first, last) = range.into_inner();

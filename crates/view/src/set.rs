@@ -68,6 +68,10 @@ impl NumberSet {
         if first > last {
             return;
         }
+        if self.ranges.last().is_none_or(|&(_, end)| end.saturating_add(1) < first) {
+            self.ranges.push((first, last));
+            return;
+        }
         // All that touch the new range become one with it.
         let low = self.ranges.partition_point(|&(_, end)| end.saturating_add(1) < first);
         let high = self.ranges.partition_point(|&(start, _)| start <= last.saturating_add(1));

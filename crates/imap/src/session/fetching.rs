@@ -248,6 +248,7 @@ impl Session {
     /// Goes on with telling messages.
     pub(super) fn fetching(&mut self, mut fetching: Box<Fetching>) -> bool {
         let State::Selected(selected) = &mut self.state else { return true };
+        self.out.reserve(PIECE_OCTETS);
         let rev1 = !self.enabled.rev2;
         let mut teller =
             Teller { selected, out: &mut self.out, rev1, modseq: self.enabled.condstore };
