@@ -8,6 +8,7 @@ import re
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import urllib.error
@@ -162,6 +163,20 @@ try:
     check("the server still runs", server.process.poll() is None)
     shown = server.run("config", "show").stdout
     check("config show tells the file's values", "recipients_max = 300" in shown, shown)
+    check("it stops with 0", server.stop() == 0)
+
+    # Old events go, and leave their number behind.
+    def number(question):
+        with sqlite3.connect(f"file:{server.data}/mailwright.db?mode=ro", uri=True) as rows:
+            return rows.execute(question).fetchone()[0]
+    before = number("SELECT count(*) FROM event")
+    text = server.config.read_text()
+    server.config.write_text(text.replace('events = "30d"', 'events = "1s"'))
+    server.start()
+    gone = wait_for(lambda: number("SELECT count(*) FROM event") == 0, 10)
+    check("events are removed after their time", before > 2 and gone, before)
+    kept = number("SELECT sum(count) FROM event_hour")
+    check("and counted by hour", kept is not None and kept >= before, (before, kept))
     check("it stops with 0", server.stop() == 0)
     check("it never panicked", "panicked" not in server.log.read_text())
 finally:
