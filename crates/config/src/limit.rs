@@ -126,7 +126,7 @@ pub struct Timeouts {
     #[schemars(with = "String")]
     pub session: Duration,
     /// How long a stranger waits for the greeting of an MTA listener; one who talks before it is
-    /// refused. Default 0s, which is no wait.
+    /// refused. Default 1ms, which catches those who do not wait at all; 0s is no wait.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub greeting_delay: Duration,
@@ -145,7 +145,7 @@ impl Default for Timeouts {
             overload: Duration::from_secs(10),
             handshake: Duration::from_secs(30),
             session: Duration::from_hours(1),
-            greeting_delay: Duration::ZERO,
+            greeting_delay: Duration::from_millis(1),
             shutdown: Duration::from_secs(10),
         }
     }
