@@ -2,54 +2,18 @@
 //!
 //! `UPDATE=1` rewrites the `S:` lines to what the session says, for review in the diff.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop where it fails")]
-
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailwright_imap::{Peer, Session, Settings, Step};
 use mailwright_testkit::account::{Account, Guest};
-use mailwright_testkit::transcript::play::{Cut, play, rewrite};
-use mailwright_testkit::transcript::{Act, Imap, Transcript};
-
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/imap");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() > 100, "the transcripts are where they are looked for");
-    files
-}
-
-fn name(file: &Path) -> String {
-    file.file_name().unwrap().to_string_lossy().into_owned()
-}
+use mailwright_testkit::transcript::{Folder, Imap};
 
 #[test]
 fn every_transcript_plays_however_its_input_is_cut() {
-    #[expect(clippy::disallowed_methods, reason = "a switch of the test, not of the program")]
-    let update = std::env::var("UPDATE").is_ok();
-    let mut wrong = Vec::new();
-    for file in files() {
-        let text = fs::read_to_string(&file).unwrap();
-        if update {
-            let said = rewrite::<Imap>(&text).unwrap();
-            if said != text {
-                fs::write(&file, said).unwrap();
-            }
-        }
-        let text = fs::read_to_string(&file).unwrap();
-        let transcript = Transcript::parse(&text).unwrap();
-        let cuts = [Cut::Whole, Cut::Octets].into_iter().chain((0..5).map(Cut::Seed));
-        for cut in cuts {
-            if let Err(mismatch) = play::<Imap>(&transcript, cut) {
-                wrong.push(format!("{} {cut:?} {mismatch}", name(&file)));
-                break;
-            }
-        }
-    }
+    let folder = Folder::of("imap");
+    assert!(folder.names().len() > 100, "the transcripts are where they are looked for");
+    let wrong = folder.play_all::<Imap>(20);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -78,7 +42,7 @@ fn offered(trusted: bool) -> BTreeSet<String> {
 
 #[test]
 fn every_capability_has_a_transcript_that_uses_it_and_one_that_misuses_it() {
-    let names: BTreeSet<String> = files().iter().map(|file| name(file)).collect();
+    let names = Folder::of("imap").names();
     let mut capabilities = offered(true);
     capabilities.extend(offered(false));
     assert!(capabilities.contains("QRESYNC") && capabilities.contains("LOGINDISABLED"));
@@ -99,12 +63,5 @@ fn every_capability_has_a_transcript_that_uses_it_and_one_that_misuses_it() {
 
 #[test]
 fn every_transcript_says_why_and_from_where() {
-    for file in files() {
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("# "), "{}", name(&file));
-        assert!(text.contains("\n# Source: RFC "), "{}", name(&file));
-        let transcript = Transcript::parse(&text).unwrap();
-        let expects = |act: &Act| matches!(act, Act::Line(_) | Act::Code(_) | Act::Like(_));
-        assert!(transcript.entries.iter().any(|entry| expects(&entry.act)), "{}", name(&file));
-    }
+    assert_eq!(Folder::of("imap").unexplained(), Vec::<String>::new());
 }

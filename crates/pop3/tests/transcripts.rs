@@ -5,51 +5,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop where it fails")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mailwright_pop3::{Peer, Session, Settings, Step};
-use mailwright_testkit::transcript::play::{Cut, play, rewrite};
-use mailwright_testkit::transcript::{Act, Pop3, Transcript};
-
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/transcripts/pop3");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() > 40, "the transcripts are where they are looked for");
-    files
-}
-
-fn name(file: &Path) -> String {
-    file.file_name().unwrap().to_string_lossy().into_owned()
-}
+use mailwright_testkit::transcript::{Folder, Pop3};
 
 #[test]
 fn every_transcript_plays_however_its_input_is_cut() {
-    #[expect(clippy::disallowed_methods, reason = "a switch of the test, not of the program")]
-    let update = std::env::var("UPDATE").is_ok();
-    let mut wrong = Vec::new();
-    for file in files() {
-        let text = fs::read_to_string(&file).unwrap();
-        if update {
-            let said = rewrite::<Pop3>(&text).unwrap();
-            if said != text {
-                fs::write(&file, said).unwrap();
-            }
-        }
-        let text = fs::read_to_string(&file).unwrap();
-        let transcript = Transcript::parse(&text).unwrap();
-        let cuts = [Cut::Whole, Cut::Octets].into_iter().chain((0..20).map(Cut::Seed));
-        for cut in cuts {
-            if let Err(mismatch) = play::<Pop3>(&transcript, cut) {
-                wrong.push(format!("{} {cut:?} {mismatch}", name(&file)));
-                break;
-            }
-        }
-    }
+    let folder = Folder::of("pop3");
+    assert!(folder.names().len() > 40, "the transcripts are where they are looked for");
+    let wrong = folder.play_all::<Pop3>(20);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -92,7 +58,7 @@ const PROOF: [(&str, &str); 13] = [
 
 #[test]
 fn every_capability_has_a_transcript_that_uses_it_and_one_that_misuses_it() {
-    let names: BTreeSet<String> = files().iter().map(|file| name(file)).collect();
+    let names = Folder::of("pop3").names();
     let mut capabilities = announced(false);
     assert!(!capabilities.contains("USER") && !capabilities.contains("SASL"), "{capabilities:?}");
     assert!(capabilities.contains("STLS") && !announced(true).contains("STLS"));
@@ -109,12 +75,5 @@ fn every_capability_has_a_transcript_that_uses_it_and_one_that_misuses_it() {
 
 #[test]
 fn every_transcript_says_why_and_from_where() {
-    for file in files() {
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("# "), "{}", name(&file));
-        assert!(text.contains("\n# Source: "), "{}", name(&file));
-        let transcript = Transcript::parse(&text).unwrap();
-        let expects = |act: &Act| matches!(act, Act::Line(_) | Act::Code(_) | Act::Like(_));
-        assert!(transcript.entries.iter().any(|entry| expects(&entry.act)), "{}", name(&file));
-    }
+    assert_eq!(Folder::of("pop3").unexplained(), Vec::<String>::new());
 }

@@ -16,6 +16,7 @@
 //! expects a state. All that is sent before the next expectation is sent as one.
 
 mod escape;
+mod folder;
 mod imap;
 pub mod play;
 mod pop3;
@@ -23,6 +24,7 @@ mod smtp;
 
 use std::fmt;
 
+pub use folder::Folder;
 pub use imap::Imap;
 pub use pop3::Pop3;
 pub use smtp::Smtp;
