@@ -34,7 +34,7 @@ try:
     check("it is ready within two seconds, unoptimised", ready < 2, f"{ready:.3f} s")
     wait_for(lambda: "message list" in screen(), 5)
     text = re.sub(r"\x1b\[[0-9;]*m", "", screen())
-    for address in ["10025", "10587", "10465", "12525", "10080"]:
+    for address in ["10025", "10587", "10465", "12525", "10143", "10993", "10080"]:
         check(f"the screen names port {address}", address in text, text)
     check("the screen names the account", "you@localhost" in text, text)
     lines = [line.strip() for line in text.splitlines()]

@@ -32,6 +32,17 @@ implicit_tls = true
 role = "msa"
 addresses = ["[::]:587"]
 
+# Your users read their mail here: TLS from the first octet ...
+[listeners.imaps]
+role = "imap"
+addresses = ["[::]:993"]
+implicit_tls = true
+
+# ... or after STARTTLS.
+[listeners.imap]
+role = "imap"
+addresses = ["[::]:143"]
+
 # Mail fetched over POP3: TLS from the first octet.
 [listeners.pop3s]
 role = "pop3"
@@ -83,7 +94,7 @@ mod tests {
             let config: Config = toml::from_str(&text).expect(&text);
             assert!(check::check(&config).is_ok(), "{text}");
             assert_eq!(config.server.hostname, "mail.example.com");
-            assert_eq!(config.listeners.len(), 4);
+            assert_eq!(config.listeners.len(), 6);
         }
         let config: Config = toml::from_str(&uncommented(&init("example.com"))).unwrap();
         assert_eq!(config.routes["*"].hosts[0].port(), 587);

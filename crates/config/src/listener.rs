@@ -97,6 +97,8 @@ pub(crate) fn first_run() -> BTreeMap<String, Listener> {
         ("submission", Role::Msa, 10587, false),
         ("submissions", Role::Msa, 10465, true),
         ("submission-2525", Role::Msa, 12525, false),
+        ("imap", Role::Imap, 10143, false),
+        ("imaps", Role::Imap, 10993, true),
         ("pop3", Role::Pop3, 10110, false),
         ("pop3s", Role::Pop3, 10995, true),
     ]

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::{Config, load};
 
 /// Fields that take effect at a restart alone; `*` stands for a name.
-pub(crate) const RESTART: [&str; 14] = [
+pub(crate) const RESTART: [&str; 15] = [
     "server.data",
     "server.user",
     "server.group",
@@ -21,6 +21,7 @@ pub(crate) const RESTART: [&str; 14] = [
     "storage.group_size_max",
     "storage.segment_size",
     "storage.sync",
+    "mailboxes.views_size_max",
     "listeners.*.role",
     "listeners.*.addresses",
 ];

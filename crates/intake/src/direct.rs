@@ -110,6 +110,7 @@ fn copy(of: &Delivery<'_>, id: Id, fields: &[u8]) -> Result<NewMessage, StoreErr
         received: of.terms.arrived,
         origin: Some(of.spool),
         flags: 0,
+        rendered: None,
     })
 }
 

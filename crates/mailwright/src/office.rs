@@ -92,5 +92,6 @@ fn options(config: &Config) -> Options {
     options.body_memory_max =
         usize::try_from(config.limits.buffered_bodies_max).unwrap_or(usize::MAX);
     options.segment_bytes_max = config.storage.segment_size;
+    options.views_size_max = config.mailboxes.views_size_max;
     options
 }

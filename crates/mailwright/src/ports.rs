@@ -11,7 +11,7 @@ use mailwright_net::{
     listen::{Rules, open},
     tls::Acceptor,
 };
-use mailwright_serve::{pop3, smtp};
+use mailwright_serve::{imap, pop3, smtp};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{Failure, office::Office, setup::Open};
@@ -27,6 +27,8 @@ pub(crate) struct Ports {
 pub(crate) struct House {
     pub(crate) office: Office,
     pub(crate) acceptor: Arc<Acceptor>,
+    /// Sessions of each account, over all doors that show mailboxes.
+    pub(crate) places: imap::Places,
     /// Becomes true when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Which accounts have POP3 sessions.
@@ -49,8 +51,12 @@ struct Entry {
 /// A door, by what is spoken behind it.
 enum Door {
     Smtp(Arc<smtp::Door>),
+    Imap(Arc<imap::Door>),
     Pop3(Arc<pop3::Door>),
 }
+
+/// How long an IMAP session may last in all; clients keep them for days.
+const IMAP_SESSION_MAX: Duration = Duration::from_hours(30 * 24);
 
 impl Ports {
     /// Opens every port of the configuration.
@@ -125,26 +131,15 @@ impl House {
     fn entry(&self, name: &str, listener: &ListenerConfig) -> Result<Entry, Failure> {
         let config = self.office.config.now();
         let door = match listener.role {
+            Role::Imap => Door::Imap(Arc::new(self.imap((name, listener), &config))),
             Role::Pop3 => Door::Pop3(self.pop3(name, listener, &config)),
-            _ => Door::Smtp(self.smtp(name, listener, &config)?),
+            Role::Mta | Role::Msa | Role::Lmtp => {
+                let door = self.smtp((name, listener), &config);
+                let unfit = |error| Failure::of(&format!("listener {name}"), &error);
+                Door::Smtp(Arc::new(door.map_err(unfit)?))
+            }
         };
         Ok(Entry { door, terms: self.terms(&config, listener) })
-    }
-
-    fn smtp(
-        &self,
-        name: &str,
-        listener: &ListenerConfig,
-        config: &Arc<Config>,
-    ) -> Result<Arc<smtp::Door>, Failure> {
-        let door = smtp::Door::new(
-            (name, listener),
-            Arc::clone(config),
-            (self.office.directory.clone(), self.office.intake.clone()),
-            Arc::clone(&self.office.clock),
-            true,
-        );
-        Ok(Arc::new(door.map_err(|error| Failure::of(&format!("listener {name}"), &error))?))
     }
 
     fn pop3(&self, name: &str, listener: &ListenerConfig, config: &Arc<Config>) -> Arc<pop3::Door> {
@@ -157,11 +152,28 @@ impl House {
         ))
     }
 
+    fn smtp(
+        &self,
+        listener: (&str, &ListenerConfig),
+        config: &Arc<Config>,
+    ) -> Result<smtp::Door, smtp::DoorError> {
+        let Office { directory, intake, clock, .. } = &self.office;
+        let shared = (directory.clone(), intake.clone());
+        smtp::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)
+    }
+
+    fn imap(&self, listener: (&str, &ListenerConfig), config: &Arc<Config>) -> imap::Door {
+        let Office { directory, store, clock, .. } = &self.office;
+        let shared = (directory.clone(), store.clone(), self.places.clone());
+        imap::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)
+    }
+
     fn terms(&self, config: &Config, listener: &ListenerConfig) -> Terms {
         let is_mta = listener.role == Role::Mta;
         let session_timeout = match listener.role {
+            Role::Imap => IMAP_SESSION_MAX,
             Role::Pop3 => config.mailboxes.pop3_session_timeout,
-            _ => config.timeouts.session,
+            Role::Mta | Role::Msa | Role::Lmtp => config.timeouts.session,
         };
         Terms {
             acceptor: Some(Arc::clone(&self.acceptor)),
@@ -220,9 +232,14 @@ async fn session(entry: Arc<Entry>, arrival: Arrival) {
             let conversation = smtp::Conversation::new(Arc::clone(door), peer, implicit_tls);
             drive(stream, conversation, terms).await
         }
+        // Each on its own, so that a session is no larger than its protocol makes it.
+        Door::Imap(door) => {
+            let conversation = imap::Conversation::new(Arc::clone(door), peer, implicit_tls);
+            Box::pin(drive(stream, conversation, terms)).await
+        }
         Door::Pop3(door) => {
             let conversation = pop3::Conversation::new(Arc::clone(door), peer, implicit_tls);
-            drive(stream, conversation, terms).await
+            Box::pin(drive(stream, conversation, terms)).await
         }
     };
     if let Err(error) = held {

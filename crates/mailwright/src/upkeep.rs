@@ -27,6 +27,21 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
             office.clock.sleep(ROUND).await;
         }
     });
+    let sweeping = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = sweeping.clone();
+        async move {
+            if let Err(error) = sweep(&office).await {
+                tracing::warn!(%error, "Mailboxes not swept.");
+            }
+            office.clock.sleep(ROUND).await;
+        }
+    });
+    let rendering = office.store.clone();
+    repeat(tasks, stopping, move || {
+        let store = rendering.clone();
+        async move { store.render_delivered().await }
+    });
     let forgetting = office.clone();
     repeat(tasks, stopping, move || {
         let office = forgetting.clone();
@@ -39,6 +54,20 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
             office.clock.sleep(ROUND).await;
         }
     });
+}
+
+/// Clears away what mailboxes left behind, and what has grown too old in Junk and Trash.
+async fn sweep(office: &Office) -> Result<(), StoreError> {
+    let (config, now) = (office.config.now(), office.now());
+    let kept = [("\\Junk", config.mailboxes.junk_kept), ("\\Trash", config.mailboxes.trash_kept)];
+    for (folder, age) in kept {
+        let Some(age) = age else { continue };
+        let count = office.store.expunge_by_age(folder, now.minus(age), now).await?;
+        if count > 0 {
+            tracing::info!(folder, count, "Old messages removed.");
+        }
+    }
+    office.store.sweep_mailboxes(now, config.storage.grace).await
 }
 
 /// Removes events and attempts that are older than they are kept; says how many.

@@ -26,6 +26,12 @@ pub trait Conversation: Send + 'static {
 
     /// Something befell the connection.
     fn event(&mut self, event: Event);
+
+    /// Waits for news from elsewhere, of which [`Event::News`] then tells the protocol. It is
+    /// dropped and called again as often as the peer speaks.
+    fn notified(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// What a conversation wants done.
@@ -52,6 +58,8 @@ pub enum Event {
     TimedOut,
     /// The server stops; what is under way may finish.
     Shutdown,
+    /// There are news from elsewhere, see [`Conversation::notified`].
+    News,
 }
 
 /// What a handshake came to.

@@ -2,22 +2,26 @@
 //!
 //! Writes gather until the peer has to speak, or until an answer takes long. Nothing read before a
 //! handshake reaches the conversation after it: all bytes are fed as they come, and a conversation
-//! that holds some when it asks for TLS ends instead.
+//! that holds some when it asks for TLS ends instead. A connection that is silent holds no buffer.
+
+mod pool;
 
 use std::{future::pending, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     sync::watch,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use crate::{Conversation, Event, Step, Stream, tls::Acceptor};
 
-/// Octets read at once: a command line fits, and a body moves in few reads.
-const READ_BYTES: usize = 32 * 1024;
 /// Octets written gather to this.
 const WRITE_BYTES: usize = 64 * 1024;
+/// A buffer for what is written that is larger does not outlast its use.
+const WRITE_KEPT: usize = 2 * 1024;
+/// News that follow others wait this long, and are told as one.
+const NEWS_APART: Duration = Duration::from_millis(10);
 /// How long an answer may take before what was written is sent ahead of it.
 const SLOW_ANSWER: Duration = Duration::from_millis(20);
 /// How often a conversation is asked anew how long its peer may be silent: the more peers there
@@ -56,8 +60,9 @@ where
     C: Conversation,
 {
     let deadline = Instant::now() + terms.session_timeout;
-    let mut line =
-        Line { stream: Some(Box::new(stream)), terms, deadline, out: Vec::new(), told: false };
+    let stream: Option<Box<dyn Stream>> = Some(Box::new(stream));
+    let quiet_until = Instant::now();
+    let mut line = Line { stream, terms, deadline, out: Vec::new(), told: false, quiet_until };
     let result = line.hold(&mut conversation).await;
     if result.is_err() {
         conversation.event(Event::Eof);
@@ -74,6 +79,8 @@ struct Line {
     out: Vec<u8>,
     /// Whether the conversation knows that the server stops.
     told: bool,
+    /// When the next news may be told.
+    quiet_until: Instant,
 }
 
 impl Line {
@@ -81,8 +88,7 @@ impl Line {
         if self.terms.implicit_tls {
             self.secure(conversation).await?;
         }
-        let mut buffer = vec![0; READ_BYTES];
-        self.watch_silence(conversation, &mut buffer).await?;
+        self.watch_silence(conversation).await?;
         let mut over = false;
         loop {
             match conversation.next() {
@@ -97,11 +103,11 @@ impl Line {
                     self.flush().await?;
                     self.secure(conversation).await?;
                 }
-                Some(Step::Close) => return self.close(&mut buffer).await,
-                None if over => return self.close(&mut buffer).await,
+                Some(Step::Close) => return self.close().await,
+                None if over => return self.close().await,
                 None => {
                     self.flush().await?;
-                    over = self.read(conversation, &mut buffer).await;
+                    over = self.read(conversation).await;
                 }
             }
         }
@@ -127,7 +133,7 @@ impl Line {
     }
 
     /// Reads once; true when nothing more will come.
-    async fn read<C: Conversation>(&mut self, conversation: &mut C, buffer: &mut [u8]) -> bool {
+    async fn read<C: Conversation>(&mut self, conversation: &mut C) -> bool {
         let Some(stream) = &mut self.stream else {
             conversation.event(Event::Eof);
             return true;
@@ -140,11 +146,23 @@ impl Line {
             }
         };
         let (mut stopped, silent_since) = (pin!(stopped), Instant::now());
+        let quiet_until = self.quiet_until;
         let read = loop {
             let until = self.deadline.min(silent_since + conversation.timeout());
             let moment = until.min(Instant::now() + ASK_AGAIN);
+            let news = async {
+                if quiet_until > Instant::now() {
+                    sleep_until(quiet_until).await;
+                }
+                conversation.notified().await;
+            };
             let read = tokio::select! {
-                read = timeout_at(moment, stream.read(buffer)) => read,
+                read = timeout_at(moment, pool::read(stream)) => read,
+                () = news => {
+                    self.quiet_until = Instant::now() + NEWS_APART;
+                    conversation.event(Event::News);
+                    return false;
+                }
                 () = &mut stopped => {
                     self.told = true;
                     conversation.event(Event::Shutdown);
@@ -156,8 +174,8 @@ impl Line {
             }
         };
         match read {
-            Ok(Ok(count)) if count > 0 => {
-                conversation.feed(buffer.get(..count).unwrap_or_default());
+            Ok(Ok(read)) if !read.bytes().is_empty() => {
+                conversation.feed(read.bytes());
                 return false;
             }
             Ok(_) => conversation.event(Event::Eof),
@@ -167,11 +185,7 @@ impl Line {
     }
 
     /// Waits before the greeting; who talks into the wait is told on.
-    async fn watch_silence<C: Conversation>(
-        &mut self,
-        conversation: &mut C,
-        buffer: &mut [u8],
-    ) -> io::Result<()> {
+    async fn watch_silence<C: Conversation>(&mut self, conversation: &mut C) -> io::Result<()> {
         if *self.terms.shutdown.borrow() {
             self.told = true;
             conversation.event(Event::Shutdown);
@@ -180,13 +194,13 @@ impl Line {
         let Some(stream) = self.stream.as_mut().filter(|_| !delay.is_zero()) else {
             return Ok(());
         };
-        let Ok(read) = timeout(delay, stream.read(buffer)).await else { return Ok(()) };
-        let count = read?;
-        if count == 0 {
+        let Ok(read) = timeout(delay, pool::read(stream)).await else { return Ok(()) };
+        let read = read?;
+        if read.bytes().is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         conversation.event(Event::Early);
-        conversation.feed(buffer.get(..count).unwrap_or_default());
+        conversation.feed(read.bytes());
         Ok(())
     }
 
@@ -194,7 +208,9 @@ impl Line {
         let (Some(acceptor), Some(stream)) = (&self.terms.acceptor, self.stream.take()) else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "no TLS here"));
         };
-        let shaken = timeout(self.terms.handshake_timeout, acceptor.accept(stream)).await;
+        // On the heap, so that the session's own memory is not as large as a handshake's.
+        let shake = Box::pin(acceptor.accept(stream));
+        let shaken = timeout(self.terms.handshake_timeout, shake).await;
         let (stream, facts) =
             shaken.map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))??;
         self.stream = Some(Box::new(stream));
@@ -213,16 +229,19 @@ impl Line {
         })
         .await;
         self.out.clear();
+        if self.out.capacity() > WRITE_KEPT {
+            self.out = Vec::new();
+        }
         written.map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))?
     }
 
-    async fn close(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    async fn close(&mut self) -> io::Result<()> {
         self.flush().await?;
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let end = timeout(LINGER, async {
             stream.shutdown().await?;
             for _ in 0..LINGER_READS {
-                if stream.read(buffer).await? == 0 {
+                if pool::read(stream).await?.bytes().is_empty() {
                     break;
                 }
             }

@@ -3,5 +3,6 @@
 //! A conversation joins a session of `smtp` with `directory` and `intake`; it decides nothing that
 //! they can decide, and speaks no protocol itself.
 
+pub mod imap;
 pub mod pop3;
 pub mod smtp;

@@ -4,7 +4,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-/// What a read or a write of rows can meet.
+/// What a read or a write of rows can meet, or why a closure refuses.
 ///
 /// It can be cloned, because one failed commit answers every closure of its group.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +31,18 @@ pub enum StoreError {
     /// A row that a closure would make is already there.
     #[error("{0} exists already")]
     Exists(&'static str),
+    /// The account would hold more than it may.
+    #[error("the account is full")]
+    OverQuota,
+    /// There would be more of something than may be.
+    #[error("too many or too long: {0}")]
+    Limit(&'static str),
+    /// A mailbox has others below it.
+    #[error("the mailbox has others below it")]
+    HasChildren,
+    /// It is never done.
+    #[error("{0}")]
+    Cannot(&'static str),
     /// A stored value is not one that this version writes.
     #[error("stored {0} makes no sense")]
     Corrupt(&'static str),

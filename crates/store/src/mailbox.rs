@@ -4,48 +4,57 @@
 //! transaction. A message of the spool arrives in a folder once, however often it is tried.
 //! Source: RFC 9051 section 2.3, RFC 7162.
 
+mod append;
+mod content;
 mod copies;
 mod delivery;
+mod expunge;
+mod flag;
+mod folder;
+mod keyword;
+mod late;
 mod listing;
+mod load;
 mod maildrop;
+mod meta;
+#[cfg(test)]
+mod model;
 mod removal;
+mod shelf;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod upkeep;
 
 use mailwright_words::{Id, Timestamp};
 
 pub use self::{
+    append::{Append, Appended},
+    content::Content,
     copies::CopyReader,
     delivery::{Delivered, NewMessage, deliver},
+    expunge::{expunge, vanished, without_rows},
+    flag::{Change, How, change_flags},
+    folder::{
+        Fill, Limits, Named, create, delete_folder, fill, find, named, rename, subscribe, usage,
+    },
+    keyword::KEYWORDS_MAX,
     listing::{Copy, Listed, copy, list},
     maildrop::{Maildrop, MaildropRow, maildrop, remove},
+    meta::Wanted,
     removal::{delete, remove_folders, set_flags},
+    shelf::View,
+    transfer::{Copied, Transfer, transfer},
+};
+pub(crate) use self::{
+    late::Late,
+    shelf::{Edit, Shelf, What},
 };
 use crate::{
     engine::{Row, Tx},
     error::StoreError,
     params,
 };
-
-/// `\Seen`.
-pub const SEEN: i64 = 1;
-/// `\Answered`.
-pub const ANSWERED: i64 = 2;
-/// `\Flagged`.
-pub const FLAGGED: i64 = 4;
-/// `\Deleted`.
-pub const DELETED: i64 = 8;
-/// `\Draft`.
-pub const DRAFT: i64 = 16;
-
-/// The flags with the bits that stand for them.
-pub const FLAGS: [(i64, &str); 5] = [
-    (SEEN, "\\Seen"),
-    (ANSWERED, "\\Answered"),
-    (FLAGGED, "\\Flagged"),
-    (DELETED, "\\Deleted"),
-    (DRAFT, "\\Draft"),
-];
 
 /// The folders every account begins with, and what they are for.
 ///
@@ -106,15 +115,21 @@ pub fn create_folders(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for (id, (name, special_use)) in ids.iter().zip(DEFAULT_FOLDERS) {
+        let uidvalidity = folder::next_uidvalidity(tx, account, now)?;
         let added = tx.execute(
             "INSERT INTO mailbox (id, tenant, account, name, special_use, uidvalidity, created)
-             SELECT :id, tenant, id, :name, :special_use, uidvalidity, :now
+             SELECT :id, tenant, id, :name, :special_use, :uidvalidity, :now
              FROM principal WHERE id = :account ON CONFLICT (account, name) DO NOTHING",
-            params! { id: *id, name, special_use, now, account },
+            params! { id: *id, name, special_use, uidvalidity, now, account },
         )?;
         if added != 1 {
             return Err(StoreError::Exists("folder"));
         }
+        tx.execute(
+            "INSERT INTO subscription (account, name) VALUES (:account, :name)
+             ON CONFLICT (account, name) DO NOTHING",
+            params! { account, name },
+        )?;
     }
     Ok(())
 }
@@ -123,7 +138,7 @@ pub fn create_folders(
 pub fn folder(tx: &mut Tx<'_>, account: Id, name: &str) -> Result<Option<Folder>, StoreError> {
     let name = if name.eq_ignore_ascii_case("INBOX") { "INBOX" } else { name };
     tx.query_opt(
-        &format!("{FOLDER} WHERE account = :account AND name = :name"),
+        &format!("{FOLDER} WHERE account = :account AND name = :name AND dead = 0"),
         params! { account, name },
         read_folder,
     )
@@ -132,18 +147,44 @@ pub fn folder(tx: &mut Tx<'_>, account: Id, name: &str) -> Result<Option<Folder>
 /// The folders of an account by name.
 pub fn folders(tx: &mut Tx<'_>, account: Id) -> Result<Vec<Folder>, StoreError> {
     tx.query(
-        &format!("{FOLDER} WHERE account = :account ORDER BY name"),
+        &format!("{FOLDER} WHERE account = :account AND dead = 0 ORDER BY name"),
         params! { account },
         read_folder,
     )
 }
 
+/// How many numbers of changes are put on stable storage ahead of their use.
+const MODSEQ_AHEAD: u64 = 10_000;
+
 /// The next MODSEQ of an account: one counter for all of its folders.
-fn next_modseq(tx: &mut Tx<'_>, account: Id) -> Result<i64, StoreError> {
+///
+/// Numbers are reserved ahead, on stable storage, so that one that a client saw is not used again
+/// when a power cut takes the change itself.
+fn next_modseq(tx: &mut Tx<'_>, account: Id) -> Result<u64, StoreError> {
+    let (modseq, reserved): (u64, u64) = tx
+        .query_opt(
+            "UPDATE principal SET modseq = modseq + 1,
+                 modseq_reserved = CASE WHEN modseq + 1 > modseq_reserved
+                     THEN modseq + :ahead ELSE modseq_reserved END
+             WHERE id = :account RETURNING modseq, modseq_reserved",
+            params! { ahead: MODSEQ_AHEAD, account },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+        .ok_or(StoreError::Missing("account"))?;
+    if reserved.saturating_sub(modseq) == MODSEQ_AHEAD - 1 {
+        tx.promise();
+    }
+    Ok(modseq)
+}
+
+/// Whose mailbox it is.
+///
+/// Errors: [`StoreError::Missing`] when it is gone.
+fn account_of(tx: &mut Tx<'_>, mailbox: Id) -> Result<Id, StoreError> {
     tx.query_opt(
-        "UPDATE principal SET modseq = modseq + 1 WHERE id = :account RETURNING modseq",
-        params! { account },
+        "SELECT account FROM mailbox WHERE id = :mailbox AND dead = 0",
+        params! { mailbox },
         |row| row.get(0),
     )?
-    .ok_or(StoreError::Missing("account"))
+    .ok_or(StoreError::Missing("mailbox"))
 }

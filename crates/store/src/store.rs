@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
@@ -20,6 +20,7 @@ use crate::{
     },
     engine::{BodyRow, Inbox, Job, Lane, Readers, Tx, Writer, open_database},
     error::{OpenError, StoreError},
+    mailbox::{Late, Shelf},
     params,
 };
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub body_memory_max: usize,
     /// A segment that has reached this length is followed by another. Default 64 MiB.
     pub segment_bytes_max: u64,
+    /// Octets of mailboxes' views in memory, besides those in use. Default 256 MiB.
+    pub views_size_max: u64,
     /// The file system of the bodies.
     pub disk: Arc<dyn Disk>,
 }
@@ -52,6 +55,7 @@ impl Options {
             readers_max: 4,
             body_memory_max: 128 << 20,
             segment_bytes_max: 64 << 20,
+            views_size_max: 256 << 20,
             disk: Arc::new(RealDisk),
         }
     }
@@ -79,6 +83,10 @@ struct Inner {
     folder: Arc<Folder>,
     open_segments: OpenSegments,
     spooled: Arc<Notify>,
+    shelf: Arc<Shelf>,
+    late: Arc<Late>,
+    /// Held while a large message is in memory to be rendered.
+    large: Mutex<()>,
     readers: Readers,
     writes: Arc<Semaphore>,
     budget: Arc<Semaphore>,
@@ -117,7 +125,11 @@ impl Store {
         let inbox = Arc::new(Inbox::default());
         let bodies = Arc::new(AppendInbox::default());
         let spooled = Arc::new(Notify::new());
-        let writer = Writer::new(connection, Arc::clone(&inbox), Arc::clone(&spooled));
+        let shelf = Arc::new(Shelf::new(options.views_size_max));
+        let (jobs, wake) = (Arc::clone(&inbox), Arc::clone(&spooled));
+        let late = Arc::new(Late::default());
+        let views = (Arc::clone(&shelf), Arc::clone(&late));
+        let writer = Writer::new(connection, jobs, wake, views);
         let appender = Appender::new(
             Arc::clone(&folder),
             Arc::clone(&bodies),
@@ -137,6 +149,9 @@ impl Store {
             folder,
             open_segments: OpenSegments::default(),
             spooled,
+            shelf,
+            late,
+            large: Mutex::new(()),
             writes: Arc::new(Semaphore::new(options.writes_waiting_max)),
             budget: Arc::new(Semaphore::new(options.body_memory_max)),
             reads: Semaphore::new(options.readers_max),
@@ -187,6 +202,31 @@ impl Store {
         answer.await.map_err(closed)?
     }
 
+    /// As [`Store::write`], for what a power cut may take back after the answer, such as flags.
+    ///
+    /// It commits without a sync when all of its group is so.
+    ///
+    /// Errors: as [`Store::write`].
+    pub async fn write_relaxed<T, F>(&self, closure: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.write_in(Lane::Quick, closure).await
+    }
+
+    /// As [`Store::write_relaxed`], in a lane of choice.
+    pub(crate) async fn write_in<T, F>(&self, lane: Lane, closure: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (mut job, answer) = Job::new(closure);
+        job.relaxed = true;
+        self.put(lane, job).await?;
+        answer.await.map_err(closed)?
+    }
+
     /// As [`Store::write`], for callers outside of the runtime.
     pub fn write_blocking<T, F>(&self, lane: Lane, closure: F) -> Result<T, StoreError>
     where
@@ -219,6 +259,21 @@ impl Store {
         closure: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.0.readers.run(closure)
+    }
+
+    /// Runs `work`, which reads rows and bodies, on a thread that may wait.
+    ///
+    /// Errors: the work's own.
+    pub async fn off_thread<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _place = self.reading().await?;
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
     }
 
     /// Begins to collect a body; nothing is stored until it is given to a write.
@@ -306,6 +361,36 @@ impl Store {
         self.0.reads.acquire().await.ok().ok_or(StoreError::Closed)
     }
 
+    /// Puts a write in that nobody waits for; its error is logged. It is left out when as many
+    /// writes wait as may.
+    pub(crate) fn write_soon<F>(&self, lane: Lane, closure: F)
+    where
+        F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        let Ok(place) = Arc::clone(&self.0.writes).try_acquire_owned() else { return };
+        let logged = move |tx: &mut Tx<'_>| {
+            closure(tx).inspect_err(|error| tracing::debug!(%error, "Write not done."))
+        };
+        let (mut job, _) = Job::new(logged);
+        job.permit = Some(place);
+        job.relaxed = true;
+        self.0.inbox.put(lane, job);
+    }
+
+    /// Waits until no other large message is being rendered.
+    pub(crate) fn large(&self) -> MutexGuard<'_, ()> {
+        self.0.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits to be rendered.
+    pub(crate) fn late(&self) -> &Late {
+        &self.0.late
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.0.shelf
+    }
+
     pub(crate) fn append(&self, body: Pending) {
         self.0.bodies.put(body);
     }
@@ -344,6 +429,7 @@ fn newest_id(connection: &Connection) -> Result<Id, StoreError> {
         "SELECT max(coalesce((SELECT max(id) FROM body), 0),
              coalesce((SELECT max(id) FROM spool), 0), coalesce((SELECT max(id) FROM message), 0),
              coalesce((SELECT max(id) FROM recipient), 0),
+             coalesce((SELECT max(id) FROM mailbox), 0),
              coalesce((SELECT max(id) FROM event), 0))",
         &[],
         |row| row.get(0),
@@ -379,6 +465,11 @@ fn begin_life(connection: &Connection, node: u8, now: Timestamp) -> Result<Owner
          ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1 RETURNING epoch",
         params! { node },
         |row| row.get(0),
+    )?;
+    // Numbers of changes that a power cut took may have been seen; they are not used again.
+    tx.execute(
+        "UPDATE principal SET modseq = modseq_reserved WHERE modseq < modseq_reserved",
+        &[],
     )?;
     Ok(Owner { node, epoch })
 }

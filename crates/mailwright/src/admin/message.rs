@@ -18,7 +18,7 @@ struct Row {
     subject: String,
     size: u64,
     received: String,
-    flags: Vec<&'static str>,
+    flags: Vec<String>,
 }
 
 pub(super) async fn run(

@@ -6,7 +6,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::{
+    io::{AsyncReadExt, DuplexStream, duplex},
+    sync::Notify,
+};
 
 use super::*;
 use crate::{
@@ -19,8 +22,9 @@ use crate::{
 struct Echo {
     steps: VecDeque<Step<()>>,
     input: Vec<u8>,
-    slow: Arc<tokio::sync::Notify>,
+    slow: Arc<Notify>,
     hurry: Arc<AtomicBool>,
+    news: Option<Arc<Notify>>,
 }
 
 impl Echo {
@@ -66,8 +70,15 @@ impl Conversation for Echo {
 
     fn event(&mut self, event: Event) {
         self.say(&format!("{event:?}"));
-        if event != Event::Shutdown {
+        if !matches!(event, Event::Shutdown | Event::News) {
             self.steps.push_back(Step::Close);
+        }
+    }
+
+    async fn notified(&mut self) {
+        match &self.news {
+            Some(news) => news.notified().await,
+            None => pending().await,
         }
     }
 }
@@ -121,7 +132,7 @@ async fn answers_to_a_pipeline_come_as_one() {
 #[tokio::test(start_paused = true)]
 async fn what_was_written_does_not_wait_for_a_slow_answer() {
     let (_stop, terms) = terms();
-    let slow = Arc::new(tokio::sync::Notify::new());
+    let slow = Arc::new(Notify::new());
     let mut stream = start(Echo { slow: Arc::clone(&slow), ..Echo::default() }, terms);
     say(&mut stream, "one\nslow\nquit\n").await;
     heard(&mut stream, "one\n").await;
@@ -143,6 +154,27 @@ async fn who_is_silent_already_is_waited_for_no_longer_than_others() {
     heard(&mut stream, "TimedOut\n").await;
     assert!(begin.elapsed() <= ASK_AGAIN, "{:?}", begin.elapsed());
     ended(stream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_news_are_told_at_once_and_those_behind_them_together() {
+    let (_stop, terms) = terms();
+    let news = Arc::new(Notify::new());
+    let echo = Echo { news: Some(Arc::clone(&news)), ..Echo::default() };
+    let mut stream = start(echo, terms);
+    say(&mut stream, "one\n").await;
+    heard(&mut stream, "one\n").await;
+    let begin = Instant::now();
+    news.notify_one();
+    heard(&mut stream, "News\n").await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    for _ in 0..5 {
+        news.notify_one();
+    }
+    heard(&mut stream, "News\n").await;
+    assert_eq!(begin.elapsed(), NEWS_APART);
+    say(&mut stream, "two\n").await;
+    heard(&mut stream, "two\n").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +210,7 @@ async fn a_stop_is_told_once_and_the_session_goes_on() {
 #[tokio::test]
 async fn a_stop_during_an_answer_is_told_after_it() {
     let (stop, terms) = terms();
-    let slow = Arc::new(tokio::sync::Notify::new());
+    let slow = Arc::new(Notify::new());
     let mut stream = start(Echo { slow: Arc::clone(&slow), ..Echo::default() }, terms);
     say(&mut stream, "one\nslow\n").await;
     heard(&mut stream, "one\n").await;

@@ -180,8 +180,8 @@ impl net::Conversation for Conversation {
 
     fn event(&mut self, event: Event) {
         match event {
-            // There is no delay before the greeting, so nobody is early.
-            Event::Early => {}
+            // There is no delay before the greeting, so nobody is early; news are not told.
+            Event::Early | Event::News => {}
             Event::Eof => self.session.event(pop3::Event::Eof),
             Event::TimedOut => self.session.event(pop3::Event::TimedOut),
             Event::Shutdown => self.session.event(pop3::Event::Shutdown),

@@ -176,6 +176,7 @@ impl net::Conversation for Conversation {
             Event::Eof => self.session.event(server::Event::Eof),
             Event::TimedOut => self.session.event(server::Event::TimedOut),
             Event::Shutdown => self.session.event(server::Event::Shutdown),
+            Event::News => {}
         }
     }
 }

@@ -76,7 +76,7 @@ impl<A: Actor + Send + 'static> net::Conversation for Played<A> {
 
     fn event(&mut self, event: net::Event) {
         self.0.actor().event(match event {
-            net::Event::Early => return,
+            net::Event::Early | net::Event::News => return,
             net::Event::Eof => Event::Eof,
             net::Event::TimedOut => Event::TimedOut,
             net::Event::Shutdown => Event::Shutdown,

@@ -10,6 +10,7 @@ use crate::error::{OpenError, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_urgent.sql"),
+    include_str!("../../migrations/0003_mailboxes.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

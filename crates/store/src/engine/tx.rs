@@ -9,7 +9,7 @@ use rusqlite::{
     types::{FromSql, ToSqlOutput, ValueRef},
 };
 
-use crate::error::StoreError;
+use crate::{error::StoreError, mailbox::Edit};
 
 /// A value on its way into a statement.
 #[derive(Debug, Clone, Copy)]
@@ -169,11 +169,59 @@ impl<T: Column> Column for Option<T> {
 #[derive(Debug)]
 pub struct Tx<'c> {
     connection: &'c Connection,
+    /// What the views of mailboxes are told after the commit.
+    edits: Vec<Edit>,
+    /// Messages that were delivered and are to be rendered.
+    late: Vec<Id>,
+    /// Whether the answer waits for stable storage, although the group need not.
+    is_promise: bool,
+}
+
+/// What follows a commit.
+#[derive(Debug)]
+pub(crate) struct Sequel {
+    /// What the views of mailboxes are told.
+    pub(crate) edits: Vec<Edit>,
+    /// What is to be rendered.
+    pub(crate) late: Vec<Id>,
+    /// Whether it has to be on stable storage before it is answered.
+    pub(crate) is_promise: bool,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection }
+        Self { connection, edits: Vec::new(), late: Vec::new(), is_promise: false }
+    }
+
+    /// Tells the view of a mailbox what changed, once it is committed.
+    pub(crate) fn publish(&mut self, edit: Edit) {
+        self.edits.push(edit);
+    }
+
+    /// Has a message rendered once it is committed; it may turn out not to be there.
+    pub(crate) fn render_later(&mut self, message: Id) {
+        self.late.push(message);
+    }
+
+    /// Keeps the answers back until the commit is on stable storage, also in a group that may
+    /// answer before.
+    pub(crate) fn promise(&mut self) {
+        self.is_promise = true;
+    }
+
+    /// How many edits there are, to take the later ones back.
+    pub(crate) fn edits_len(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// Takes back the edits behind the first `len`.
+    pub(crate) fn keep_edits(&mut self, len: usize) {
+        self.edits.truncate(len);
+    }
+
+    /// What follows the commit.
+    pub(crate) fn into_sequel(self) -> Sequel {
+        Sequel { edits: self.edits, late: self.late, is_promise: self.is_promise }
     }
 
     /// Runs a statement and says how many rows it touched.
@@ -193,8 +241,10 @@ impl<'c> Tx<'c> {
         part: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<Result<T, StoreError>, StoreError> {
         self.execute("SAVEPOINT part", &[])?;
+        let edits = self.edits_len();
         let outcome = part(self);
         if outcome.is_err() {
+            self.keep_edits(edits);
             self.execute("ROLLBACK TO part", &[])?;
         }
         self.execute("RELEASE part", &[])?;

@@ -3,8 +3,9 @@
 //! A group is first run in one go; when a closure of it fails, all is taken back and each runs
 //! again in a savepoint of its own, so that its error or panic takes back its rows and nobody
 //! else's. That is why closures can be called twice. No answer leaves before the `COMMIT` has
-//! returned. When an undo fails the writer stops for good: nothing may be acknowledged on top of a
-//! state that nobody knows.
+//! returned, and the views of mailboxes are told before it. A group of changes that a power cut may
+//! take, such as flags, commits without a sync. When an undo fails the writer stops for good:
+//! nothing may be acknowledged on top of a state that nobody knows.
 
 use std::{
     any::Any,
@@ -20,7 +21,13 @@ use mailwright_words::metric;
 use rusqlite::Connection;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
-use crate::{body::Spilled, engine::Tx, error::StoreError, params};
+use crate::{
+    body::Spilled,
+    engine::{Sequel, Tx},
+    error::StoreError,
+    mailbox::{Late, Shelf},
+    params,
+};
 
 /// Closures that share one transaction, at most.
 const GROUP_MAX: usize = 1024;
@@ -99,6 +106,8 @@ pub(crate) struct Job {
     pub(crate) file: Option<Spilled>,
     /// Whether the queue is woken after the commit.
     pub(crate) wakes: bool,
+    /// Whether a power cut may take it back although it was answered.
+    pub(crate) relaxed: bool,
     /// A place in the bounded number of waiting writes.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
@@ -113,7 +122,15 @@ impl Job {
         let (done, answer) = oneshot::channel();
         let work = Box::new(Typed { closure, outcome: None, done });
         (
-            Self { work, body: None, moved_from: None, file: None, wakes: false, permit: None },
+            Self {
+                work,
+                body: None,
+                moved_from: None,
+                file: None,
+                wakes: false,
+                relaxed: false,
+                permit: None,
+            },
             answer,
         )
     }
@@ -205,14 +222,24 @@ pub(crate) struct Writer {
     connection: Connection,
     inbox: Arc<Inbox>,
     spooled: Arc<Notify>,
+    shelf: Arc<Shelf>,
+    late: Arc<Late>,
     stopped: Option<Arc<str>>,
+    /// Whether commits are not synced now.
+    relaxed: bool,
     /// Marks of transactions that did not commit; what they say is still true.
     owed: Vec<Mark>,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, inbox: Arc<Inbox>, spooled: Arc<Notify>) -> Self {
-        Self { connection, inbox, spooled, stopped: None, owed: Vec::new() }
+    pub(crate) fn new(
+        connection: Connection,
+        inbox: Arc<Inbox>,
+        spooled: Arc<Notify>,
+        (shelf, late): (Arc<Shelf>, Arc<Late>),
+    ) -> Self {
+        let (stopped, relaxed, owed) = (None, false, Vec::new());
+        Self { connection, inbox, spooled, shelf, late, stopped, relaxed, owed }
     }
 
     /// Runs until the inbox is closed and empty.
@@ -266,22 +293,50 @@ impl Writer {
         if let Some(reason) = &self.stopped {
             return Err(StoreError::Stopped(Arc::clone(reason)));
         }
+        let relaxed = self.owed.is_empty() && jobs.iter().all(|job| job.relaxed);
+        self.relax(relaxed)?;
         Tx::new(&self.connection).execute("BEGIN IMMEDIATE", &[])?;
-        let done = self.fill(jobs, verdicts).and_then(|()| {
+        let done = self.fill(jobs, verdicts).and_then(|sequel| {
             Tx::new(&self.connection).execute("COMMIT", &[])?;
-            Ok(())
+            Ok(sequel)
         });
-        if done.is_err() {
-            self.undo();
+        match done {
+            Ok(Sequel { edits, late, is_promise }) => {
+                self.shelf.publish(edits);
+                self.late.put(late);
+                if relaxed && is_promise { self.sync() } else { Ok(()) }
+            }
+            Err(error) => {
+                self.undo();
+                Err(error)
+            }
         }
-        done
+    }
+
+    /// Lets the next commit answer before it is on stable storage, or not.
+    fn relax(&mut self, relaxed: bool) -> Result<(), StoreError> {
+        if relaxed != self.relaxed {
+            let level = if relaxed { "NORMAL" } else { "FULL" };
+            self.connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
+            self.relaxed = relaxed;
+        }
+        Ok(())
+    }
+
+    /// Puts all that was committed on stable storage, by a commit that is synced.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.relax(false)?;
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE; UPDATE node SET epoch = epoch; COMMIT")
+            .map_err(StoreError::from)
+            .inspect_err(|_| self.undo())
     }
 
     fn fill(
         &self,
         jobs: &mut [Job],
         verdicts: &mut Vec<Result<(), StoreError>>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Sequel, StoreError> {
         let mut tx = Tx::new(&self.connection);
         store_marks(&mut tx, &self.owed)?;
         // Mostly none of them fails, and then the savepoints would be half of the work.
@@ -289,14 +344,17 @@ impl Writer {
         if jobs.iter_mut().all(|job| contained(&mut tx, job).is_ok()) {
             tx.execute("RELEASE whole", &[])?;
             verdicts.resize_with(jobs.len(), || Ok(()));
-            return Ok(());
+            return Ok(tx.into_sequel());
         }
+        tx.keep_edits(0);
         tx.execute("ROLLBACK TO whole", &[])?;
         tx.execute("RELEASE whole", &[])?;
         for job in jobs {
             tx.execute("SAVEPOINT closure", &[])?;
+            let edits = tx.edits_len();
             let verdict = contained(&mut tx, job);
             if verdict.is_err() {
+                tx.keep_edits(edits);
                 tx.execute("ROLLBACK TO closure", &[])?;
             }
             tx.execute("RELEASE closure", &[])?;
@@ -305,7 +363,7 @@ impl Writer {
             }
             verdicts.push(verdict);
         }
-        Ok(())
+        Ok(tx.into_sequel())
     }
 
     /// Takes a failed transaction back, or stops the writer.

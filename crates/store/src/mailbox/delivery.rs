@@ -1,17 +1,21 @@
 //! A delivery into a folder.
 
+use std::sync::Arc;
+
+use mailwright_mime::Rendered;
+use mailwright_view::{Flags, Row};
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
     body::{self, BodyId},
     engine::Tx,
     error::StoreError,
-    mailbox::{SEEN, next_modseq},
+    mailbox::{append::insert_row, meta, next_modseq, transfer::charge},
     params,
 };
 
-/// The format of `message_meta.headers`.
-const META_VERSION: i64 = 1;
+/// The version of a row of `message_meta` that has header lines for lists alone.
+const LINES_ONLY: i64 = 0;
 
 /// A message on its way into a folder.
 #[derive(Debug, Clone)]
@@ -37,7 +41,9 @@ pub struct NewMessage {
     /// The message of the spool it comes from; it arrives in a folder once.
     pub origin: Option<Id>,
     /// Flags it begins with.
-    pub flags: i64,
+    pub flags: u8,
+    /// What is shown of it, in place of `headers`; without it, it is rendered when it is asked for.
+    pub rendered: Option<Arc<Rendered>>,
 }
 
 /// What became of a delivery.
@@ -50,7 +56,7 @@ pub enum Delivered {
         /// Its UID there.
         uid: u32,
         /// The change that it is.
-        modseq: i64,
+        modseq: u64,
     },
     /// It came here before, so nothing was done.
     Before,
@@ -66,84 +72,92 @@ pub enum Delivered {
 ///
 /// Errors: those of the database; nothing is delivered then.
 pub fn deliver(tx: &mut Tx<'_>, new: &NewMessage, now: Timestamp) -> Result<Delivered, StoreError> {
-    let Some(fits) = fits(tx, new)? else { return Ok(Delivered::NoAccount) };
-    let mailbox = target(tx, new)?;
-    if came_before(tx, new, mailbox)? {
+    let Some(mailbox) = target(tx, new)? else { return no_folder(tx, new) };
+    if !insert(tx, new, mailbox)? {
         return Ok(Delivered::Before);
     }
-    if !fits {
-        return Ok(Delivered::OverQuota);
+    match charge(tx, new.account, new.size) {
+        Err(StoreError::OverQuota) => {
+            let sql = "DELETE FROM message WHERE id = :id";
+            tx.execute(sql, params! { id: new.id })?;
+            return Ok(Delivered::OverQuota);
+        }
+        other => other?,
     }
-    insert(tx, new, mailbox)?;
+    show(tx, new)?;
     body::hold(tx, new.body)?;
     let modseq = next_modseq(tx, new.account)?;
-    let unseen = new.flags & SEEN == 0;
+    let flags = Flags::system(new.flags);
+    let (unseen, deleted) = (!flags.has(Flags::SEEN), flags.has(Flags::DELETED));
     let uid: u32 = tx.query_one(
         "UPDATE mailbox SET uidnext = uidnext + 1, highestmodseq = :modseq, total = total + 1,
-             unseen = unseen + :unseen, bytes = bytes + :size
+             unseen = unseen + :unseen, deleted = deleted + :deleted, bytes = bytes + :size
          WHERE id = :mailbox RETURNING uidnext - 1",
-        params! { modseq, unseen, size: new.size, mailbox },
+        params! { modseq, unseen, deleted, size: new.size, mailbox },
         |row| row.get(0),
     )?;
-    tx.execute(
-        "INSERT INTO mailbox_msg (mailbox, uid, message, flags, modseq, size, internal_date,
-             save_date)
-         VALUES (:mailbox, :uid, :message, :flags, :modseq, :size, :received, :now)",
-        params! { mailbox, uid, message: new.id, flags: new.flags, modseq, size: new.size,
-        received: new.received, now },
-    )?;
-    tx.execute(
-        "UPDATE principal SET used_bytes = used_bytes + :size WHERE id = :account",
-        params! { size: new.size, account: new.account },
-    )?;
+    let row = Row {
+        uid,
+        flags,
+        message: new.id,
+        modseq,
+        size: new.size,
+        internal_date: new.received,
+        save_date: now,
+    };
+    insert_row(tx, mailbox, &row)?;
     Ok(Delivered::New { mailbox, uid, modseq })
 }
 
-fn fits(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Option<bool>, StoreError> {
-    tx.query_opt(
-        "SELECT quota_bytes IS NULL OR used_bytes + :size <= quota_bytes FROM principal
-         WHERE id = :account",
-        params! { size: new.size, account: new.account },
-        |row| row.get(0),
-    )
-}
-
 /// The folder asked for, in any case of letters, or `INBOX`.
-fn target(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Id, StoreError> {
-    let wanted = new.folder.as_deref().unwrap_or("INBOX");
+fn target(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Option<Id>, StoreError> {
+    let Some(wanted) = new.folder.as_deref() else {
+        return tx.query_opt(
+            "SELECT id FROM mailbox WHERE account = :account AND name = 'INBOX'",
+            params! { account: new.account },
+            |row| row.get(0),
+        );
+    };
     tx.query_opt(
-        "SELECT id FROM mailbox WHERE account = :account
+        "SELECT id FROM mailbox WHERE account = :account AND dead = 0
              AND (name = 'INBOX' OR lower(name) = lower(:wanted))
          ORDER BY name = 'INBOX', name LIMIT 1",
         params! { account: new.account, wanted },
         |row| row.get(0),
-    )?
-    .ok_or(StoreError::Missing("INBOX"))
+    )
 }
 
-fn came_before(tx: &mut Tx<'_>, new: &NewMessage, mailbox: Id) -> Result<bool, StoreError> {
-    let Some(origin) = new.origin else { return Ok(false) };
-    let found = tx.query_opt(
-        "SELECT 1 FROM message WHERE origin = :origin AND first_mailbox = :mailbox",
-        params! { origin, mailbox },
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(found.is_some())
+/// There is no INBOX, so there should be no account.
+fn no_folder(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Delivered, StoreError> {
+    let sql = "SELECT 1 FROM principal WHERE id = :account";
+    match tx.query_opt(sql, params! { account: new.account }, |row| row.get::<i64>(0))? {
+        Some(_) => Err(StoreError::Missing("INBOX")),
+        None => Ok(Delivered::NoAccount),
+    }
 }
 
-fn insert(tx: &mut Tx<'_>, new: &NewMessage, mailbox: Id) -> Result<(), StoreError> {
-    tx.execute(
+/// Makes the row of the content; false when it came before.
+fn insert(tx: &mut Tx<'_>, new: &NewMessage, mailbox: Id) -> Result<bool, StoreError> {
+    let made = tx.execute(
         "INSERT INTO message (id, tenant, account, body, head, head_skip, size, internal_date,
              origin, first_mailbox)
          SELECT :id, tenant, id, :body, :head, :head_skip, :size, :received, :origin, :mailbox
-         FROM principal WHERE id = :account",
+         FROM principal WHERE id = :account ON CONFLICT (origin, first_mailbox) DO NOTHING",
         params! { id: new.id, body: new.body, head: &new.head, head_skip: new.head_skip,
         size: new.size, received: new.received, origin: new.origin, mailbox,
         account: new.account },
     )?;
+    Ok(made == 1)
+}
+
+fn show(tx: &mut Tx<'_>, new: &NewMessage) -> Result<(), StoreError> {
+    if let Some(rendered) = &new.rendered {
+        return meta::keep(tx, new.id, rendered);
+    }
+    tx.render_later(new.id);
     tx.execute(
         "INSERT INTO message_meta (message, version, headers) VALUES (:id, :version, :headers)",
-        params! { id: new.id, version: META_VERSION, headers: &new.headers },
-    )?;
-    Ok(())
+        params! { id: new.id, version: LINES_ONLY, headers: &new.headers },
+    )
+    .map(drop)
 }

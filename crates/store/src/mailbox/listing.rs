@@ -1,8 +1,10 @@
 //! Reading mailboxes: lists of messages, and where the bytes of a copy are.
 
+use mailwright_mime::{CommonHeaders, unfold};
+use mailwright_view::Flags;
 use mailwright_words::{Id, Timestamp};
 
-use crate::{body::BodyId, engine::Tx, error::StoreError, mailbox::FLAGS, params};
+use crate::{body::BodyId, engine::Tx, error::StoreError, params};
 
 /// A message as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub struct Listed {
     pub size: u64,
     /// When it was accepted.
     pub received: Timestamp,
-    /// Its flags, such as `\Seen`.
-    pub flags: Vec<&'static str>,
+    /// Its flags, such as `\Seen`, then its keywords.
+    pub flags: Vec<String>,
 }
 
 /// The messages of one folder, or of all, by folder and UID: up to `limit`, those after `after`.
@@ -38,7 +40,9 @@ pub fn list(
     let folder = folder.map(|name| if name.eq_ignore_ascii_case("INBOX") { "INBOX" } else { name });
     let (after_folder, after_uid) = after.unwrap_or(("", 0));
     tx.query(
-        "SELECT mm.message, m.name, mm.uid, meta.headers, mm.size, mm.internal_date, mm.flags
+        "SELECT mm.message, m.name, mm.uid, meta.headers, mm.size, mm.internal_date, mm.flags,
+             (SELECT group_concat(name, ' ') FROM keyword k
+                 WHERE k.mailbox = m.id AND mm.keywords >> k.bit & 1)
          FROM mailbox m JOIN mailbox_msg mm ON mm.mailbox = m.id
               LEFT JOIN message_meta meta ON meta.message = mm.message
          WHERE m.account = :account AND (:folder IS NULL OR m.name = :folder)
@@ -46,9 +50,10 @@ pub fn list(
          ORDER BY m.name, mm.uid LIMIT :limit",
         params! { account, folder, after_folder, after_uid, limit },
         |row| {
-            let headers: Option<Vec<u8>> = row.get(3)?;
-            let headers = String::from_utf8_lossy(headers.as_deref().unwrap_or(b"")).into_owned();
-            let flags: i64 = row.get(6)?;
+            let headers = row.get::<Option<Vec<u8>>>(3)?.unwrap_or_default();
+            let keywords = row.get::<Option<String>>(7)?.unwrap_or_default();
+            let flags = Flags::system(row.get(6)?);
+            let set = Flags::NAMES.iter().filter(|(bit, _)| flags.has(*bit)).map(|(_, name)| *name);
             Ok(Listed {
                 id: row.get(0)?,
                 folder: row.get(1)?,
@@ -58,14 +63,18 @@ pub fn list(
                 subject: field(&headers, "Subject"),
                 size: row.get(4)?,
                 received: row.get(5)?,
-                flags: FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|f| f.1).collect(),
+                flags: set.chain(keywords.split_whitespace()).map(str::to_owned).collect(),
             })
         },
     )
 }
 
-fn field(headers: &str, name: &str) -> String {
-    headers
+fn field(headers: &[u8], name: &str) -> String {
+    if let Some(common) = CommonHeaders::from_bytes(headers) {
+        let value = common.value(name.as_bytes()).map(unfold).unwrap_or_default();
+        return String::from_utf8_lossy(&value).trim().to_owned();
+    }
+    String::from_utf8_lossy(headers)
         .lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(field, _)| field.eq_ignore_ascii_case(name))

@@ -1,36 +1,27 @@
 //! Changes of what is in a mailbox: flags, expunging, an account that goes.
 
+use mailwright_view::{Flags, NumberSet};
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
     body::{self, BodyId},
     engine::Tx,
     error::StoreError,
-    mailbox::{DELETED, SEEN, next_modseq},
+    mailbox::{Change, Edit, How, What, change_flags, next_modseq},
     params,
 };
 
-/// Sets the flags of a message in every folder that has it.
+/// Sets the flags of a message in every folder that has it; keywords go.
 ///
 /// Errors: [`StoreError::Missing`].
-pub fn set_flags(tx: &mut Tx<'_>, message: Id, flags: i64) -> Result<(), StoreError> {
+pub fn set_flags(tx: &mut Tx<'_>, message: Id, system: u8) -> Result<(), StoreError> {
     let places = places(tx, message)?;
-    let account = places.first().ok_or(StoreError::Missing("message"))?.account;
-    let modseq = next_modseq(tx, account)?;
-    for place in places {
-        let seen = i64::from(flags & SEEN != 0) - i64::from(place.flags & SEEN != 0);
-        let deleted = i64::from(flags & DELETED != 0) - i64::from(place.flags & DELETED != 0);
-        tx.execute(
-            "UPDATE mailbox_msg SET flags = :flags, modseq = :modseq
-             WHERE mailbox = :mailbox AND uid = :uid",
-            params! { flags, modseq, mailbox: place.mailbox, uid: place.uid },
-        )?;
-        tx.execute(
-            "UPDATE mailbox SET highestmodseq = :modseq, unseen = unseen - :seen,
-                 deleted = deleted + :deleted WHERE id = :mailbox",
-            params! { modseq, seen, deleted, mailbox: place.mailbox },
-        )?;
-        note(tx, &place, modseq, "changed")?;
+    if places.is_empty() {
+        return Err(StoreError::Missing("message"));
+    }
+    for Place { mailbox, uid, .. } in places {
+        let change = Change { how: How::Set, system, keywords: Vec::new() };
+        change_flags(tx, mailbox, &NumberSet::range(uid..=uid), &change, None)?;
     }
     Ok(())
 }
@@ -51,10 +42,21 @@ pub fn delete(tx: &mut Tx<'_>, message: Id, now: Timestamp) -> Result<(), StoreE
             "UPDATE mailbox SET highestmodseq = :modseq, total = total - 1,
                  unseen = unseen - :unseen, deleted = deleted - :deleted, bytes = bytes - :size
              WHERE id = :mailbox",
-            params! { modseq, unseen: place.flags & SEEN == 0,
-            deleted: place.flags & DELETED != 0, size: place.size, mailbox: place.mailbox },
+            params! { modseq, unseen: place.flags & Flags::SEEN == 0,
+            deleted: place.flags & Flags::DELETED != 0, size: place.size,
+            mailbox: place.mailbox },
         )?;
-        note(tx, &place, modseq, "expunged")?;
+        tx.execute(
+            "INSERT INTO mailbox_change (mailbox, modseq, uid_low, uid_high, kind)
+             VALUES (:mailbox, :modseq, :uid, :uid, 'expunged')",
+            params! { mailbox: place.mailbox, modseq, uid: place.uid },
+        )?;
+        let what = What::Expunge(NumberSet::range(place.uid..=place.uid));
+        tx.publish(Edit { mailbox: place.mailbox, modseq, what });
+        tx.execute(
+            "UPDATE principal SET used_bytes = max(0, used_bytes - :size) WHERE id = :account",
+            params! { size: place.size, account },
+        )?;
     }
     drop_message(tx, message, now)
 }
@@ -78,7 +80,20 @@ pub fn remove_folders(tx: &mut Tx<'_>, account: Id, now: Timestamp) -> Result<bo
     if messages.len() == 200 {
         return Ok(false);
     }
+    let orphans: Vec<Id> = tx.query(
+        "SELECT id FROM message WHERE account = :account LIMIT 200",
+        params! { account },
+        |row| row.get(0),
+    )?;
+    for message in &orphans {
+        drop_message(tx, *message, now)?;
+    }
+    if orphans.len() == 200 {
+        return Ok(false);
+    }
+    gone(tx, account)?;
     for sql in [
+        "DELETE FROM subscription WHERE account = :account",
         "DELETE FROM keyword WHERE mailbox IN (SELECT id FROM mailbox WHERE account = :account)",
         "DELETE FROM mailbox_change WHERE mailbox IN
              (SELECT id FROM mailbox WHERE account = :account)",
@@ -94,7 +109,7 @@ struct Place {
     account: Id,
     mailbox: Id,
     uid: u32,
-    flags: i64,
+    flags: u8,
     size: u64,
 }
 
@@ -115,26 +130,26 @@ fn places(tx: &mut Tx<'_>, message: Id) -> Result<Vec<Place>, StoreError> {
     )
 }
 
-fn note(tx: &mut Tx<'_>, place: &Place, modseq: i64, kind: &str) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO mailbox_change (mailbox, modseq, uid_low, uid_high, kind)
-         VALUES (:mailbox, :modseq, :uid, :uid, :kind)",
-        params! { mailbox: place.mailbox, modseq, uid: place.uid, kind },
-    )?;
+/// Tells the views of an account's mailboxes that they are gone.
+fn gone(tx: &mut Tx<'_>, account: Id) -> Result<(), StoreError> {
+    let mailboxes: Vec<Id> =
+        tx.query("SELECT id FROM mailbox WHERE account = :account", params! { account }, |row| {
+            row.get(0)
+        })?;
+    for mailbox in mailboxes {
+        tx.publish(Edit { mailbox, modseq: u64::MAX, what: What::Gone });
+    }
     Ok(())
 }
 
-/// Removes the row of a message that is in no folder, with its use of the body and the quota.
+/// Removes the row of a message that is in no folder, with its use of the body.
 pub(super) fn drop_message(tx: &mut Tx<'_>, message: Id, now: Timestamp) -> Result<(), StoreError> {
     tx.execute("DELETE FROM message_meta WHERE message = :message", params! { message })?;
-    let (body, account, size): (BodyId, Id, u64) = tx.query_one(
-        "DELETE FROM message WHERE id = :message RETURNING body, account, size",
+    tx.execute("DELETE FROM orphan WHERE message = :message", params! { message })?;
+    let body: BodyId = tx.query_one(
+        "DELETE FROM message WHERE id = :message RETURNING body",
         params! { message },
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    tx.execute(
-        "UPDATE principal SET used_bytes = max(0, used_bytes - :size) WHERE id = :account",
-        params! { size, account },
+        |row| row.get(0),
     )?;
     body::release(tx, body, now)
 }

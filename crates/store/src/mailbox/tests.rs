@@ -1,5 +1,6 @@
 //! The mailboxes over a real folder.
 
+use mailwright_view::Flags;
 use mailwright_words::{Id, Timestamp};
 
 use super::*;
@@ -29,6 +30,7 @@ fn message(n: i64, origin: i64, folder: Option<&str>) -> NewMessage {
         received: NOW,
         origin: Some(id(origin)),
         flags: 0,
+        rendered: None,
     }
 }
 
@@ -90,10 +92,10 @@ fn an_expunged_message_gives_back_quota_counts_and_bytes() {
         .write_blocking(Lane::Quick, |tx| {
             deliver(tx, &message(100, 7, None), NOW)?;
             deliver(tx, &message(101, 8, None), NOW)?;
-            set_flags(tx, id(100), SEEN | DELETED)?;
+            set_flags(tx, id(100), Flags::SEEN | Flags::DELETED)?;
             let inbox = folder(tx, ANN, "inbox")?.unwrap();
             assert_eq!((inbox.total, inbox.unseen, inbox.bytes, inbox.uidnext), (2, 1, 200, 3));
-            assert_eq!(list(tx, ANN, None, None, 1)?[0].flags, ["\\Seen", "\\Deleted"]);
+            assert_eq!(list(tx, ANN, None, None, 1)?[0].flags, ["\\Deleted", "\\Seen"]);
             delete(tx, id(100), NOW)?;
             let inbox = folder(tx, ANN, "INBOX")?.unwrap();
             assert_eq!((inbox.total, inbox.unseen, inbox.bytes, inbox.uidnext), (1, 1, 100, 3));
