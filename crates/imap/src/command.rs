@@ -39,7 +39,7 @@ pub type Name = Box<[u8]>;
 pub enum Command {
     /// `CAPABILITY`.
     Capability,
-    /// `NOOP`, and `CHECK`, which is the same to us.
+    /// `NOOP`.
     Noop,
     /// `CHECK`.
     Check,
@@ -71,7 +71,7 @@ pub enum Command {
     Create {
         /// The mailbox.
         name: Name,
-        /// What for. `Err` is a use that nobody knows. Source: RFC 6154 section 3.
+        /// What for; `None` is a use that nobody knows. Source: RFC 6154 section 3.
         special_use: Vec<Option<SpecialUse>>,
     },
     /// `DELETE`.

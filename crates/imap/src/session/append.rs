@@ -24,7 +24,7 @@ impl Session {
     pub(super) fn append_begins(&mut self, wire_name: &[u8], append: Append) {
         let literal = append.literal;
         let Some(mailbox) = name::read(wire_name, self.tells_utf8()) else {
-            return self.refuse_append(literal, Reply::refusal(Refusal::Cannot));
+            return self.refuse(literal, Reply::refusal(Refusal::Cannot));
         };
         let appending = Appending { mailbox, count: 0, utf8: false, binary: false };
         self.message_begins(Box::new(appending), append);
@@ -46,7 +46,7 @@ impl Session {
         };
         if let Some(reply) = refusal {
             let begun = appending.count > 0;
-            self.refuse_append(literal, reply);
+            self.refuse(literal, reply);
             if begun {
                 self.ask(Question::AppendAbort, Asked::Nothing);
             }
@@ -66,11 +66,6 @@ impl Session {
         self.ask(Question::AppendBegin(message), Asked::AppendBegin(appending, literal));
     }
 
-    /// Refuses the command at a message.
-    fn refuse_append(&mut self, literal: Announced, reply: Reply) {
-        self.refuse(literal, reply);
-    }
-
     pub(super) fn append_begun(
         &mut self,
         appending: Box<Appending>,
@@ -78,7 +73,7 @@ impl Session {
         answer: &Answer,
     ) {
         if let Some(refusal) = refusal_of(answer) {
-            self.refuse_append(literal, Reply::refusal_to_file(refusal));
+            self.refuse(literal, Reply::refusal_to_file(refusal));
             self.ask(Question::AppendAbort, Asked::Nothing);
             return;
         }
@@ -149,7 +144,7 @@ impl Session {
                     Ok(append) if closed => self.message_begins(appending, append),
                     other => {
                         let malformed = other.err().unwrap_or(Malformed::Expected("a parenthesis"));
-                        self.refuse_append(literal, Reply::malformed(malformed));
+                        self.refuse(literal, Reply::malformed(malformed));
                         self.ask(Question::AppendAbort, Asked::Nothing);
                     }
                 }
