@@ -15,12 +15,6 @@ use mailwright_words::{Id, Timestamp};
 
 use crate::outcome::{Outcome, Reason};
 
-/// Fields that lists of messages show.
-const SHOWN: [&str; 8] =
-    ["From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "Reply-To"];
-/// Octets kept of a shown field.
-const SHOWN_MAX: usize = 1000;
-
 /// A message for one local recipient.
 #[derive(Debug, Clone)]
 pub struct Arrival<'a> {
@@ -70,7 +64,7 @@ pub fn deliver(
         head,
         head_skip: arrival.head_skip,
         size,
-        headers: shown(arrival.header),
+        headers: mailbox::shown(&HeaderBlock::new(arrival.header)),
         received: arrival.received,
         origin: Some(arrival.spool),
         flags: 0,
@@ -101,21 +95,6 @@ fn head(arrival: &Arrival<'_>) -> Vec<u8> {
     head
 }
 
-/// The fields to show in lists, each on one line.
-fn shown(header: &[u8]) -> Vec<u8> {
-    let mut lines = String::new();
-    for field in HeaderBlock::new(header).fields() {
-        let Some(name) = SHOWN.iter().find(|name| field.name.eq_ignore_ascii_case(name)) else {
-            continue;
-        };
-        let text = field.text();
-        lines.extend([name, ": "]);
-        lines.extend(text.trim().chars().filter(|c| !c.is_control()).take(SHOWN_MAX));
-        lines.push_str("\r\n");
-    }
-    lines.into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,12 +118,6 @@ mod tests {
         };
         let wanted = "Return-Path: <>\r\nDelivered-To: ann+x@me.example\r\nReceived: x\r\n";
         assert_eq!(head(&arrival), wanted.as_bytes());
-    }
-
-    #[test]
-    fn lists_show_unfolded_fields() {
-        let header = b"Received: x\r\nsubject: a\r\n b\r\nFROM: c@d\r\n\r\nTo: body\r\n";
-        assert_eq!(shown(header), b"Subject: a b\r\nFrom: c@d\r\n");
     }
 
     #[test]

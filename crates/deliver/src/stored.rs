@@ -71,8 +71,12 @@ impl Pieces for Reading {
                 return Ok(Some(head));
             }
             let Some(mut reader) = self.reader.take() else { return Ok(None) };
-            let read = tokio::task::spawn_blocking(move || (reader.next_piece(), reader)).await;
-            let (piece, reader) = read.map_err(io::Error::other)?;
+            let (piece, reader) = if reader.is_quick() {
+                (reader.next_piece(), reader)
+            } else {
+                let read = tokio::task::spawn_blocking(move || (reader.next_piece(), reader));
+                read.await.map_err(io::Error::other)?
+            };
             self.reader = Some(reader);
             piece.map_err(other)
         })

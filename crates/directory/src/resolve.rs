@@ -55,8 +55,7 @@ impl Directory {
     ///
     /// Errors: the store does not answer.
     pub async fn resolve(&self, address: &Address, now: Timestamp) -> Result<Resolved, StoreError> {
-        let (directory, address) = (self.clone(), address.clone());
-        self.0.store.read(move |tx| directory.find(tx, &address, now)).await
+        self.0.store.look(|tx| self.find(tx, address, now)).await
     }
 
     /// The reverse-path of a message of `from` that the address `via` forwards.
@@ -71,8 +70,7 @@ impl Directory {
         via: &Address,
         now: Timestamp,
     ) -> Result<Option<ReversePath>, StoreError> {
-        let domain = from.domain().as_str().to_owned();
-        let own = self.0.store.read(move |tx| row::domain(tx, &domain)).await?;
+        let own = self.0.store.look(|tx| row::domain(tx, from.domain().as_str())).await?;
         let is_ours = own.is_some_and(|domain| domain.kind == DomainKind::Local);
         let path =
             if is_ours { Some(from.clone()) } else { self.0.srs.rewrite(from, via.domain(), now) };
@@ -83,7 +81,7 @@ impl Directory {
     ///
     /// Errors: the store does not answer. Source: RFC 5321 section 4.5.1.
     pub async fn postmaster(&self) -> Result<Resolved, StoreError> {
-        self.0.store.read(administrator).await
+        self.0.store.look(administrator).await
     }
 
     /// Whether a client that logged in may send from `address`: its own, one that leads to it, or
@@ -91,20 +89,16 @@ impl Directory {
     ///
     /// Errors: the store does not answer.
     pub async fn may_send_as(&self, who: &Identity, address: &Address) -> Result<bool, StoreError> {
-        let (who, address) = (who.clone(), address.clone());
-        let separator = self.0.settings.now().separator;
-        self.0
-            .store
-            .read(move |tx| {
-                let base = separator.map(|separator| address.subaddress(separator).0);
-                for candidate in [Some(&address), base.as_ref()].into_iter().flatten() {
-                    if owns(tx, &who, candidate)? {
-                        return Ok(true);
-                    }
+        let base = self.0.settings.now().separator.map(|separator| address.subaddress(separator).0);
+        let any_owned = |tx: &mut Tx<'_>| {
+            for candidate in [Some(address), base.as_ref()].into_iter().flatten() {
+                if owns(tx, who, candidate)? {
+                    return Ok(true);
                 }
-                Ok(false)
-            })
-            .await
+            }
+            Ok(false)
+        };
+        self.0.store.look(any_owned).await
     }
 
     fn find(

@@ -15,6 +15,7 @@ use mailwright_words::{
 use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
 use crate::refusal::Refusal;
+use crate::straight::Straight;
 use crate::target::{Onward, OnwardKind, Target};
 use crate::{Client, Intake};
 
@@ -66,6 +67,10 @@ impl Intake {
         let parts = self.parts(&transaction, now).await?;
         let about = (self.0.store.ids().next(now), &collected.block());
         let notice = self.notice(&transaction, &looped, about, now).await?;
+        let straight = parts
+            .first()
+            .filter(|part| part.via.is_none())
+            .and_then(|part| Straight::of(&collected.block(), &part.envelope, &part.classes));
         let ready = self.prepare(collected, &transaction, now);
         let (id, length) = (ready.body.id(), ready.body.length());
         let shared = || Content::Stored { body: id, length };
@@ -92,7 +97,10 @@ impl Intake {
         let terms = Terms { id: None, parent, depth: 1, expires, ..ready.terms.clone() };
         let notice = notice.map(|notice| notice.with(shared(), length, terms));
         let others = messages.chain(notice).collect();
-        let durable = spool::commit_all(&self.0.store, first, others).await.map_err(refused)?;
+        let durable = match straight {
+            Some(straight) => self.commit_straight((first, others), straight).await?,
+            None => spool::commit_all(&self.0.store, first, others).await.map_err(refused)?,
+        };
         tracing::info!(
             spool = %durable.id(),
             sender = %transaction.envelope.from,

@@ -29,7 +29,7 @@ impl Intake {
             .iter()
             .map(|target| had_before(&collected.block(), &target.recipient.address))
             .collect();
-        let fields = shown(&collected.block());
+        let fields = mailbox::shown(&collected.block());
         let Ready { head, origin, terms, body } = self.prepare(collected, &transaction, now);
         let mut rows: Vec<(usize, Recipient, Class)> = Vec::new();
         for (at, target) in transaction.targets.iter().enumerate() {
@@ -52,10 +52,10 @@ impl Intake {
             let first = transaction.targets.first().ok_or(Refusal::NoRecipients)?;
             return Err(Refusal::Loop { recipient: first.recipient.address.to_string() });
         }
-        let store = self.0.store.clone();
+        let (store, folders) = (self.0.store.clone(), self.0.settings.now().subaddress_folders);
         let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>| {
             let id = store.ids().next(of.terms.arrived);
-            mailbox::deliver(tx, &copy(of, id, &fields)?, of.terms.arrived)
+            mailbox::deliver(tx, &copy(of, id, &fields, folders)?, of.terms.arrived)
         };
         let (durable, outcomes) =
             spool::deliver(&self.0.store, accepted, into).await.map_err(refused)?;
@@ -89,7 +89,12 @@ impl Intake {
 }
 
 /// The copy of one recipient.
-fn copy(of: &Delivery<'_>, id: Id, fields: &[u8]) -> Result<NewMessage, StoreError> {
+pub(crate) fn copy(
+    of: &Delivery<'_>,
+    id: Id,
+    fields: &[u8],
+    folders: bool,
+) -> Result<NewMessage, StoreError> {
     let Class::Local { principal, folder } = of.class else {
         return Err(StoreError::Corrupt("class of a direct recipient"));
     };
@@ -101,7 +106,7 @@ fn copy(of: &Delivery<'_>, id: Id, fields: &[u8]) -> Result<NewMessage, StoreErr
     Ok(NewMessage {
         id,
         account: *principal,
-        folder: folder.clone(),
+        folder: folder.clone().filter(|_| folders),
         body: of.body,
         size: of.body_length.saturating_sub(of.head_skip).saturating_add(octets),
         head,
@@ -112,15 +117,4 @@ fn copy(of: &Delivery<'_>, id: Id, fields: &[u8]) -> Result<NewMessage, StoreErr
         flags: 0,
         rendered: None,
     })
-}
-
-/// The fields that lists show, each on a line.
-fn shown(block: &mailwright_words::HeaderBlock<'_>) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for name in ["From", "To", "Subject", "Date", "Message-ID"] {
-        if let Some(field) = block.find(name) {
-            lines.extend_from_slice(format!("{name}: {}\r\n", field.text()).as_bytes());
-        }
-    }
-    lines
 }

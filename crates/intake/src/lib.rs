@@ -16,6 +16,7 @@ mod policy;
 mod refusal;
 mod settings;
 mod space;
+mod straight;
 mod target;
 #[cfg(test)]
 mod tests;

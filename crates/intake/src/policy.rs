@@ -107,7 +107,7 @@ impl Intake {
         owner: Id,
         size: Option<u64>,
     ) -> Result<(), Refusal> {
-        let account = self.0.store.read(move |tx| principal(tx, owner)).await?;
+        let account = self.0.store.look(|tx| principal(tx, owner)).await?;
         let is_over = account.is_some_and(|account| {
             let next = account.used_bytes.saturating_add(size.unwrap_or(0).max(1));
             account.quota_bytes.is_some_and(|quota| next > quota)

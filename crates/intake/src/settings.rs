@@ -14,6 +14,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether the owner of a full mailbox gets 452 for it, else 552.
     pub over_quota_temporary: bool,
+    /// Whether a subaddress asks for the folder of its name.
+    pub subaddress_folders: bool,
     /// Free octets of the disk under which nothing is taken; a tenth of the disk if that is less.
     pub free_space_min: u64,
     /// How long a message is tried.
@@ -31,6 +33,7 @@ impl Settings {
             host: Domain::parse(&config.server.hostname)?,
             limits: config.limits.clone(),
             over_quota_temporary: config.intake.over_quota == OverQuota::Temporary,
+            subaddress_folders: config.intake.subaddress_folders,
             free_space_min: config.intake.free_space_min,
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,

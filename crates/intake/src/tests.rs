@@ -171,6 +171,41 @@ async fn senders_are_taken_by_role() {
     }
 }
 
+/// Who has a copy.
+const COPIES: &str = "SELECT name FROM message JOIN principal ON principal.id = account";
+
+#[tokio::test]
+async fn a_copy_comes_with_the_commit_unless_the_sender_has_to_be_told() {
+    let world = world().await;
+    let stranger = client(Role::Mta, None);
+    let of = world.transaction(stranger.clone(), &["ann@here.example"]).await;
+    world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+    assert_eq!(world.texts(COPIES), ["ann@here.example"]);
+    assert!(world.texts("SELECT sender FROM spool").is_empty());
+    assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["1"]);
+    let told = "SELECT kind || ' ' || address FROM event";
+    assert_eq!(world.texts(told), ["delivered ann@here.example"]);
+    let mut of = world.transaction(stranger.clone(), &["ann@here.example"]).await;
+    of.targets[0].direct[0].0.notify.success = true;
+    world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+    assert_eq!(world.texts(COPIES).len(), 1);
+    let queued = "SELECT class || ' ' || address FROM recipient";
+    assert_eq!(world.texts(queued), ["local ann@here.example"]);
+}
+
+#[tokio::test]
+async fn whom_the_commit_cannot_deliver_to_is_queued() {
+    let world = world().await;
+    let of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+    let full = "UPDATE principal SET quota_bytes = 1";
+    world.store.write(Lane::Quick, move |tx| tx.execute(full, &[])).await.unwrap();
+    world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+    assert!(world.texts(COPIES).is_empty());
+    let queued = "SELECT class || ' ' || address FROM recipient";
+    assert_eq!(world.texts(queued), ["local ann@here.example"]);
+    assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["1"]);
+}
+
 #[tokio::test]
 async fn a_submission_is_completed_and_its_rows_have_their_class() {
     let world = world().await;
@@ -180,13 +215,10 @@ async fn a_submission_is_completed_and_its_rows_have_their_class() {
     let message = b"Subject: a\r\nBcc: x@y.example\r\n\r\nhello\r\n";
     world.accept(of, message).await.unwrap();
     let rows = "SELECT class || ' ' || address || ' ' || orcpt FROM recipient ORDER BY 1";
-    assert_eq!(
-        world.texts(rows),
-        [
-            "local ann@here.example rfc822;team@here.example",
-            "relay eve@elsewhere.example rfc822;team@here.example"
-        ]
-    );
+    assert_eq!(world.texts(rows), ["relay eve@elsewhere.example rfc822;team@here.example"]);
+    // Whom both addresses lead to has one copy already.
+    assert_eq!(world.texts(COPIES), ["ann@here.example"]);
+    assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["2"]);
     let head = world.head();
     assert!(head.starts_with("Received: from client.example ([192.0.2.1])\r\n"), "{head}");
     assert!(head.contains(" with ESMTPA id "), "{head}");
@@ -200,10 +232,8 @@ async fn a_list_goes_on_under_a_reverse_path_of_ours() {
     let stranger = client(Role::Mta, None);
     let of = world.transaction(stranger, &["ann@here.example", "list@here.example"]).await;
     world.accept(of, b"A: b\r\n\r\n").await.unwrap();
-    assert_eq!(
-        world.texts("SELECT sender FROM spool ORDER BY id"),
-        ["<ann@here.example>", "<postmaster@here.example>"]
-    );
+    assert_eq!(world.texts("SELECT sender FROM spool ORDER BY id"), ["<postmaster@here.example>"]);
+    assert_eq!(world.texts(COPIES), ["ann@here.example"]);
     let bodies = "SELECT CAST(count(DISTINCT body) AS TEXT) FROM spool";
     assert_eq!(world.texts(bodies), ["1"]);
     assert_eq!(world.texts("SELECT CAST(refs AS TEXT) FROM body"), ["2"]);
@@ -300,7 +330,6 @@ async fn success_of_several_is_told_once_and_a_loop_is_told_apart() {
     assert_eq!(
         world.texts(rows),
         [
-            "<bob@far.example> ann@here.example 12 rfc822;team@here.example",
             "<bob@far.example> eve@elsewhere.example 12 rfc822;team@here.example",
             "<postmaster@here.example> ann@here.example 12 -",
             "<postmaster@here.example> eve@elsewhere.example 12 -",
@@ -327,7 +356,8 @@ async fn success_of_several_is_told_once_and_a_loop_is_told_apart() {
 #[tokio::test]
 async fn the_received_field_names_the_message_as_the_client_was_told() {
     let world = world().await;
-    let of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+    let user = client(Role::Msa, Some(&world.ann));
+    let of = world.transaction(user, &["eve@elsewhere.example"]).await;
     let mut incoming = world.intake.begin(&of.client, NOW).unwrap();
     incoming.push(format!("A: b\r\n\r\n{}\r\n", "x".repeat(999)).as_bytes()).await;
     let id = world.intake.accept(incoming, of, NOW).await.unwrap().id();
@@ -346,7 +376,8 @@ async fn what_is_held_ages_from_its_release_and_what_has_a_time_is_not_tried_lon
         (None, Some((2, ByMode::Notify)), 5 * 24),
     ] {
         let hours = |hours| NOW.plus(std::time::Duration::from_hours(hours));
-        let mut of = world.transaction(client(Role::Mta, None), &["ann@here.example"]).await;
+        let user = client(Role::Msa, Some(&world.ann));
+        let mut of = world.transaction(user, &["eve@elsewhere.example"]).await;
         of.envelope.hold_until = hold.map(hours);
         of.envelope.deliver_by =
             by.map(|(at, mode)| DeliverBy { at: hours(at), mode, trace: false });

@@ -1,5 +1,6 @@
 //! The database engine: one writer thread, reading connections, and the data folder's lock.
 
+mod log;
 mod reader;
 mod schema;
 mod tx;

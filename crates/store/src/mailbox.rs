@@ -21,6 +21,7 @@ mod meta;
 mod model;
 mod removal;
 mod shelf;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -32,7 +33,7 @@ pub use self::{
     append::{Append, Appended},
     content::Content,
     copies::CopyReader,
-    delivery::{Delivered, NewMessage, deliver},
+    delivery::{Delivered, NewMessage, deliver, deliver_over},
     expunge::{expunge, vanished, without_rows},
     flag::{Change, How, change_flags},
     folder::{
@@ -44,6 +45,7 @@ pub use self::{
     meta::Wanted,
     removal::{delete, remove_folders, set_flags},
     shelf::View,
+    shown::shown,
     transfer::{Copied, Transfer, transfer},
 };
 pub(crate) use self::{

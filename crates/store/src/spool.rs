@@ -5,10 +5,14 @@
 //! worst, which opening the store removes.
 
 mod rows;
+mod straight;
 
 use mailwright_words::{Envelope, Id, Timestamp};
 
-pub use self::rows::{Rows, insert, remove};
+pub use self::{
+    rows::{Rows, insert, remove},
+    straight::commit_straight,
+};
 use crate::{
     body::{Body, BodyId, hold},
     engine::Tx,
@@ -141,7 +145,8 @@ impl Class {
     }
 }
 
-/// A message that is on stable storage. Only [`commit`] and [`deliver`] make one.
+/// A message that is on stable storage. Only [`commit`], [`commit_straight`] and [`deliver`] make
+/// one.
 ///
 /// It is the one value from which a 250 reply to `DATA` can be built: we never promise what a
 /// power cut could take back. Source: RFC 5321 section 6.1.
@@ -208,13 +213,7 @@ pub async fn commit_all(
 ) -> Result<Durable, SpoolError> {
     let rows = Rows::new(store.ids(), &first)?;
     let id = rows.id();
-    let mut further = Vec::with_capacity(others.len());
-    for other in others {
-        let Content::Stored { body, .. } = other.content else {
-            return Err(SpoolError::Store(StoreError::Missing("body")));
-        };
-        further.push((body, Rows::new(store.ids(), &other)?));
-    }
+    let further = further(store, others)?;
     let (new, shared) = match first.content {
         Content::New(body) => (Some(body), None),
         Content::Stored { body, .. } => (None, Some(body)),
@@ -224,14 +223,27 @@ pub async fn commit_all(
             hold(tx, body)?;
         }
         insert(tx, &rows)?;
-        for (body, rows) in &further {
-            hold(tx, *body)?;
-            insert(tx, rows)?;
-        }
-        Ok(())
+        insert_further(tx, &further)
     };
-    store.write_spool(new, all).await?;
+    store.write_spool(new, |()| true, all).await?;
     Ok(Durable(id))
+}
+
+/// The rows of messages whose bytes are stored already, each with the body it shares.
+fn further(store: &Store, others: Vec<Accepted>) -> Result<Vec<(BodyId, Rows)>, SpoolError> {
+    let rows = |other: Accepted| match other.content {
+        Content::Stored { body, .. } => Ok((body, Rows::new(store.ids(), &other)?)),
+        Content::New(_) => Err(SpoolError::Store(StoreError::Missing("body"))),
+    };
+    others.into_iter().map(rows).collect()
+}
+
+fn insert_further(tx: &mut Tx<'_>, further: &[(BodyId, Rows)]) -> Result<(), StoreError> {
+    for (body, rows) in further {
+        hold(tx, *body)?;
+        insert(tx, rows)?;
+    }
+    Ok(())
 }
 
 /// Delivers a message into mailboxes in the commit that makes it durable, without the queue.

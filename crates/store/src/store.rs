@@ -253,6 +253,18 @@ impl Store {
             .map_err(|e| StoreError::Panicked(e.to_string().into()))?
     }
 
+    /// As [`Store::read`], without leaving the caller's thread: for a few rows found by their
+    /// key, where the way to another thread and back costs many times the work.
+    ///
+    /// Errors: as [`Store::read`].
+    #[expect(clippy::unused_async, reason = "an engine behind a network would be waited for")]
+    pub async fn look<T>(
+        &self,
+        closure: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.0.readers.run(closure)
+    }
+
     /// As [`Store::read`], on the caller's thread.
     pub fn read_blocking<T>(
         &self,
@@ -301,18 +313,18 @@ impl Store {
         answer.await.map_err(closed)?
     }
 
-    /// As [`Store::write_body`], and wakes the queue after the commit.
+    /// As [`Store::write_body`], and wakes the queue after the commit when `wakes` says so.
     pub(crate) async fn write_spool<T, F>(
         &self,
         body: Option<Body>,
+        wakes: fn(&T) -> bool,
         closure: F,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (mut job, answer) = Job::new(closure);
-        job.wakes = true;
+        let (job, answer) = Job::waking(closure, wakes);
         match body {
             Some(body) => self.store_body(body, job).await?,
             None => self.put(Lane::Quick, job).await?,

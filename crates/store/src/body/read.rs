@@ -22,6 +22,10 @@ const OPEN_MAX: usize = 64;
 /// Octets of a piece of [`BodyReader`].
 const PIECE: u64 = 256 << 10;
 
+/// Bodies up to this length are read where they are asked for: mostly they came a moment ago and
+/// are still in memory, and the way to another thread and back costs more than the read.
+const QUICK_MAX: u64 = 64 << 10;
+
 /// Files of segments that were read lately, the last one first.
 #[derive(Default)]
 pub(crate) struct OpenSegments(Mutex<Vec<(i64, Arc<dyn DiskFile>)>>);
@@ -88,7 +92,11 @@ impl Bodies<'_> {
     ///
     /// Errors: [`StoreError::Missing`], [`StoreError::Corrupt`] when the body is quarantined.
     pub async fn range(&self, body: BodyId, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
-        self.run(move |store| store.body_reader(body)?.piece(range)).await
+        let reader = self.open(body).await?;
+        if reader.is_quick() {
+            return reader.piece(range);
+        }
+        self.run(move |_| reader.piece(range)).await
     }
 
     /// Opens a body to be read piece by piece.
@@ -96,8 +104,9 @@ impl Bodies<'_> {
     /// The pieces stay readable while the reader lives, also when the body is moved meanwhile.
     ///
     /// Errors: as [`Bodies::range`].
+    #[expect(clippy::unused_async, reason = "an engine behind a network would be waited for")]
     pub async fn open(&self, body: BodyId) -> Result<BodyReader, StoreError> {
-        self.run(move |store| store.body_reader(body)).await
+        self.0.body_reader(body)
     }
 
     async fn run<T: Send + 'static>(
@@ -168,6 +177,11 @@ impl BodyReader {
     /// Octets of the body.
     pub fn length(&self) -> u64 {
         self.row.length
+    }
+
+    /// Whether the whole body is read so fast that a task may do it.
+    pub fn is_quick(&self) -> bool {
+        self.row.length <= QUICK_MAX
     }
 
     /// Goes on at `offset`.

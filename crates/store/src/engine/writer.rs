@@ -23,7 +23,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 use crate::{
     body::Spilled,
-    engine::{Sequel, Tx},
+    engine::{Sequel, Tx, log},
     error::StoreError,
     mailbox::{Late, Shelf},
     params,
@@ -31,6 +31,9 @@ use crate::{
 
 /// Closures that share one transaction, at most.
 const GROUP_MAX: usize = 1024;
+
+/// Transactions after which a store is taken to be in use; a command writes a few.
+const FILL_AFTER: u32 = 32;
 
 /// How urgent a write is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub(crate) struct Mark {
 pub(crate) trait Work: Send {
     /// Runs it; may be called again when the group has to be repeated.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Whether what it wrote is something for the queue.
+    fn wakes(&self) -> bool;
     /// Tells what became of it.
     fn answer(self: Box<Self>, verdict: Result<(), StoreError>);
 }
@@ -74,6 +79,7 @@ pub(crate) trait Work: Send {
 struct Typed<T, F> {
     closure: F,
     outcome: Option<T>,
+    wakes: fn(&T) -> bool,
     done: oneshot::Sender<Result<T, StoreError>>,
 }
 
@@ -87,8 +93,12 @@ where
         Ok(())
     }
 
+    fn wakes(&self) -> bool {
+        self.outcome.as_ref().is_some_and(self.wakes)
+    }
+
     fn answer(self: Box<Self>, verdict: Result<(), StoreError>) {
-        let Self { outcome, done, closure: _ } = *self;
+        let Self { outcome, done, closure: _, wakes: _ } = *self;
         if done.send(verdict.and_then(|()| outcome.ok_or(StoreError::Closed))).is_err() {
             tracing::trace!("Nobody waits for an answer of the store.");
         }
@@ -104,8 +114,6 @@ pub(crate) struct Job {
     pub(crate) moved_from: Option<BodyRow>,
     /// The file of such a body; it goes again when the row was not made.
     pub(crate) file: Option<Spilled>,
-    /// Whether the queue is woken after the commit.
-    pub(crate) wakes: bool,
     /// Whether a power cut may take it back although it was answered.
     pub(crate) relaxed: bool,
     /// A place in the bounded number of waiting writes.
@@ -119,20 +127,22 @@ impl Job {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        Self::waking(closure, |_| false)
+    }
+
+    /// As [`Job::new`]; the queue is woken after the commit when `wakes` says so of the answer.
+    pub(crate) fn waking<T, F>(
+        closure: F,
+        wakes: fn(&T) -> bool,
+    ) -> (Self, oneshot::Receiver<Result<T, StoreError>>)
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
         let (done, answer) = oneshot::channel();
-        let work = Box::new(Typed { closure, outcome: None, done });
-        (
-            Self {
-                work,
-                body: None,
-                moved_from: None,
-                file: None,
-                wakes: false,
-                relaxed: false,
-                permit: None,
-            },
-            answer,
-        )
+        let work = Box::new(Typed { closure, outcome: None, wakes, done });
+        let (body, moved_from, file, permit) = (None, None, None, None);
+        (Self { work, body, moved_from, file, relaxed: false, permit }, answer)
     }
 }
 
@@ -229,6 +239,8 @@ pub(crate) struct Writer {
     relaxed: bool,
     /// Marks of transactions that did not commit; what they say is still true.
     owed: Vec<Mark>,
+    /// Groups until the log gets its zeros; 0 when it has them.
+    until_filled: u32,
 }
 
 impl Writer {
@@ -239,7 +251,8 @@ impl Writer {
         (shelf, late): (Arc<Shelf>, Arc<Late>),
     ) -> Self {
         let (stopped, relaxed, owed) = (None, false, Vec::new());
-        Self { connection, inbox, spooled, shelf, late, stopped, relaxed, owed }
+        let until_filled = FILL_AFTER;
+        Self { connection, inbox, spooled, shelf, late, stopped, relaxed, owed, until_filled }
     }
 
     /// Runs until the inbox is closed and empty.
@@ -247,9 +260,23 @@ impl Writer {
         while let Some((jobs, marks)) = self.inbox.take() {
             self.owed.extend(marks);
             self.group(jobs);
+            self.fill_log_when_due();
         }
         if let Err(error) = self.connection.execute_batch("PRAGMA optimize") {
             tracing::debug!(%error, "The database was not optimized.");
+        }
+    }
+
+    /// Writes zeros behind a log that is short, once the store is in use.
+    fn fill_log_when_due(&mut self) {
+        if self.until_filled == 0 {
+            return;
+        }
+        self.until_filled -= 1;
+        if self.until_filled == 0
+            && let Err(error) = log::fill(&self.connection)
+        {
+            tracing::debug!(%error, "The log of the database grows as it is written.");
         }
     }
 
@@ -269,7 +296,8 @@ impl Writer {
                 self.owed.extend(jobs.iter().filter_map(|job| job.body.map(|b| unused(&b))));
             }
         }
-        if whole.is_ok() && jobs.iter().zip(&verdicts).any(|(job, v)| job.wakes && v.is_ok()) {
+        if whole.is_ok() && jobs.iter().zip(&verdicts).any(|(job, v)| v.is_ok() && job.work.wakes())
+        {
             self.spooled.notify_one();
         }
         let mut verdicts = verdicts.into_iter();

@@ -72,6 +72,22 @@ pub enum Delivered {
 ///
 /// Errors: those of the database; nothing is delivered then.
 pub fn deliver(tx: &mut Tx<'_>, new: &NewMessage, now: Timestamp) -> Result<Delivered, StoreError> {
+    let delivered = deliver_over(tx, new, now)?;
+    if matches!(delivered, Delivered::New { .. }) {
+        body::hold(tx, new.body)?;
+    }
+    Ok(delivered)
+}
+
+/// As [`deliver`], taking over the reference that the body's row began with when the message is
+/// new in the folder.
+///
+/// Errors: those of the database; nothing is delivered then.
+pub fn deliver_over(
+    tx: &mut Tx<'_>,
+    new: &NewMessage,
+    now: Timestamp,
+) -> Result<Delivered, StoreError> {
     let Some(mailbox) = target(tx, new)? else { return no_folder(tx, new) };
     if !insert(tx, new, mailbox)? {
         return Ok(Delivered::Before);
@@ -85,7 +101,6 @@ pub fn deliver(tx: &mut Tx<'_>, new: &NewMessage, now: Timestamp) -> Result<Deli
         other => other?,
     }
     show(tx, new)?;
-    body::hold(tx, new.body)?;
     let modseq = next_modseq(tx, new.account)?;
     let flags = Flags::system(new.flags);
     let (unseen, deleted) = (!flags.has(Flags::SEEN), flags.has(Flags::DELETED));

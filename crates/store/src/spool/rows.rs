@@ -8,7 +8,9 @@ use crate::{
     body::{BodyId, release},
     engine::Tx,
     error::StoreError,
-    params, queue,
+    event::Event,
+    params,
+    queue::{self, Verdict},
     spool::{Accepted, Class, Origin, SpoolError, Terms},
 };
 
@@ -109,6 +111,29 @@ impl Rows {
     pub fn id(&self) -> Id {
         self.id
     }
+
+    pub(super) fn body(&self) -> BodyId {
+        self.body
+    }
+
+    /// Lets go of the reference that the body's row began with.
+    pub(super) fn release(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        release(tx, self.body, self.terms.arrived)
+    }
+
+    /// What the event of a recipient's delivery says.
+    pub(super) fn delivered(&self, place: usize) -> Option<Event> {
+        let recipient = self.recipients.get(place)?;
+        Some(Event {
+            tenant: self.terms.tenant.get(),
+            at: self.terms.arrived,
+            kind: Verdict::Delivered.as_str().to_owned(),
+            spool: Some(self.id),
+            recipient: Some(recipient.id),
+            address: Some(recipient.address.clone()),
+            detail: None,
+        })
+    }
 }
 
 /// Writes the rows of a message. Its body has a row already, with a reference for this message.
@@ -117,6 +142,15 @@ impl Rows {
 ///
 /// Errors: those of the database.
 pub fn insert(tx: &mut Tx<'_>, rows: &Rows) -> Result<(), StoreError> {
+    insert_for(tx, rows, |_| true)
+}
+
+/// As [`insert`], for the recipients alone whose place in the envelope `waits`.
+pub(super) fn insert_for(
+    tx: &mut Tx<'_>,
+    rows: &Rows,
+    waits: impl Fn(usize) -> bool,
+) -> Result<(), StoreError> {
     let Rows { origin, terms, .. } = rows;
     tx.execute(
         "INSERT INTO spool (id, tenant, parent, body, size, head, head_skip, sender, envid, ret,
@@ -136,10 +170,11 @@ pub fn insert(tx: &mut Tx<'_>, rows: &Rows) -> Result<(), StoreError> {
             helo: &origin.helo, account: origin.account,
         },
     )?;
-    for recipient in &rows.recipients {
+    let mut sites: BTreeSet<&str> = BTreeSet::new();
+    for (_, recipient) in rows.recipients.iter().enumerate().filter(|(place, _)| waits(*place)) {
         insert_recipient(tx, rows, recipient)?;
+        sites.insert(recipient.class.destination());
     }
-    let sites: BTreeSet<&str> = rows.recipients.iter().map(|r| r.class.destination()).collect();
     for site in sites {
         queue::wake(tx, site, rows.due)?;
     }

@@ -183,3 +183,29 @@ async fn what_follows_from_a_message_is_stored_with_it_or_not_at_all() {
     assert_eq!(count(&store, "SELECT count(*) FROM spool"), 3);
     assert_eq!(count(&store, "SELECT refs FROM body"), 3);
 }
+
+#[tokio::test]
+async fn a_copy_that_fails_leaves_the_whole_message_to_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let to = ["ann@remote.example", "eve@remote.example"];
+    let tries = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = std::sync::Arc::clone(&tries);
+    let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>, _gives: bool| {
+        seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let sql = "INSERT INTO meta (name, value) VALUES (:name, :value)";
+        let name = of.recipient.address.to_string();
+        tx.execute(sql, params! { name: &name, value: 1 })?;
+        let copied = crate::mailbox::Delivered::Before;
+        if name.starts_with("eve") { Err(StoreError::Missing("folder")) } else { Ok(copied) }
+    };
+    let message = accepted(&store, &to, b"x").await;
+    let (durable, copies) =
+        commit_straight(&store, (message, Vec::new()), vec![true; 2], into).await.unwrap();
+    assert!(durable.id().get() > 0);
+    assert_eq!(copies, [false, false]);
+    assert_eq!(tries.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert_eq!(count(&store, "SELECT count(*) FROM recipient"), 2);
+    assert_eq!(count(&store, "SELECT count(*) FROM meta WHERE name LIKE '%remote%'"), 0);
+    assert_eq!(count(&store, "SELECT refs FROM body"), 1);
+}

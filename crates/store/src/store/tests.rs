@@ -114,3 +114,25 @@ async fn writes_that_wait_are_answered_when_the_store_closes() {
     let store = Store::open(Options::new(folder.path()), NOW).unwrap();
     assert_eq!(names(&store), ["first", "second"]);
 }
+
+#[test]
+fn a_log_with_zeros_behind_it_is_recovered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    for number in 0..40 {
+        let name = format!("row {number:02}");
+        store.write_blocking(Lane::Quick, move |tx| add(tx, &name)).unwrap();
+    }
+    let log = folder.path().join("mailwright.db-wal");
+    assert!(log.metadata().unwrap().len() >= 20 << 20);
+    // What a crash leaves: the files as they are now.
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["mailwright.db", "mailwright.db-wal"] {
+        fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let again = Store::open(Options::new(crashed.path()), NOW).unwrap();
+    assert_eq!(names(&again).iter().filter(|name| name.starts_with("row")).count(), 40);
+    again.write_blocking(Lane::Quick, |tx| add(tx, "row more")).unwrap();
+    store.write_blocking(Lane::Quick, |tx| add(tx, "row more")).unwrap();
+    assert_eq!(names(&again), names(&store));
+}

@@ -1,0 +1,75 @@
+//! Recipients here get their copy in the commit that makes the message durable.
+//!
+//! What has to be told to the sender, held back or looked at again goes the way of the queue, and
+//! so does whoever cannot be delivered to now: a full mailbox is the queue's to report.
+
+use mailwright_store::Tx;
+use mailwright_store::mailbox;
+use mailwright_store::spool::{self, Accepted, Class, Delivery, Durable};
+use mailwright_words::headers::HeaderBlock;
+use mailwright_words::{Envelope, Recipient, metric};
+
+use crate::Intake;
+use crate::accept::{had_before, refused};
+use crate::direct::copy;
+use crate::refusal::Refusal;
+
+/// Recipients that one commit delivers to, so that it stays short; a message with more is queued.
+const RECIPIENTS_MAX: usize = 50;
+
+/// Who of a message's recipients may have a copy at once.
+#[derive(Debug)]
+pub(crate) struct Straight {
+    may: Vec<bool>,
+    fields: Vec<u8>,
+}
+
+impl Straight {
+    /// `None` when it is nobody.
+    pub(crate) fn of(
+        block: &HeaderBlock<'_>,
+        envelope: &Envelope,
+        classes: &[Class],
+    ) -> Option<Self> {
+        let recipients = &envelope.recipients;
+        if recipients.len() > RECIPIENTS_MAX || envelope.hold_until.is_some() {
+            return None;
+        }
+        let may = |(recipient, class): (&Recipient, &Class)| {
+            matches!(class, Class::Local { .. })
+                && !recipient.notify.success
+                && !had_before(block, &recipient.address)
+        };
+        let may: Vec<bool> = recipients.iter().zip(classes).map(may).collect();
+        may.contains(&true).then(|| Self { may, fields: mailbox::shown(block) })
+    }
+}
+
+impl Intake {
+    /// Makes a message durable, with the copies that `straight` allows.
+    pub(crate) async fn commit_straight(
+        &self,
+        (accepted, others): (Accepted, Vec<Accepted>),
+        straight: Straight,
+    ) -> Result<Durable, Refusal> {
+        let Straight { may, fields } = straight;
+        let (ids, folders) = (self.0.store.clone(), self.0.settings.now().subaddress_folders);
+        let recipients: Vec<_> =
+            accepted.envelope.recipients.iter().map(|one| one.address.clone()).collect();
+        let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>, gives: bool| {
+            let new = copy(of, ids.ids().next(of.terms.arrived), &fields, folders)?;
+            let now = of.terms.arrived;
+            let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
+            into(tx, &new, now)
+        };
+        let (durable, copies) =
+            spool::commit_straight(&self.0.store, (accepted, others), may, into)
+                .await
+                .map_err(refused)?;
+        for (recipient, _) in recipients.iter().zip(copies).filter(|(_, copied)| *copied) {
+            tracing::info!(spool = %durable.id(), %recipient, "Message delivered.");
+            metrics::counter!(metric::ATTEMPTS, "outcome" => "delivered").increment(1);
+        }
+        Ok(durable)
+    }
+}
