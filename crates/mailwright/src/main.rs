@@ -102,8 +102,11 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
     }
 }
 
+/// One worker less than there are processors: the store's two threads have work for one.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    let processors = std::thread::available_parallelism()?.get();
+    let workers = processors.saturating_sub(1).max(1);
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }
 
 /// Where the configuration comes from: the file that was named, or the one in the data folder.

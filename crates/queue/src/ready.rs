@@ -97,10 +97,20 @@ impl Ready {
     ///
     /// The less room is left, the less one site gets of it, so that no few of them fill it.
     pub fn wants(&self, site: &str, now: Timestamp) -> usize {
-        let room = self.limits.recipients.saturating_sub(self.held);
+        self.wants_beside((0, 0), site, now)
+    }
+
+    /// As [`wants`](Self::wants), beside what is being claimed: of that site, and of all.
+    pub(crate) fn wants_beside(
+        &self,
+        (of_site, of_all): (usize, usize),
+        site: &str,
+        now: Timestamp,
+    ) -> usize {
+        let room = self.limits.recipients.saturating_sub(self.held).saturating_sub(of_all);
         let most = if self.pace.is_slow(site, now) { SLOW_SHARE } else { 1000 };
         let share = (room / 8).min(most);
-        let waiting = self.lanes.get(site).map_or(0, |lane| lane.waiting);
+        let waiting = self.lanes.get(site).map_or(0, |lane| lane.waiting) + of_site;
         if waiting * 2 >= share { 0 } else { share - waiting }
     }
 
@@ -208,7 +218,11 @@ impl Ready {
             self.turn.retain(|key| *key != batch.site);
             self.held = self.held.saturating_sub(waited.len());
         }
-        if lane.running == 0 && lane.waiting == 0 {
+        // One that fails now and then is remembered until it works or is dead, as far as fits.
+        let failures = lane.window.failures();
+        let may_go = failures == 0 || failures >= self.limits.dead_after;
+        let idle = lane.running == 0 && lane.waiting == 0;
+        if idle && (may_go || self.lanes.len() > self.limits.recipients) {
             self.lanes.remove(&batch.site);
         }
         back

@@ -22,19 +22,21 @@ use mailwright_store::{
     queue::{self, Message},
 };
 use mailwright_words::{Reply, Status, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     delivery::{Attempted, Delivery, End, Outcome},
     reaction::{Reaction, Reactions},
     ready::{Batch, Contact, Limits, Ready},
     schedule::Schedule,
-    settle::{self, Ended},
+    settle::{self, Ended, Settler},
 };
 use claim::{Finished, State};
 
 /// The wait after the store refused something.
-const TROUBLE: Duration = Duration::from_secs(1);
+pub(crate) const TROUBLE: Duration = Duration::from_secs(1);
+/// The shortest wait between two rounds.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How the queue works; the configuration's words.
 #[derive(Debug, Clone)]
@@ -167,7 +169,10 @@ impl<D: Delivery> Queue<D> {
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         self.free_foreign().await;
         let sweeper = tokio::spawn(self.clone().sweeps(shutdown.clone()));
-        let mut state = State::new(&self.settings.now());
+        let settings = self.settings.now();
+        let (to_settle, ended) = mpsc::channel(settings.limits.attempts.max(1));
+        let settler = tokio::spawn(Settler::new(self.store.clone(), self.clone()).run(ended));
+        let mut state = State::new(&settings, to_settle);
         while !*shutdown.borrow() {
             self.learn(&mut state).await;
             state.ready.set_limits(&self.settings.now().limits);
@@ -178,8 +183,10 @@ impl<D: Delivery> Queue<D> {
             }
         }
         self.finish(state).await;
-        if let Err(error) = sweeper.await {
-            tracing::error!(%error, "The sweep ended with a panic.");
+        for part in [sweeper, settler] {
+            if let Err(error) = part.await {
+                tracing::error!(%error, "A part of the queue ended with a panic.");
+            }
         }
     }
 
@@ -193,7 +200,8 @@ impl<D: Delivery> Queue<D> {
         tokio::select! {
             Some(ended) = state.attempts.join_next() => self.ended(state, ended).await,
             Some(found) = state.lookups.join_next() => self.found(state, found),
-            () = self.store.spooled().notified() => {}
+            Some(claimed) = state.claims.join_next() => self.claimed(state, claimed),
+            () = self.store.spooled().notified() => state.hungry = true,
             () = self.clock.sleep(wait) => {}
             changed = shutdown.changed() => return changed.is_ok(),
         }
@@ -212,10 +220,13 @@ impl<D: Delivery> Queue<D> {
 
     /// Lets what runs finish, and gives back what waits.
     async fn finish(&self, mut state: State) {
+        while let Some(claimed) = state.claims.join_next().await {
+            self.claimed(&mut state, claimed);
+        }
+        self.give_back(&state.ready.drain()).await;
         while let Some(ended) = state.attempts.join_next().await {
             self.ended(&mut state, ended).await;
         }
-        self.give_back(&state.ready.drain()).await;
         self.gauge(&state.ready);
     }
 
@@ -240,28 +251,35 @@ impl<D: Delivery> Queue<D> {
         }
     }
 
-    /// Claims what is due, starts what may run, and says how long to wait for more.
+    /// Begins to claim what is due, starts what may run, and says how long to wait for more.
     async fn round(&self, state: &mut State) -> Duration {
-        let wait = self.fill(state).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "The queue could not be read.");
-            TROUBLE
-        });
         let now = self.clock.now();
+        if state.claims.is_empty() && (state.hungry || state.again <= now) {
+            state.hungry = false;
+            let wait = self.fill(state).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "The queue could not be read.");
+                TROUBLE
+            });
+            state.again = now.plus(wait);
+        }
         while let Some(batch) = state.ready.take(now) {
             let (queue, batch) = (self.clone(), Arc::new(batch));
             state.attempts.spawn(async move { queue.attempt(batch).await });
         }
-        state.ready.next_time(now).map_or(wait, |at| wait.min(at.since(now)))
+        // While a claim runs its end is waited for, whenever the next round is due.
+        let next = if state.claims.is_empty() { state.again } else { now.plus(TROUBLE) };
+        let next = state.ready.next_time(now).map_or(next, |at| at.min(next));
+        next.since(now).max(SHORTEST)
     }
 
-    /// One attempt, settled.
+    /// One attempt, whose end is still to be written.
     async fn attempt(&self, batch: Arc<Batch>) -> Finished {
-        let none = |batch| Finished { batch, contact: Contact::None, reaction: None };
+        let none = |batch, ended| Finished { batch, contact: Contact::None, reaction: None, ended };
         let spool = batch.spool;
         let message = loop {
-            match self.store.read(move |tx| queue::message(tx, spool)).await {
+            match self.store.look(|tx| queue::message(tx, spool)).await {
                 Ok(Some(message)) => break Arc::new(message),
-                Ok(None) => return none(batch),
+                Ok(None) => return none(batch, None),
                 Err(error) => {
                     tracing::error!(%error, spool = %spool, "A message could not be read.");
                     self.clock.sleep(TROUBLE).await;
@@ -272,8 +290,8 @@ impl<D: Delivery> Queue<D> {
         if let Some(outcomes) = too_late(&message, &batch, started) {
             self.counters.count(&outcomes);
             let of = Arc::clone(&batch);
-            self.settle(Ended { message, batch, outcomes, started, finished: started }).await;
-            return none(of);
+            let ended = Ended { message, batch, outcomes, started, finished: started };
+            return none(of, Some(ended));
         }
         let (delivery, job) = (Arc::clone(&self.delivery), Arc::clone(&message));
         let of = Arc::clone(&batch);
@@ -287,9 +305,8 @@ impl<D: Delivery> Queue<D> {
         let reaction = self.reaction(&attempted.outcomes);
         let (finished, contact) = (self.clock.now(), attempted.contact);
         let of = Arc::clone(&batch);
-        self.settle(Ended { message, batch, outcomes: attempted.outcomes, started, finished })
-            .await;
-        Finished { batch: of, contact, reaction }
+        let ended = Ended { message, batch, outcomes: attempted.outcomes, started, finished };
+        Finished { batch: of, contact, reaction, ended: Some(ended) }
     }
 
     /// What the replies of an attempt say about the site that gave them.
@@ -300,25 +317,17 @@ impl<D: Delivery> Queue<D> {
         theirs.filter_map(|o| o.reply.as_ref()).find_map(|reply| settings.reactions.to(reply))
     }
 
-    /// Writes the end down, as often as it takes: until then the recipients stay ours.
-    async fn settle(&self, ended: Ended) {
+    /// Writes the end of one attempt down, with the report that is due, as often as it takes:
+    /// until then the recipients stay ours.
+    pub(crate) async fn settle(&self, ended: Ended) {
         let settings = self.settings.now();
-        loop {
-            let written =
-                settle::write(&self.store, &settings, self.delivery.as_ref(), &ended).await;
-            match written {
-                Ok(()) => break self.store.spooled().notify_one(),
-                Err(StoreError::Missing(_)) => {
-                    let spool = ended.message.id;
-                    break tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
-                }
-                Err(StoreError::Closed | StoreError::Stopped(_)) => break,
-                Err(error) => {
-                    tracing::error!(%error, spool = %ended.message.id, "Settling has to wait.");
-                    self.clock.sleep(TROUBLE).await;
-                }
-            }
+        while !settle::write(&self.store, &settings, self.delivery.as_ref(), &ended).await {
+            self.clock.sleep(TROUBLE).await;
         }
+    }
+
+    pub(crate) fn parts(&self) -> (Arc<Settings>, &Arc<dyn Clock>) {
+        (self.settings.now(), &self.clock)
     }
 
     /// A write whose loss a restart repairs.

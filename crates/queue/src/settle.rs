@@ -12,12 +12,13 @@ use mailwright_words::{
     dsn::{Action, Outcome as Said},
     metric,
 };
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     delivery::{Delivery, End, Outcome},
     ready::Batch,
     report,
-    run::Settings,
+    run::{Queue, Settings, TROUBLE},
 };
 
 /// What an attempt leaves to be written.
@@ -29,8 +30,116 @@ pub(crate) struct Ended {
     pub(crate) finished: Timestamp,
 }
 
-/// Writes the end of an attempt, and the report that is due, at once or not at all.
+/// Settlements that share one closure of the store.
+const SETTLEMENTS: usize = 500;
+/// Reports that are written at once.
+const REPORTS: usize = 64;
+
+/// Writes the ends of attempts down, all that wait in one go.
+///
+/// An attempt's place is free again before its end is written, so what a destination takes does
+/// not depend on how fast the disk is. Until the end is written the recipients stay ours.
+pub(crate) struct Settler<D> {
+    store: Store,
+    queue: Queue<D>,
+}
+
+impl<D: Delivery> Settler<D> {
+    pub(crate) fn new(store: Store, queue: Queue<D>) -> Self {
+        Self { store, queue }
+    }
+
+    /// Runs until nobody is left who could send more, and all is written.
+    pub(crate) async fn run(self, mut ended: mpsc::Receiver<Ended>) {
+        let mut reports = JoinSet::new();
+        let mut taken = Vec::new();
+        while ended.recv_many(&mut taken, SETTLEMENTS).await > 0 {
+            let mut plain = Vec::new();
+            for one in taken.drain(..) {
+                if said(&one).is_empty() {
+                    plain.push(one);
+                    continue;
+                }
+                if reports.len() >= REPORTS {
+                    reports.join_next().await;
+                }
+                let queue = self.queue.clone();
+                reports.spawn(async move { queue.settle(one).await });
+            }
+            while reports.try_join_next().is_some() {}
+            self.write(plain).await;
+        }
+        while reports.join_next().await.is_some() {}
+    }
+
+    async fn write(&self, ended: Vec<Ended>) {
+        let (settings, clock) = self.queue.parts();
+        let mut settlements = Vec::new();
+        for one in &ended {
+            settlements.extend(self::settlements(&settings, one));
+        }
+        while !settlements.is_empty() {
+            let rest = settlements.split_off(settlements.len().min(SETTLEMENTS));
+            let chunk = Arc::new(std::mem::replace(&mut settlements, rest));
+            while !self.chunk(&chunk).await {
+                clock.sleep(TROUBLE).await;
+            }
+        }
+    }
+
+    /// Writes a chunk; false when it has to be tried again.
+    async fn chunk(&self, chunk: &Arc<Vec<Settlement>>) -> bool {
+        let (owner, settlements) = (self.store.owner(), Arc::clone(chunk));
+        let write = move |tx: &mut Tx<'_>| {
+            let each = settlements.iter().map(|one| queue::settle(tx, owner, one, one.ended));
+            each.collect::<Result<Vec<bool>, _>>()
+        };
+        let again =
+            |one: &Settlement| matches!(one.verdict, Verdict::Deferred(_) | Verdict::Expanded(_));
+        match self.store.write(Lane::Quick, write).await {
+            Ok(settled) => {
+                for (one, _) in chunk.iter().zip(settled).filter(|(_, settled)| !settled) {
+                    let spool = one.claimed.spool;
+                    tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
+                }
+                if chunk.iter().any(again) {
+                    self.store.spooled().notify_one();
+                }
+                true
+            }
+            Err(StoreError::Closed | StoreError::Stopped(_)) => true,
+            Err(error) => {
+                tracing::error!(%error, recipients = chunk.len(), "Settling has to wait.");
+                false
+            }
+        }
+    }
+}
+
+/// Writes the end of an attempt, and the report that is due, at once or not at all; false when it
+/// has to be tried again.
 pub(crate) async fn write<D: Delivery>(
+    store: &Store,
+    settings: &Settings,
+    delivery: &D,
+    ended: &Ended,
+) -> bool {
+    match try_write(store, settings, delivery, ended).await {
+        Ok(()) => store.spooled().notify_one(),
+        Err(StoreError::Missing(_)) => {
+            let spool = ended.message.id;
+            tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
+        }
+        Err(StoreError::Closed | StoreError::Stopped(_)) => {}
+        Err(error) => {
+            tracing::error!(%error, spool = %ended.message.id, "Settling has to wait.");
+            return false;
+        }
+    }
+    true
+}
+
+async fn try_write<D: Delivery>(
     store: &Store,
     settings: &Settings,
     delivery: &D,
@@ -109,15 +218,10 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
     ended.batch.recipients.iter().zip(&ended.outcomes).map(each).collect()
 }
 
-async fn ready<D: Delivery>(
-    store: &Store,
-    settings: &Settings,
-    delivery: &D,
-    ended: &Ended,
-) -> Result<Option<report::Ready>, StoreError> {
-    let Some(sender) = report::sender(&ended.message) else { return Ok(None) };
+/// What a report on an attempt would say; nothing when none is due.
+fn said(ended: &Ended) -> Vec<Said> {
     let pairs = ended.batch.recipients.iter().zip(&ended.outcomes);
-    let said: Vec<_> = pairs
+    pairs
         .filter_map(|(claimed, outcome)| {
             let end = end(outcome, claimed.expires, ended.finished);
             let action = report::due(claimed.notify, &end, &ended.message)?;
@@ -127,7 +231,17 @@ async fn ready<D: Delivery>(
             }
             Some(said)
         })
-        .collect();
+        .collect()
+}
+
+async fn ready<D: Delivery>(
+    store: &Store,
+    settings: &Settings,
+    delivery: &D,
+    ended: &Ended,
+) -> Result<Option<report::Ready>, StoreError> {
+    let Some(sender) = report::sender(&ended.message) else { return Ok(None) };
+    let said = said(ended);
     if said.is_empty() {
         return Ok(None);
     }

@@ -68,6 +68,18 @@ fn a_dead_destination_gives_back_what_waited_and_is_probed_by_one() {
 }
 
 #[test]
+fn single_messages_make_a_destination_dead_too() {
+    let mut ready = Ready::new(limits());
+    let mut fail = |n| {
+        ready.push(&Site::alone("a"), 0, vec![claimed(n, n, "a")]);
+        let batch = ready.take(START).unwrap();
+        ready.done(&batch, Contact::Failed).map(|(failures, _)| failures)
+    };
+    assert_eq!([1, 2, 3].map(&mut fail), [None, None, Some(3)]);
+    assert_eq!(ready.failures("a"), 0);
+}
+
+#[test]
 fn memory_is_bounded_and_never_filled_by_few() {
     let mut ready = Ready::new(limits());
     for site in 0..1000 {
