@@ -21,6 +21,9 @@ def domains():
 try:
     server.accounts("ann@home.example")
     check("commands work without a server", "home.example" in domains())
+    loose = [str(path) for path in [server.data, *server.data.rglob("*")]
+             if path.lstat().st_mode & 0o077]
+    check("nothing in the data folder is for others", not loose, loose)
     server.start()
     server.accounts("bea@second.example")
     check("commands work while it runs, at once", "second.example" in domains())

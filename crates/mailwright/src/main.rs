@@ -28,6 +28,7 @@ use std::{
 use clap::Parser;
 use cli::{Cli, Command, ConfigCommand};
 use mailwright_config::{Config, Source};
+use rustix::{fs::Mode, process::umask};
 
 /// Why a command ended without doing its work.
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +93,21 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
         Command::Init { domain, output } => init(&domain, &output),
         Command::Config(command) => config(&command, &source),
         Command::Serve => {
+            keep_private();
             let config = load(&source)?;
             runtime()?.block_on(serve::serve(config, source))
         }
         Command::Admin(command) => {
+            keep_private();
             let config = load(&source)?;
             runtime()?.block_on(remote::run(command, arguments, config))
         }
     }
+}
+
+/// What this process makes from now on is for its user alone: messages, the database, keys.
+fn keep_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// One worker less than there are processors: the store's two threads have work for one.

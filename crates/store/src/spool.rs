@@ -133,8 +133,9 @@ pub enum Class {
 }
 
 impl Class {
-    /// The destination that all local recipients share.
-    pub const LOCAL: &'static str = "local";
+    /// The destination that all local recipients share. No domain has an `@`, so that no message
+    /// to another server, however it is called, comes to share it.
+    pub const LOCAL: &'static str = "@local";
 
     /// Under which key the queue gathers it.
     pub fn destination(&self) -> &str {

@@ -1,8 +1,9 @@
 //! `Store`: an open data folder, from which everything else is reached.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -112,7 +113,7 @@ impl Store {
     pub fn open(options: Options, now: Timestamp) -> Result<Self, OpenError> {
         let path = options.path;
         let io = |source| OpenError::Io { path: path.clone(), source };
-        fs::create_dir_all(&path).map_err(io)?;
+        keep_private(&path).map_err(io)?;
         let lock = lock_folder(&path)?;
         let database = path.join("mailwright.db");
         let connection = open_database(&database)?;
@@ -450,6 +451,27 @@ fn newest_id(connection: &Connection) -> Result<Id, StoreError> {
 
 pub(crate) fn closed(_: oneshot::error::RecvError) -> StoreError {
     StoreError::Closed
+}
+
+/// Makes the folder where it is missing, for its owner alone. One that others may enter is mended:
+/// it has everybody's mail in it, and keys.
+fn keep_private(path: &Path) -> io::Result<()> {
+    const OWNER_ALONE: u32 = 0o700;
+    DirBuilder::new().recursive(true).mode(OWNER_ALONE).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & !OWNER_ALONE != 0 {
+        let folder = path.display();
+        tracing::warn!(%folder, "The data folder was open to others; now it is not.");
+        fs::set_permissions(path, fs::Permissions::from_mode(OWNER_ALONE))?;
+    }
+    // Without the folder's own name on stable storage nothing in it is.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Err(error) =
+        File::open(parent.unwrap_or_else(|| Path::new("."))).and_then(|p| p.sync_all())
+    {
+        tracing::debug!(%error, "The folder above the data folder was not synced.");
+    }
+    Ok(())
 }
 
 /// Takes the folder for this process; the kernel gives it back when the process ends.

@@ -89,6 +89,33 @@ fn a_claim_shares_out_among_streams_and_is_exclusive() {
 }
 
 #[test]
+fn a_server_called_local_shares_nothing_with_the_mailboxes() {
+    let (_folder, store) = opened();
+    fill(&store, "local", "", 1);
+    let from = ReversePath::parse("ann@example.com").unwrap();
+    let to = Recipient::new("bob@example.com".parse().unwrap());
+    let accepted = Accepted {
+        envelope: Envelope::new(from, vec![to]),
+        classes: vec![Class::Local { principal: Id::from_i64(7), folder: None }],
+        head: Vec::new(),
+        head_skip: 0,
+        content: Content::Stored { body: BodyId::from_i64(500), length: 100 },
+        origin: Origin::default(),
+        terms: Terms::new(NOW, NOW.plus(Duration::from_hours(24))),
+    };
+    let rows = Rows::new(store.ids(), &accepted).unwrap();
+    store.write_blocking(Lane::Quick, move |tx| insert(tx, &rows)).unwrap();
+    let owner = store.owner();
+    let mailboxes = claimed(&store, owner, Class::LOCAL, 10);
+    assert_eq!(
+        mailboxes.iter().map(|c| c.address.as_str()).collect::<Vec<_>>(),
+        ["bob@example.com"]
+    );
+    assert_eq!(claimed(&store, owner, "local", 10).len(), 1);
+    assert!(mailwright_words::Domain::parse(Class::LOCAL).is_err());
+}
+
+#[test]
 fn a_claim_settled_by_a_stranger_changes_nothing() {
     let (_folder, store) = opened();
     fill(&store, "a.example", "", 1);

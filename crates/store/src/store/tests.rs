@@ -29,6 +29,20 @@ fn a_folder_has_one_process_and_each_start_is_a_new_life() {
 }
 
 #[test]
+fn a_folder_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let made = folder.path().join("new");
+    drop(Store::open(Options::new(&made), NOW).unwrap());
+    assert_eq!(mode(&made), 0o700);
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    drop(Store::open(Options::new(&open), NOW).unwrap());
+    assert_eq!(mode(&open), 0o700);
+}
+
+#[test]
 fn a_folder_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(Options::new(folder.path()), NOW).unwrap());
