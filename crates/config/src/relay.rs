@@ -44,6 +44,14 @@ pub struct Relay {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub final_timeout: Duration,
+    /// How long one attempt at a message may take, over all servers of its destination, up to the
+    /// end of the message: the reply to that is waited for in any case. Default 30m.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub attempt_timeout: Duration,
+    /// Most connections at once to one address that was found through DNS, however many domains it
+    /// serves. Default 50.
+    pub connections_per_address_max: usize,
     /// Messages after which a connection is closed. Default 100.
     pub messages_per_connection_max: usize,
     /// How long a connection without work stays open. Default 2s.
@@ -77,6 +85,8 @@ impl Default for Relay {
             connect_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_mins(5),
             final_timeout: Duration::from_mins(10),
+            attempt_timeout: Duration::from_mins(30),
+            connections_per_address_max: 50,
             messages_per_connection_max: 100,
             idle_timeout: Duration::from_secs(2),
             connection_age_max: Duration::from_mins(5),

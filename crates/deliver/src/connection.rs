@@ -14,10 +14,13 @@ use mailwright_sasl::{ChannelBinding, Nonce};
 use mailwright_smtp::client::{
     Event, Failure, Lacking, Loss, Phase, Session, Settings, Step, Transaction, Verdict,
 };
+use mailwright_words::envelope::BodyType;
 use mailwright_words::reply::Reply;
 
+use crate::convert;
 use crate::network::{Network, Stream};
 use crate::outcome::Content;
+use crate::relay::Hurry;
 use crate::route::Target;
 
 /// Octets read at once.
@@ -74,6 +77,8 @@ pub(crate) struct Connection {
     pub(crate) used: usize,
     /// Transactions after which it is closed.
     pub(crate) used_max: usize,
+    /// The message could not be read this time, though its bytes may be sound.
+    pub(crate) unread: bool,
 }
 
 /// How to open a connection.
@@ -112,6 +117,7 @@ impl Connection {
             idle: now,
             used: 0,
             used_max: target.messages_max,
+            unread: false,
         };
         connection.session.note(&format!("connected to {} at {address}", target.name));
         match connection.introduce(opening, target).await {
@@ -247,18 +253,26 @@ impl Connection {
         &mut self,
         transaction: Transaction,
         content: &dyn Content,
+        hurry: &Hurry,
     ) -> Result<Vec<Verdict>, Lacking> {
         let count = transaction.envelope.recipients.len();
+        // What goes without a dot at its end has ended with its last octet.
+        let is_binary = transaction.envelope.body == BodyType::BinaryMime;
         self.session.begin(transaction)?;
         self.used = self.used.saturating_add(1);
         loop {
             match self.advance().await {
-                Step::Body => self.stream_body(content).await,
+                Step::Body => {
+                    hurry.stake(is_binary);
+                    self.stream_body(content, hurry).await;
+                }
                 Step::Done(verdicts) => {
+                    hurry.stake(false);
                     self.idle = Instant::now();
                     return Ok(verdicts);
                 }
                 step => {
+                    hurry.stake(false);
                     let verdict = match fault(step) {
                         Fault::Refused(_, reply) => Verdict::Refused(reply),
                         Fault::Lost(loss) => Verdict::Lost(loss),
@@ -293,7 +307,7 @@ impl Connection {
         }
     }
 
-    async fn stream_body(&mut self, content: &dyn Content) {
+    async fn stream_body(&mut self, content: &dyn Content, hurry: &Hurry) {
         let mut pieces = match content.open().await {
             Ok(pieces) => pieces,
             Err(error) => return self.unreadable(&error),
@@ -311,12 +325,14 @@ impl Connection {
             }
         }
         self.session.body_end(&mut out);
+        hurry.stake(true);
         self.write(&out).await;
     }
 
     /// A message that cannot be read is not ended: the connection is given up instead.
     fn unreadable(&mut self, error: &std::io::Error) {
         tracing::error!(%error, "Message could not be read for delivery.");
+        self.unread = !convert::is_damage(error);
         self.session.event(Event::Abandon);
     }
 

@@ -88,9 +88,15 @@ fn refuse(status: Status, text: &str) -> Outcome {
     Outcome::Failed(Reason::ours(554, status, text))
 }
 
+/// Whether the bytes of a message are not those that were stored.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 fn unreadable(error: &io::Error) -> Outcome {
     tracing::error!(%error, "Message could not be read for delivery.");
-    Outcome::Deferred(Reason::ours(451, Status::new(4, 3, 0), "the message could not be read"))
+    let reason = Reason::ours(451, Status::new(4, 3, 0), "the message could not be read");
+    if is_damage(error) { Outcome::Held(reason) } else { Outcome::Postponed(reason) }
 }
 
 async fn read(content: &dyn Content) -> io::Result<Vec<u8>> {

@@ -10,6 +10,9 @@ use mailwright_words::status::Status;
 
 use crate::outcome::{Later, Reason};
 
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 5;
+
 /// What the DNS said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
@@ -192,10 +195,16 @@ async fn implicit(names: &dyn Names, domain: String) -> Result<Vec<String>, Unro
     }
 }
 
-fn six_first(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    addresses.sort_by_key(IpAddr::is_ipv4);
-    addresses.dedup();
-    addresses
+/// At most five addresses, IPv6 first, both families among them where there are two.
+fn six_first(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let (mut four, mut six): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.into_iter().partition(IpAddr::is_ipv4);
+    four.dedup();
+    six.dedup();
+    six.truncate(ADDRESSES_MAX - four.len().min(ADDRESSES_MAX / 2));
+    four.truncate(ADDRESSES_MAX - six.len());
+    six.extend(four);
+    six
 }
 
 #[cfg(test)]

@@ -71,6 +71,10 @@ pub enum Outcome {
     },
     /// It is to be tried again.
     Deferred(Reason),
+    /// A fault of ours that may pass: it is to be tried again, and this counts for nothing.
+    Postponed(Reason),
+    /// A fault of ours that will not pass by itself.
+    Held(Reason),
     /// It will never work.
     Failed(Reason),
 }

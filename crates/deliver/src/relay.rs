@@ -4,6 +4,7 @@
 //! recipient is its answer. Nothing here waits for another day: that is the queue's.
 //! Source: RFC 5321 section 5.1.
 
+mod hurry;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,8 +13,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
 
 use mailwright_config::{Host, Relay, Route, TlsNeed};
 use mailwright_net::Clock;
@@ -31,6 +32,9 @@ use crate::outcome::{Job, RecipientOutcome};
 use crate::pool::{Key, Pool};
 use crate::route::{Target, route};
 
+pub(crate) use hurry::Hurry;
+
+use hurry::Crowd;
 use run::Run;
 
 /// How long a broken STARTTLS is remembered.
@@ -81,6 +85,10 @@ pub struct Deliverer {
     broken: Mutex<HashMap<String, Instant>>,
     /// Room for messages that are converted.
     places: Arc<Semaphore>,
+    /// Connections that work, by where they lead.
+    crowd: Crowd,
+    /// Whether the server stops.
+    stopping: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Deliverer {
@@ -93,7 +101,9 @@ impl Deliverer {
     /// A deliverer with no connection yet.
     pub fn new(setup: Setup) -> Self {
         let places = Arc::new(Semaphore::new(convert::AT_ONCE_MAX));
-        Self { setup, pool: Pool::default(), broken: Mutex::default(), places }
+        let (stopping, _) = watch::channel(false);
+        let (pool, broken, crowd) = (Pool::default(), Mutex::default(), Crowd::default());
+        Self { setup, pool, broken, places, crowd, stopping }
     }
 
     /// The configured route of a domain, with the limits that the queue keeps.
@@ -138,24 +148,57 @@ impl Deliverer {
         self.pool.close();
     }
 
+    /// Ends the attempts that run, and every later one: what a host may have taken by now is waited
+    /// for, anything else is given up.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
     /// Tries every recipient of `job` once: one outcome each, in their order.
+    ///
+    /// It has one deadline over all hosts. A message whose end was sent is past it: whoever gave up
+    /// then would send it twice.
     pub async fn attempt(&self, job: Job) -> Vec<RecipientOutcome> {
         let route = route(&self.setup.routes, &job.domain).cloned().unwrap_or_default();
-        let domain = job.domain.clone();
-        let mut run = Run::new(job);
+        let (domain, mut run) = (job.domain.clone(), Run::new(job));
+        let (hurry, mut stopping) = (run.hurry(), self.stopping.subscribe());
+        let is_stopped = {
+            let work = self.all(&route, &domain, &mut run);
+            tokio::pin!(work);
+            let stopped = async { stopping.wait_for(|stop| *stop).await.map(drop) };
+            let end = timeout(self.setup.relay.attempt_timeout, stopped);
+            tokio::select! {
+                biased;
+                () = &mut work => None,
+                ended = end => {
+                    let is_stopped = ended.is_ok();
+                    if hurry.begin() {
+                        work.await;
+                    }
+                    Some(is_stopped)
+                }
+            }
+        };
+        if let Some(is_stopped) = is_stopped {
+            run.broken_off(is_stopped);
+        }
+        run.finish()
+    }
+
+    /// All servers that there are for a domain, until nobody is left.
+    async fn all(&self, route: &Route, domain: &Domain, run: &mut Run) {
         if route.hosts.is_empty() {
             let tls = route.tls.unwrap_or(self.setup.relay.tls);
-            match self.found(&domain, tls).await {
-                Ok(targets) => self.hosts(&targets, &mut run).await,
+            match self.found(domain, tls).await {
+                Ok(targets) => self.hosts(&targets, run).await,
                 Err(error) => run.unroutable(&error, route.backup.is_empty()),
             }
         } else {
-            self.set(&route.hosts, &mut run).await;
+            self.set(&route.hosts, run).await;
         }
         if run.may_try_others() {
-            self.set(&route.backup, &mut run).await;
+            self.set(&route.backup, run).await;
         }
-        run.finish()
     }
 
     async fn found(&self, domain: &Domain, tls: TlsNeed) -> Result<Vec<Target>, Unroutable> {
@@ -199,7 +242,14 @@ impl Deliverer {
         if let Some(connection) = self.pool.take(&key, &self.setup.relay).await {
             self.use_up(connection, target, key.clone(), run).await;
         }
-        while !left.is_empty() && run.may_try_others() {
+        while !left.is_empty() && run.may_try_others() && run.may_connect() {
+            if target.found {
+                let most = self.setup.relay.connections_per_address_max;
+                left.retain(|address| self.crowd.count(address.ip()) < most);
+            }
+            if left.is_empty() {
+                return run.crowded(target);
+            }
             match self.open(target, &left).await {
                 Ok(connection) => {
                     left.retain(|address| *address != connection.address);
@@ -257,9 +307,11 @@ impl Deliverer {
     /// Sends to all that are left over one connection, which is kept for others afterwards.
     async fn use_up(&self, mut connection: Connection, target: &Target, key: Key, run: &mut Run) {
         let relay = &self.setup.relay;
+        let _place = self.crowd.join(connection.address.ip());
         let most = connection.recipients_max().unwrap_or(usize::MAX).min(relay.recipients_max);
         while connection.is_ready() && connection.used < connection.used_max {
             let Some((indices, envelope)) = run.next(most.max(1)) else { break };
+            let hurry = run.hurry();
             let content = run.content();
             let capabilities = connection.capabilities().clone();
             let fitted = convert::fit(envelope, content, &capabilities, &self.places).await;
@@ -272,7 +324,7 @@ impl Deliverer {
             };
             let by = envelope.deliver_by.map(|by| left(by, self.setup.clock.now()));
             let transaction = Transaction { envelope, bytes: content.size(), by };
-            match connection.send(transaction, content.as_ref()).await {
+            match connection.send(transaction, content.as_ref(), &hurry).await {
                 Ok(verdicts) => run.verdicts(&indices, verdicts, target, &connection),
                 Err(lacking) => run.lacking(&indices, lacking, target),
             }

@@ -83,6 +83,18 @@ impl Pieces for Reading {
     }
 }
 
+/// Bytes that are gone or wrong are `InvalidData`; everything else may pass.
 fn other(error: StoreError) -> io::Error {
-    io::Error::other(error)
+    let is_gone = match &error {
+        StoreError::Corrupt(_) | StoreError::Missing(_) => true,
+        StoreError::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
+    };
+    if is_gone {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    } else {
+        io::Error::other(error)
+    }
 }

@@ -42,42 +42,69 @@ impl Courier {
     }
 
     async fn mailboxes(&self, message: Arc<Message>, batch: &Batch) -> Attempted {
-        let outcomes = match self.local(message, batch.recipients.clone()).await {
-            Ok(outcomes) => outcomes.into_iter().map(|outcome| told(outcome, None)).collect(),
-            Err(error) => {
-                tracing::error!(spool = %batch.spool, %error, "Mailbox delivery broke.");
-                batch.recipients.iter().map(|_| ours("the mailbox store does not answer")).collect()
-            }
+        let outcomes = match self.copy(message).await {
+            Ok(copy) => self.copies(Arc::new(copy), &batch.recipients).await,
+            Err(error) => batch.recipients.iter().map(|_| broken(&error)).collect(),
         };
         Attempted { contact: Contact::Made, outcomes }
     }
 
-    async fn local(
-        &self,
-        message: Arc<Message>,
-        recipients: Vec<Claimed>,
-    ) -> Result<Vec<deliver::Outcome>, StoreError> {
+    /// All of them at once; where that does not work, each for itself, so that one that makes no
+    /// sense is a matter of its own.
+    async fn copies(&self, copy: Arc<Copy>, recipients: &[Claimed]) -> Vec<Outcome> {
+        match self.write(Arc::clone(&copy), recipients.to_vec()).await {
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| told(outcome, None)).collect(),
+            Err(error) if recipients.len() < 2 => vec![broken(&error)],
+            Err(_) => {
+                let mut outcomes = Vec::with_capacity(recipients.len());
+                for one in recipients {
+                    let written = self.write(Arc::clone(&copy), vec![one.clone()]).await;
+                    let first = written.map(|outcomes| outcomes.into_iter().next());
+                    outcomes.push(match first {
+                        Ok(Some(outcome)) => told(outcome, None),
+                        Ok(None) => held("nothing was delivered"),
+                        Err(error) => broken(&error),
+                    });
+                }
+                outcomes
+            }
+        }
+    }
+
+    async fn copy(&self, message: Arc<Message>) -> Result<Copy, StoreError> {
         let head_length = u64::try_from(message.head.len()).unwrap_or(u64::MAX);
         let start = message.head_skip..message.head_skip.saturating_add(HEADER_MAX);
         let rest = self.office.store.bodies().range(message.body, start).await?;
         let header = [message.head.as_slice(), &rest].concat();
         let body_length =
             message.size.saturating_sub(head_length).saturating_add(message.head_skip);
-        let (office, now) = (self.office.clone(), self.office.now());
-        let ids: Vec<Id> = recipients.iter().map(|_| office.store.ids().next(now)).collect();
-        let config = office.config.now();
+        let config = self.office.config.now();
         let over_quota = config.intake.over_quota;
         let folders = config.intake.subaddress_folders;
-        let copy = Copy { message, header, body_length, over_quota, folders };
+        Ok(Copy { message, header, body_length, over_quota, folders })
+    }
+
+    async fn write(
+        &self,
+        copy: Arc<Copy>,
+        recipients: Vec<Claimed>,
+    ) -> Result<Vec<deliver::Outcome>, StoreError> {
+        let (store, now) = (&self.office.store, self.office.now());
+        let ids: Vec<Id> = recipients.iter().map(|_| store.ids().next(now)).collect();
         let write = move |tx: &mut mailwright_store::Tx<'_>| {
             let each = recipients.iter().zip(&ids);
             each.map(|(recipient, id)| copy.deliver(tx, recipient, *id, now)).collect()
         };
-        office.store.write(Lane::Quick, write).await
+        store.write(Lane::Quick, write).await
     }
 
     async fn to_servers(&self, message: &Message, batch: &Batch, site: &str) -> Attempted {
-        let Some(job) = self.job(message, batch, site) else {
+        let usable: Vec<Option<Recipient>> =
+            batch.recipients.iter().map(|claimed| recipient(claimed, site)).collect();
+        let recipients: Vec<Recipient> = usable.iter().flatten().cloned().collect();
+        let job =
+            self.job(message, recipients, site).filter(|job| !job.envelope.recipients.is_empty());
+        let Some(job) = job else {
             let outcomes = batch.recipients.iter().map(|_| held("an address makes no sense"));
             return Attempted { contact: Contact::None, outcomes: outcomes.collect() };
         };
@@ -87,19 +114,18 @@ impl Courier {
             deliver::Contact::Failed => Contact::Failed,
             deliver::Contact::None => Contact::None,
         });
-        let outcomes =
+        let mut told =
             results.into_iter().map(|RecipientOutcome { outcome, conversation, .. }| {
                 told(outcome, Some(conversation))
             });
+        let outcomes = usable.iter().map(|usable| {
+            let outcome = usable.as_ref().and_then(|_| told.next());
+            outcome.unwrap_or_else(|| held("the address makes no sense"))
+        });
         Attempted { contact, outcomes: outcomes.collect() }
     }
 
-    fn job(&self, message: &Message, batch: &Batch, site: &str) -> Option<Job> {
-        let recipient = |claimed: &Claimed| {
-            let address = Address::parse(&claimed.address).ok()?;
-            Some(Recipient { address, notify: claimed.notify, orcpt: claimed.orcpt.clone() })
-        };
-        let recipients: Option<Vec<Recipient>> = batch.recipients.iter().map(recipient).collect();
+    fn job(&self, message: &Message, recipients: Vec<Recipient>, site: &str) -> Option<Job> {
         let head_length = u64::try_from(message.head.len()).unwrap_or(u64::MAX);
         let body_length =
             message.size.saturating_sub(head_length).saturating_add(message.head_skip);
@@ -116,7 +142,7 @@ impl Courier {
             body: message.body_type,
             smtputf8: message.smtputf8,
             deliver_by: message.deliver_by.map(|(at, mode, trace)| DeliverBy { at, mode, trace }),
-            ..Envelope::new(sender(message)?, recipients?)
+            ..Envelope::new(sender(message)?, recipients)
         };
         let domain = Domain::parse(site).ok()?;
         Some(Job { domain, envelope, content: Arc::new(content) })
@@ -125,10 +151,12 @@ impl Courier {
 
 impl Delivery for Courier {
     async fn attempt(&self, message: Arc<Message>, batch: Arc<Batch>) -> Attempted {
-        match batch.recipients.first().map(|first| first.class.clone()) {
-            Some(Class::Local { .. }) => self.mailboxes(message, &batch).await,
-            Some(Class::Relay { site }) => self.to_servers(&message, &batch, &site).await,
-            _ => Attempted { contact: Contact::None, outcomes: Vec::new() },
+        // The destination decides; a recipient whose class does not belong to it is held.
+        if batch.site == Class::LOCAL {
+            self.mailboxes(message, &batch).await
+        } else {
+            let first = batch.recipients.first().map(|first| first.destination.clone());
+            self.to_servers(&message, &batch, &first.unwrap_or_default()).await
         }
     }
 
@@ -141,6 +169,10 @@ impl Delivery for Courier {
             connections_max: found.connections_max.map(narrow),
             messages_per_minute: found.messages_per_minute,
         }
+    }
+
+    fn stop(&self) {
+        self.deliverer.now().stop();
     }
 
     async fn classify(&self, sender: &Address) -> Option<(Address, Class)> {
@@ -213,6 +245,13 @@ impl Copy {
     }
 }
 
+/// A recipient as it goes to the servers of `site`; none when it makes no sense there.
+fn recipient(claimed: &Claimed, site: &str) -> Option<Recipient> {
+    let belongs = matches!(&claimed.class, Class::Relay { site: own } if own == site);
+    let address = Address::parse(&claimed.address).ok().filter(|_| belongs)?;
+    Some(Recipient { address, notify: claimed.notify, orcpt: claimed.orcpt.clone() })
+}
+
 /// The reverse-path of a message, which is kept as it is printed.
 fn sender(message: &Message) -> Option<ReversePath> {
     let text = message.sender.strip_prefix('<')?.strip_suffix('>')?;
@@ -227,17 +266,25 @@ fn told(outcome: deliver::Outcome, transcript: Option<Arc<str>>) -> Outcome {
             of(End::Relayed { dsn }, Some(reply), Some(host))
         }
         deliver::Outcome::Deferred(Reason { reply, host }) => of(End::Deferred, Some(reply), host),
+        deliver::Outcome::Postponed(Reason { reply, host }) => {
+            of(End::Postponed, Some(reply), host)
+        }
+        deliver::Outcome::Held(Reason { reply, host }) => of(End::Held, Some(reply), host),
         deliver::Outcome::Failed(Reason { reply, host }) => of(End::Failed, Some(reply), host),
     }
 }
 
-/// A fault of ours that may pass.
-fn ours(text: &str) -> Outcome {
-    let reply = Reply::new(451, "4.3.0".parse().ok(), text);
-    Outcome { end: End::Deferred, reply: Some(reply), host: None, transcript: None }
+/// A fault of ours: one that may pass, or what is stored makes no sense.
+fn broken(error: &StoreError) -> Outcome {
+    tracing::error!(%error, "Mailbox delivery broke.");
+    match error {
+        StoreError::Corrupt(_) | StoreError::Missing(_) => held("what is stored makes no sense"),
+        _ => Outcome { end: End::Postponed, ..held("the mailbox store does not answer") },
+    }
 }
 
 /// A fault of ours that will not pass by itself.
 fn held(text: &str) -> Outcome {
-    Outcome { end: End::Held, ..ours(text) }
+    let reply = Reply::new(451, "4.3.0".parse().ok(), text);
+    Outcome { end: End::Held, reply: Some(reply), host: None, transcript: None }
 }

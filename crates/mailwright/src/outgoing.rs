@@ -33,7 +33,7 @@ impl Outgoing {
         let listeners: Vec<SocketAddr> = opened.iter().map(|open| open.address).collect();
         let deliverer = Live::new(deliverer(office, &config, &listeners)?);
         let courier = Courier::new(office.clone(), deliverer.clone());
-        let settings = Settings::new(&config.server.hostname, &config.queue);
+        let settings = settings(&config);
         let clock = Arc::clone(&office.clock);
         let queue = Queue::new(office.store.clone(), Arc::clone(&clock), courier, settings);
         let (running, receiver) = (queue.clone(), stopping.clone());
@@ -64,7 +64,7 @@ impl Outgoing {
             self.deliverer.set(fresh);
             before.close();
         }
-        self.queue.reload(Settings::new(&config.server.hostname, &config.queue));
+        self.queue.reload(settings(&config));
         Ok(())
     }
 }
@@ -86,4 +86,11 @@ fn deliverer(
         network: wire,
         clock: Arc::clone(&office.clock),
     }))
+}
+
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings::new(&config.server.hostname, &config.queue);
+    settings.shutdown = config.timeouts.shutdown;
+    settings.last_words = config.relay.final_timeout;
+    settings
 }

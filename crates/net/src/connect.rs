@@ -18,6 +18,9 @@ use tokio::{
 /// How long an attempt stands alone. Source: RFC 8305 section 8.
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Connections that are under way at once.
+const SOCKETS_MAX: usize = 4;
+
 /// Connects to the first of `addresses` that answers, each given `limit`.
 ///
 /// Families take turns, beginning with that of the first address; the first of `sources` of a
@@ -33,12 +36,15 @@ pub async fn dial(
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
     loop {
-        if let Some(address) = rest.pop_front() {
+        if attempts.len() < SOCKETS_MAX
+            && let Some(address) = rest.pop_front()
+        {
             let own = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
             attempts.spawn(attempt(address, sources.iter().find(own).copied(), limit));
         }
+        let is_full = attempts.len() >= SOCKETS_MAX;
         let next = attempts.join_next();
-        let ended = if rest.is_empty() {
+        let ended = if rest.is_empty() || is_full {
             next.await
         } else {
             // The next address gets its turn.

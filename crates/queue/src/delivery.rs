@@ -26,6 +26,10 @@ pub trait Delivery: Send + Sync + 'static {
         async move { site }
     }
 
+    /// Attempts that run are to end soon: the server stops. What a host may have taken is waited
+    /// for, anything else is given up.
+    fn stop(&self) {}
+
     /// Whom a report to `sender` goes to in the end, and what becomes of it; `None` when nobody
     /// would take it.
     fn classify(&self, sender: &Address) -> impl Future<Output = Option<(Address, Class)>> + Send;
@@ -67,6 +71,8 @@ pub enum End {
     Expanded(Vec<Child>),
     /// It is to be tried again.
     Deferred,
+    /// Something of ours broke that may work another time; it counts for nothing.
+    Postponed,
     /// It will never work.
     Failed,
     /// Something of ours broke; a human has to look.

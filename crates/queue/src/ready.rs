@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use mailwright_store::queue::Claimed;
+use mailwright_store::{queue::Claimed, spool::Class};
 use mailwright_words::{Id, Timestamp};
 
 use self::{lane::Lane, pace::Pace};
@@ -66,9 +66,20 @@ pub struct Ready {
     lanes: HashMap<String, Lane>,
     turn: VecDeque<String>,
     pace: Pace,
+    /// Recipients in memory, and attempts that run, over all other servers.
+    remote: Load,
+    /// The same of the mailboxes here, which no other server, however slow, is to hold up.
+    local: Load,
+}
+
+#[derive(Debug, Default)]
+struct Load {
     held: usize,
     running: usize,
 }
+
+/// Most recipients of one site that wait in memory.
+const SHARE_MAX: usize = 1000;
 
 /// Recipients of a site that was slowed down in memory.
 const SLOW_SHARE: usize = 5;
@@ -77,7 +88,7 @@ impl Ready {
     /// Nothing yet.
     pub fn new(limits: Limits) -> Self {
         let (lanes, turn, pace) = (HashMap::new(), VecDeque::new(), Pace::default());
-        Self { limits, lanes, turn, pace, held: 0, running: 0 }
+        Self { limits, lanes, turn, pace, remote: Load::default(), local: Load::default() }
     }
 
     /// Goes by other bounds; a destination that is under way keeps the size of its window.
@@ -87,7 +98,7 @@ impl Ready {
         }
         self.limits = limits.clone();
         for (site, lane) in &mut self.lanes {
-            let is_local = site == mailwright_store::spool::Class::LOCAL;
+            let is_local = site == Class::LOCAL;
             let own = lane.connections_max.unwrap_or(limits.window_max);
             lane.window.set_limit(if is_local { limits.local } else { own });
         }
@@ -107,11 +118,16 @@ impl Ready {
         site: &str,
         now: Timestamp,
     ) -> usize {
-        let room = self.limits.recipients.saturating_sub(self.held).saturating_sub(of_all);
-        let most = if self.pace.is_slow(site, now) { SLOW_SHARE } else { 1000 };
-        let share = (room / 8).min(most);
+        let reserve = self.limits.recipients / 8;
+        let (room, share) = if site == Class::LOCAL {
+            (reserve.saturating_sub(self.local.held + of_site), reserve.min(SHARE_MAX))
+        } else {
+            let room = self.limits.recipients.saturating_sub(reserve + self.remote.held + of_all);
+            let most = if self.pace.is_slow(site, now) { SLOW_SHARE } else { SHARE_MAX };
+            (room, (room / 8).min(most))
+        };
         let waiting = self.lanes.get(site).map_or(0, |lane| lane.waiting) + of_site;
-        if waiting * 2 >= share { 0 } else { share - waiting }
+        if waiting * 2 >= share { 0 } else { (share - waiting).min(room) }
     }
 
     /// Takes what was claimed. `failures` is what the store knows of the destination.
@@ -124,10 +140,11 @@ impl Ready {
             .lanes
             .entry(site.key.clone())
             .or_insert_with(|| Lane::new(Window::new(first, most, failures), site));
-        if lane.waiting == 0 {
+        let is_local = site.key == Class::LOCAL;
+        if lane.waiting == 0 && !is_local {
             self.turn.push_back(site.key.clone());
         }
-        self.held += claimed.len();
+        if is_local { &mut self.local } else { &mut self.remote }.held += claimed.len();
         for one in claimed {
             lane.push(one);
         }
@@ -136,7 +153,7 @@ impl Ready {
     /// First and greatest window: a site that was dead is probed by one.
     fn bounds(&self, site: &Site, failures: u32) -> (u32, u32) {
         let limits = &self.limits;
-        if site.key == mailwright_store::spool::Class::LOCAL {
+        if site.key == Class::LOCAL {
             return (limits.local, limits.local);
         }
         let most = site.connections_max.unwrap_or(limits.window_max);
@@ -146,7 +163,12 @@ impl Ready {
 
     /// The next batch that may run, if one may.
     pub fn take(&mut self, now: Timestamp) -> Option<Batch> {
-        if self.running >= self.limits.attempts {
+        let local = self.lanes.get_mut(Class::LOCAL);
+        if let Some(batch) = local.and_then(|lane| lane.next(Class::LOCAL, self.limits.batch)) {
+            self.local.running += 1;
+            return Some(batch);
+        }
+        if self.remote.running >= self.limits.attempts {
             return None;
         }
         for _ in 0..self.turn.len() {
@@ -167,7 +189,7 @@ impl Ready {
                 self.turn.push_back(site);
             }
             if batch.is_some() {
-                self.running += 1;
+                self.remote.running += 1;
                 return batch;
             }
         }
@@ -192,15 +214,17 @@ impl Ready {
             self.lanes.remove(site);
         }
         self.turn.retain(|key| key != site);
-        self.held = self.held.saturating_sub(waited.len());
+        let load = self.load(site);
+        load.held = load.held.saturating_sub(waited.len());
         waited
     }
 
     /// Notes the end of a batch; says how many failures in a row the site has when that makes it
     /// dead, and gives back what waited for it.
     pub fn done(&mut self, batch: &Batch, contact: Contact) -> Option<(u32, Vec<Claimed>)> {
-        self.running = self.running.saturating_sub(1);
-        self.held = self.held.saturating_sub(batch.recipients.len());
+        let load = self.load(&batch.site);
+        load.running = load.running.saturating_sub(1);
+        load.held = load.held.saturating_sub(batch.recipients.len());
         let lane = self.lanes.get_mut(&batch.site)?;
         let dead = match contact {
             Contact::Made => {
@@ -214,10 +238,6 @@ impl Ready {
         };
         lane.running = lane.running.saturating_sub(1);
         let back = dead.map(|count| (count, lane.drain()));
-        if let Some((_, waited)) = &back {
-            self.turn.retain(|key| *key != batch.site);
-            self.held = self.held.saturating_sub(waited.len());
-        }
         // One that fails now and then is remembered until it works or is dead, as far as fits.
         let failures = lane.window.failures();
         let may_go = failures == 0 || failures >= self.limits.dead_after;
@@ -225,15 +245,29 @@ impl Ready {
         if idle && (may_go || self.lanes.len() > self.limits.recipients) {
             self.lanes.remove(&batch.site);
         }
+        if let Some((_, waited)) = &back {
+            self.turn.retain(|key| *key != batch.site);
+            let load = self.load(&batch.site);
+            load.held = load.held.saturating_sub(waited.len());
+        }
         back
+    }
+
+    fn load(&mut self, site: &str) -> &mut Load {
+        if site == Class::LOCAL { &mut self.local } else { &mut self.remote }
     }
 
     /// Everything that waits, to be given back at shutdown.
     pub fn drain(&mut self) -> Vec<Claimed> {
-        let waited: Vec<Claimed> = self.lanes.values_mut().flat_map(Lane::drain).collect();
-        self.held = self.held.saturating_sub(waited.len());
+        let mut all = Vec::new();
+        for (site, lane) in &mut self.lanes {
+            let waited = lane.drain();
+            let load = if site == Class::LOCAL { &mut self.local } else { &mut self.remote };
+            load.held = load.held.saturating_sub(waited.len());
+            all.extend(waited);
+        }
         self.turn.clear();
-        waited
+        all
     }
 
     /// Failures to connect of a site, one after another, as it is known here.
@@ -243,11 +277,11 @@ impl Ready {
 
     /// Batches that run.
     pub fn running(&self) -> usize {
-        self.running
+        self.remote.running + self.local.running
     }
 
     /// Recipients in memory.
     pub fn held(&self) -> usize {
-        self.held
+        self.remote.held + self.local.held
     }
 }

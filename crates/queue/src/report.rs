@@ -41,7 +41,11 @@ pub(crate) fn due(notify: Notify, end: &End, message: &Message) -> Option<Action
         End::Failed => notify.failure.then_some(Action::Failed),
         End::Delivered => notify.success.then_some(Action::Delivered),
         End::Relayed { dsn: false } => notify.success.then_some(Action::Relayed),
-        End::Relayed { dsn: true } | End::Expanded(_) | End::Deferred | End::Held => None,
+        End::Relayed { dsn: true }
+        | End::Expanded(_)
+        | End::Deferred
+        | End::Postponed
+        | End::Held => None,
     }
 }
 
@@ -72,7 +76,7 @@ pub(crate) fn said(
 
 /// A report on `message` to `to`, whose class is `class`.
 ///
-/// Errors: those of the store, when the original cannot be read or the report not be kept.
+/// Errors: those of the store, when the report cannot be kept.
 pub(crate) async fn build(
     (store, settings): (&Store, &Settings),
     message: &Message,
@@ -83,9 +87,16 @@ pub(crate) async fn build(
     let Ok(host) = Domain::parse(&settings.hostname) else {
         return Ok(None);
     };
-    let original = original(store, settings, message).await?;
+    let (original, is_readable) = match original(store, settings, message).await {
+        Ok(original) => (original, true),
+        // What cannot be read keeps nobody from hearing of it.
+        Err(error) => {
+            tracing::error!(%error, spool = %message.id, "A report goes without its message.");
+            (message.head.clone(), false)
+        }
+    };
     let failed = outcomes.iter().any(|said| said.action == Action::Failed);
-    let whole = failed && message.ret != Some(Ret::Hdrs);
+    let whole = failed && is_readable && message.ret != Some(Ret::Hdrs);
     let report = Report {
         id: store.ids().next(now),
         at: now,

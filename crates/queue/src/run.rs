@@ -57,6 +57,10 @@ pub struct Settings {
     pub dead_wait: Duration,
     /// What replies say about a whole site.
     pub reactions: Reactions,
+    /// How long attempts may go on at a shutdown.
+    pub shutdown: Duration,
+    /// How long they may take to end after that.
+    pub last_words: Duration,
 }
 
 impl Settings {
@@ -80,6 +84,8 @@ impl Settings {
             delay_notice: config.delay_notice,
             dead_wait: config.dead_wait,
             reactions: Reactions::new(&config.replies),
+            shutdown: Duration::from_secs(10),
+            last_words: Duration::from_secs(10),
         }
     }
 }
@@ -110,7 +116,7 @@ impl Counters {
             let counter = match outcome.end {
                 End::Delivered => &self.delivered,
                 End::Relayed { .. } => &self.relayed,
-                End::Deferred => &self.deferred,
+                End::Deferred | End::Postponed => &self.deferred,
                 End::Failed => &self.failed,
                 End::Held => &self.held,
                 End::Expanded(_) => continue,
@@ -224,10 +230,24 @@ impl<D: Delivery> Queue<D> {
             self.claimed(&mut state, claimed);
         }
         self.give_back(&state.ready.drain()).await;
-        while let Some(ended) = state.attempts.join_next().await {
-            self.ended(&mut state, ended).await;
+        let settings = self.settings.now();
+        // First at their ease, then told to hurry, then no longer: what is left belongs to the
+        // next life.
+        for patience in [settings.shutdown, settings.last_words] {
+            let end = self.clock.sleep(patience);
+            tokio::pin!(end);
+            loop {
+                tokio::select! {
+                    ended = state.attempts.join_next() => match ended {
+                        Some(ended) => self.ended(&mut state, ended).await,
+                        None => return self.gauge(&state.ready),
+                    },
+                    () = &mut end => break,
+                }
+            }
+            self.delivery.stop();
         }
-        self.gauge(&state.ready);
+        tracing::warn!(attempts = state.attempts.len(), "Attempts did not end in time.");
     }
 
     fn gauge(&self, ready: &Ready) {
@@ -344,13 +364,7 @@ impl<D: Delivery> Queue<D> {
 /// The end of a message whose sender wanted it delivered by a time that is over.
 fn too_late(message: &Message, batch: &Batch, now: Timestamp) -> Option<Vec<Outcome>> {
     let over = settle::is_by_time(message) && batch.recipients.iter().all(|r| r.expires <= now);
-    over.then(|| batch.recipients.iter().map(|_| expired()).collect())
-}
-
-/// The end of a recipient that waited too long.
-fn expired() -> Outcome {
-    let reply = Reply::new(550, Some(settle::TOO_LATE), "Not delivered in time");
-    Outcome { end: End::Failed, reply: Some(reply), ..broken() }
+    over.then(|| batch.recipients.iter().map(|_| sweep::expired(None)).collect())
 }
 
 /// The outcome of a recipient about which nothing was said.

@@ -8,7 +8,7 @@ use mailwright_store::{
     spool,
 };
 use mailwright_words::{
-    ByMode, Status, Timestamp,
+    ByMode, Id, Status, Timestamp,
     dsn::{Action, Outcome as Said},
     metric,
 };
@@ -94,8 +94,12 @@ impl<D: Delivery> Settler<D> {
             let each = settlements.iter().map(|one| queue::settle(tx, owner, one, one.ended));
             each.collect::<Result<Vec<bool>, _>>()
         };
-        let again =
-            |one: &Settlement| matches!(one.verdict, Verdict::Deferred(_) | Verdict::Expanded(_));
+        let again = |one: &Settlement| {
+            matches!(
+                one.verdict,
+                Verdict::Deferred(_) | Verdict::Postponed(_) | Verdict::Expanded(_)
+            )
+        };
         match self.store.write(Lane::Quick, write).await {
             Ok(settled) => {
                 for (one, _) in chunk.iter().zip(settled).filter(|(_, settled)| !settled) {
@@ -204,6 +208,7 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
             End::Failed => Verdict::Failed,
             End::Held => Verdict::Held,
             End::Deferred => Verdict::Deferred(ended.finished.plus(wait).min(claimed.expires)),
+            End::Postponed => Verdict::Postponed(ended.finished.plus(settings.schedule.first)),
         };
         Settlement {
             claimed: claimed.clone(),
@@ -260,42 +265,54 @@ pub(crate) fn is_by_time(message: &Message) -> bool {
     message.deliver_by.is_some_and(|(_, mode, _)| mode == ByMode::Return)
 }
 
-/// Tells the sender that a message is late, once a recipient for each reason.
+/// Tells the sender that a message is late for some recipients, once for each of two reasons.
 pub(crate) async fn write_late<D: Delivery>(
     (store, settings): (&Store, &Settings),
     delivery: &D,
     message: &Message,
-    (claimed, why): (&queue::Claimed, queue::Told),
+    (late, why): (&[queue::Claimed], queue::Told),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let recipient = claimed.id;
-    let outcome = Outcome { end: End::Deferred, reply: None, host: None, transcript: None };
-    let mut said = report::said(claimed, Action::Delayed(claimed.expires), &outcome, now);
-    if why == queue::Told::ByTime {
-        said = said.map(|said| Said { status: Status { class: 4, ..TOO_LATE }, ..said });
-    }
-    let sender = report::sender(message).filter(|_| claimed.notify.delay);
+    let ids: Vec<Id> = late.iter().map(|claimed| claimed.id).collect();
+    let mark = move |tx: &mut Tx<'_>| {
+        for id in &ids {
+            if !queue::mark_told(tx, *id, why)? {
+                return Err(StoreError::Missing("recipient"));
+            }
+        }
+        Ok(())
+    };
+    let said: Vec<Said> = late.iter().filter_map(|claimed| is_late(claimed, why, now)).collect();
+    let sender = report::sender(message).filter(|_| !said.is_empty());
     let reader = match &sender {
         Some(sender) => delivery.classify(sender).await,
         None => None,
     };
-    let ready = match (reader, said) {
-        (Some((to, class)), Some(said)) => {
-            report::build((store, settings), message, (&to, class), &[said], now).await?
+    let ready = match reader {
+        Some((to, class)) => {
+            report::build((store, settings), message, (&to, class), &said, now).await?
         }
         _ => None,
     };
     let Some(report::Ready { rows, body }) = ready else {
-        let told = move |tx: &mut Tx<'_>| queue::mark_told(tx, recipient, why).map(|_| ());
-        return store.write(Lane::Bulk, told).await;
+        return store.write(Lane::Bulk, mark).await;
     };
     let closure = move |tx: &mut Tx<'_>| {
-        if !queue::mark_told(tx, recipient, why)? {
-            return Err(StoreError::Missing("recipient"));
-        }
+        mark(tx)?;
         spool::insert(tx, &rows)
     };
     store.write_body(body, closure).await?;
     store.spooled().notify_one();
     Ok(())
+}
+
+/// What a notice says about a recipient that waits; nothing to who wants to know nothing.
+fn is_late(claimed: &queue::Claimed, why: queue::Told, now: Timestamp) -> Option<Said> {
+    let outcome = Outcome { end: End::Deferred, reply: None, host: None, transcript: None };
+    let said = report::said(claimed, Action::Delayed(claimed.expires), &outcome, now);
+    let said = said.filter(|_| claimed.notify.delay)?;
+    Some(match why {
+        queue::Told::ByTime => Said { status: Status { class: 4, ..TOO_LATE }, ..said },
+        queue::Told::Late => said,
+    })
 }

@@ -39,6 +39,12 @@ impl Id {
     pub const fn time(self) -> Timestamp {
         Timestamp::new((self.0 >> (NODE_BITS + COUNTER_BITS)).saturating_add(EPOCH_MS))
     }
+
+    /// The greatest that was made at `time` or before, by any node.
+    pub fn last_of(time: Timestamp) -> Self {
+        let next = time.ms().saturating_sub(EPOCH_MS).clamp(-1, MS_MAX - 1) + 1;
+        Self(((next << (NODE_BITS + COUNTER_BITS)) - 1).max(0))
+    }
 }
 
 impl fmt::Display for Id {

@@ -87,3 +87,17 @@ async fn a_configured_host_without_address_is_our_fault() {
     assert!(named(&zone(), "gone.example").await.unwrap_err().is_temporary());
     assert_eq!(named(&zone(), "[2001:db8::1]").await.unwrap().addresses.len(), 1);
 }
+
+#[test]
+fn of_many_addresses_a_few_of_each_family_are_tried() {
+    let four = (0..2000).map(|n: u32| IpAddr::from((0x0a00_0000 + n).to_be_bytes()));
+    let six = (0..2000).map(|n: u128| IpAddr::from(((0x2001_u128 << 112) + n).to_be_bytes()));
+    let kinds = |addresses: Vec<IpAddr>| {
+        let found = six_first(addresses);
+        (found.iter().filter(|a| a.is_ipv6()).count(), found.iter().filter(|a| a.is_ipv4()).count())
+    };
+    assert_eq!(kinds(four.clone().chain(six.clone()).collect()), (3, 2));
+    assert_eq!(kinds(six.collect()), (5, 0));
+    assert_eq!(kinds(four.clone().collect()), (0, 5));
+    assert_eq!(kinds(four.take(1).collect()), (0, 1));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailwright_smtp::client::{Lacking, Loss, Phase, Verdict};
+use mailwright_smtp::client::{Cause, Lacking, Loss, Phase, Verdict};
 use mailwright_words::envelope::Envelope;
 use mailwright_words::reply::Reply;
 use mailwright_words::status::Status;
@@ -12,10 +12,12 @@ use crate::mx::Unroutable;
 use crate::outcome::{Contact, Content, Job, Outcome, Reason, RecipientOutcome};
 use crate::route::Target;
 
-use super::is_too_many;
+use super::{Hurry, is_too_many};
 
 /// Octets of conversation kept over all hosts of an attempt.
 const CONVERSATION_MAX: usize = 64 * 1024;
+/// Connections of one attempt, over all hosts and addresses.
+const CONNECTIONS_MAX: usize = 10;
 
 pub(super) struct Run {
     job: Job,
@@ -26,6 +28,11 @@ pub(super) struct Run {
     /// Whether any trouble was one that may pass.
     temporary: bool,
     conversation: String,
+    hurry: Hurry,
+    /// Connections that may still be tried.
+    connections: usize,
+    /// Whether a host was left alone because many others are with it.
+    crowded: bool,
 }
 
 impl Run {
@@ -37,7 +44,41 @@ impl Run {
             trouble: None,
             temporary: false,
             conversation: String::new(),
+            hurry: Hurry::default(),
+            connections: CONNECTIONS_MAX,
+            crowded: false,
         }
+    }
+
+    pub(super) fn hurry(&self) -> Hurry {
+        self.hurry.clone()
+    }
+
+    /// Counts one more connection; says whether it may be tried.
+    pub(super) fn may_connect(&mut self) -> bool {
+        let may = self.connections > 0;
+        self.connections = self.connections.saturating_sub(1);
+        may
+    }
+
+    /// Enough connections to a host are at work already.
+    pub(super) fn crowded(&mut self, target: &Target) {
+        self.crowded = true;
+        let text = format!("{}: too many connections at once", target.name);
+        self.trouble(Reason::ours(451, Status::new(4, 4, 5), text), true);
+    }
+
+    /// The time is over for who is left, or the server stops.
+    pub(super) fn broken_off(&mut self, is_stopped: bool) {
+        if is_stopped {
+            let reason = Reason::ours(451, Status::new(4, 3, 2), "this server stops");
+            return self.settle_rest(&Outcome::Postponed(reason));
+        }
+        if self.contact == Contact::None {
+            self.contact = Contact::Failed;
+        }
+        let reason = Reason::ours(451, Status::new(4, 4, 2), "the servers took too long");
+        self.settle_rest(&Outcome::Deferred(reason));
     }
 
     pub(super) fn content(&self) -> Arc<dyn Content> {
@@ -46,14 +87,14 @@ impl Run {
 
     /// Whether somebody is left for another host.
     pub(super) fn may_try_others(&self) -> bool {
-        self.outcomes.iter().any(Option::is_none)
+        !self.hurry.is_over() && self.outcomes.iter().any(Option::is_none)
     }
 
     /// The next recipients that are left, and an envelope of them.
     pub(super) fn next(&self, most: usize) -> Option<(Vec<usize>, Envelope)> {
         let open = self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_none());
         let indices: Vec<usize> = open.map(|(index, _)| index).take(most).collect();
-        if indices.is_empty() {
+        if indices.is_empty() || self.hurry.is_over() {
             return None;
         }
         let mut envelope = self.job.envelope.clone();
@@ -123,7 +164,7 @@ impl Run {
                     dsn: connection.has_dsn(),
                 }),
                 Verdict::Refused(reply) => self.refused(reply, &host),
-                Verdict::Lost(loss) => self.lost(loss, &host),
+                Verdict::Lost(loss) => self.lost(loss, &host, connection.unread),
             };
             if let Some(slot) = self.outcomes.get_mut(*index) {
                 *slot = outcome;
@@ -143,9 +184,14 @@ impl Run {
     }
 
     /// Before the message was sent another host may be asked; afterwards this one may have it.
-    fn lost(&mut self, loss: Loss, host: &str) -> Option<Outcome> {
+    fn lost(&mut self, loss: Loss, host: &str, unread: bool) -> Option<Outcome> {
         let mut reason =
             Reason::ours(451, Status::new(4, 4, 2), format!("{host}: connection lost: {loss}"));
+        if loss.phase == Phase::Body && loss.cause == Cause::Abandoned {
+            // The bytes did not come from the store, or not those that were promised.
+            reason = Reason::ours(451, Status::new(4, 3, 0), "the message could not be read");
+            return Some(if unread { Outcome::Postponed(reason) } else { Outcome::Held(reason) });
+        }
         reason.host = Some(host.to_owned());
         if matches!(loss.phase, Phase::Body | Phase::Final) {
             return Some(Outcome::Deferred(reason));
@@ -200,6 +246,10 @@ impl Run {
     pub(super) fn finish(mut self) -> Vec<RecipientOutcome> {
         let rest = match self.trouble.take() {
             Some(reason) if !self.temporary => Outcome::Failed(reason),
+            // The host was not asked, so this counts for nothing.
+            Some(reason) if self.crowded && self.contact == Contact::None => {
+                Outcome::Postponed(reason)
+            }
             Some(reason) => Outcome::Deferred(reason),
             None => Outcome::Deferred(Reason::ours(
                 451,

@@ -29,7 +29,7 @@ impl Network for Loopback {
         limit: Duration,
     ) -> Later<'a, io::Result<(Box<dyn Stream>, SocketAddr)>> {
         Box::pin(async move {
-            let stream = tokio::time::timeout(limit, TcpStream::connect(addresses)).await??;
+            let stream = timeout(limit, TcpStream::connect(addresses)).await??;
             let address = stream.peer_addr()?;
             let stream: Box<dyn Stream> = Box::new(stream);
             Ok((stream, address))
@@ -78,8 +78,8 @@ impl Pieces for Once {
 }
 
 /// A host that plays one script a connection: `S` lines are said, a `C` line waits for one that
-/// begins so, `@dot` reads a message, `@close` hangs up, `@drip` sends an octet now and then,
-/// `@stall` says nothing, `@raw` sends without a line's end.
+/// begins so, `@dot` reads a message, `@pause` waits a little, `@close` hangs up, `@drip` sends
+/// an octet now and then, `@stall` says nothing, `@raw` sends without a line's end.
 async fn host(scripts: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -117,6 +117,11 @@ async fn play(stream: TcpStream, script: &str) {
             }
             _ if line == "@drip" => drip(&mut write).await,
             _ if line == "@stall" => read.read_line(&mut heard).await.map(|_| ()),
+            _ if line == "@pause" => {
+                let pause = Duration::from_millis(250);
+                assert!(timeout(pause, std::future::pending::<()>()).await.is_err());
+                Ok(())
+            }
             _ if line == "@close" => return,
             _ => panic!("{line}"),
         };
@@ -180,6 +185,8 @@ fn words(outcomes: &[RecipientOutcome]) -> Vec<String> {
             format!("relayed{}", if tls.is_some() { " tls" } else { "" })
         }
         Outcome::Deferred(reason) => format!("deferred {}", status(&reason.reply)),
+        Outcome::Postponed(reason) => format!("postponed {}", status(&reason.reply)),
+        Outcome::Held(reason) => format!("held {}", status(&reason.reply)),
         Outcome::Failed(reason) => format!("failed {}", status(&reason.reply)),
     };
     outcomes.iter().map(word).collect()
@@ -254,6 +261,90 @@ async fn a_host_that_fails_in_any_phase_defers() {
         let (words, contact) = attempt(scripts, &["b@x.example"]).await;
         assert_eq!(words, [wanted], "{scripts:?}");
         assert_eq!(contact, made, "{scripts:?}");
+    }
+}
+
+/// Hosts that may take a minute for each answer, and an attempt that may take a moment.
+fn patient(port: u16) -> Setup {
+    let mut setup = setup(zone(), port);
+    setup.relay.command_timeout = Duration::from_mins(1);
+    setup.relay.final_timeout = Duration::from_mins(1);
+    setup.relay.attempt_timeout = Duration::from_millis(100);
+    setup
+}
+
+#[tokio::test]
+async fn an_attempt_has_one_deadline_which_a_message_that_was_sent_is_past() {
+    let address = host(script("C: MAIL\n@stall")).await;
+    let outcomes = Deliverer::new(patient(address.port())).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["deferred 4.4.2"]);
+    assert_eq!(outcomes[0].contact, Contact::Failed);
+    let sent = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n@dot\n@pause\n\
+                S: 250 ok";
+    let address = host(script(sent)).await;
+    let outcomes = Deliverer::new(patient(address.port())).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_gives_up_what_no_host_can_have() {
+    let address = host(script("C: MAIL\n@stall")).await;
+    let mut setup = patient(address.port());
+    setup.relay.attempt_timeout = Duration::from_mins(1);
+    let deliverer = Arc::new(Deliverer::new(setup));
+    let stops = Arc::clone(&deliverer);
+    let attempt = tokio::spawn(async move { stops.attempt(job(&["b@x.example"])).await });
+    tokio::task::yield_now().await;
+    deliverer.stop();
+    assert_eq!(words(&attempt.await.unwrap()), ["postponed 4.3.2"]);
+}
+
+#[tokio::test]
+async fn an_address_that_enough_are_with_is_left_for_later() {
+    let address = host(script("C: MAIL\n@stall")).await;
+    let mut setup = setup(zone(), address.port());
+    setup.relay.connections_per_address_max = 1;
+    let deliverer = Deliverer::new(setup);
+    let place = deliverer.crowd.join(address.ip());
+    let outcomes = deliverer.attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["postponed 4.4.5"]);
+    assert_eq!(outcomes[0].contact, Contact::None);
+    drop(place);
+    assert_eq!(deliverer.crowd.count(address.ip()), 0);
+}
+
+/// A message whose bytes end in an error.
+#[derive(Debug)]
+struct Broken(io::ErrorKind);
+
+impl Content for Broken {
+    fn size(&self) -> u64 {
+        100
+    }
+
+    fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
+        let pieces: Box<dyn Pieces> = Box::new(Self(self.0));
+        Box::pin(async move { Ok(pieces) })
+    }
+}
+
+impl Pieces for Broken {
+    fn next(&mut self) -> Later<'_, io::Result<Option<Vec<u8>>>> {
+        Box::pin(async move { Err(self.0.into()) })
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_no_fault_of_the_sender() {
+    for (error, wanted) in
+        [(io::ErrorKind::Other, "postponed 4.3.0"), (io::ErrorKind::InvalidData, "held 4.3.0")]
+    {
+        let said = "C: MAIL\nC: RCPT\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n";
+        let address = host(script(said)).await;
+        let mut job = job(&["b@x.example"]);
+        job.content = Arc::new(Broken(error));
+        let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(job).await;
+        assert_eq!(words(&outcomes), [wanted]);
     }
 }
 

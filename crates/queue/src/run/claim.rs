@@ -9,6 +9,7 @@ use std::{
 use mailwright_store::{
     Lane, StoreError,
     queue::{self, Block, Claimed},
+    spool::Class,
 };
 use mailwright_words::{Id, Timestamp};
 use tokio::{
@@ -114,7 +115,10 @@ impl<D: Delivery> Queue<D> {
         let mut wait = if state.cursor.is_some() { AT_ONCE } else { IDLE };
         let mut wanted = Wanted::default();
         state.more.clear();
-        for destination in due {
+        // The mailboxes here in every round, whatever else is due.
+        let local = self.store.look(|tx| queue::due_site(tx, Class::LOCAL, now)).await?;
+        let others = due.into_iter().filter(|site| site.name != Class::LOCAL);
+        for destination in local.into_iter().chain(others) {
             wait = wait.min(self.want(state, &mut wanted, destination, now).await);
         }
         if !wanted.parts.is_empty() {

@@ -151,7 +151,7 @@ impl Store {
         } else {
             open.get(folder, row.segment)?
         };
-        Ok(BodyReader { file, row, at: 0 })
+        Ok(BodyReader { file, row, at: 0, summed: 0, crc: 0 })
     }
 }
 
@@ -165,6 +165,9 @@ pub struct BodyReader {
     file: Arc<dyn DiskFile>,
     row: BodyRow,
     at: u64,
+    /// Octets from the start that went into `crc`.
+    summed: u64,
+    crc: u32,
 }
 
 impl fmt::Debug for BodyReader {
@@ -192,11 +195,34 @@ impl BodyReader {
     /// The next piece, of at most 256 KiB; `None` at the end. It waits for the disk: call it where
     /// that is allowed.
     ///
-    /// Errors: those of the file.
+    /// Whoever reads to the end never gets the last piece of a body whose bytes are not those that
+    /// were stored.
+    ///
+    /// Errors: those of the file; [`StoreError::Corrupt`].
     pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let bytes = self.piece(self.at..self.at.saturating_add(PIECE))?;
-        self.at = self.at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        while self.summed < self.at.min(self.row.length) {
+            let skipped = self.piece(self.summed..self.at.min(self.summed + PIECE))?;
+            self.sum(&skipped);
+        }
+        let start = self.at;
+        let bytes = self.piece(start..start.saturating_add(PIECE))?;
+        self.at = start.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if self.summed == start {
+            self.sum(&bytes);
+        }
+        let body = BodyId::from_i64(self.row.id);
+        if self.at >= self.row.length
+            && self.summed == self.row.length
+            && record::seal(self.crc, body.0, self.row.length) != self.row.crc
+        {
+            return Err(damaged(body));
+        }
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    fn sum(&mut self, bytes: &[u8]) {
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.summed = self.summed.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 
     /// Whether the last piece was taken.

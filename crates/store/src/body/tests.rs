@@ -221,6 +221,38 @@ async fn damage_is_found_by_a_read_and_by_the_whole_check() {
 }
 
 #[tokio::test]
+async fn whoever_reads_to_the_end_never_gets_the_whole_of_a_damaged_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::default();
+    let store = open(folder.path(), &disk);
+    let id = put(&store, &vec![b'x'; 700_000]).await;
+    for skip in [0, 5, 300_000] {
+        let mut reader = store.body_reader(id).unwrap();
+        reader.seek(skip);
+        let mut octets = skip;
+        while let Some(piece) = reader.next_piece().unwrap() {
+            octets += u64::try_from(piece.len()).unwrap();
+        }
+        assert_eq!(octets, 700_000);
+    }
+    store
+        .write(Lane::Quick, |tx| tx.execute("UPDATE body SET crc = crc + 1", params! {}))
+        .await
+        .unwrap();
+    for skip in [0, 5, 300_000] {
+        let mut reader = store.body_reader(id).unwrap();
+        reader.seek(skip);
+        let end = std::iter::from_fn(|| match reader.next_piece() {
+            Ok(Some(_)) => Some(Ok(())),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        })
+        .find_map(Result::err);
+        assert!(matches!(end, Some(StoreError::Corrupt(_))), "{skip}");
+    }
+}
+
+#[tokio::test]
 async fn dead_bodies_give_their_space_back_after_the_grace_time() {
     let folder = tempfile::tempdir().unwrap();
     let disk = FakeDisk::default();

@@ -44,6 +44,16 @@ pub fn due_sites(
     )
 }
 
+/// The destination of that name, if it may have something due and is not blocked.
+pub fn due_site(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<Option<Site>, StoreError> {
+    tx.query_opt(
+        "SELECT site, failures, next_due FROM destination
+         WHERE site = :name AND next_due <= :now",
+        params! { name, now },
+        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)?, next_due: row.get(2)? }),
+    )
+}
+
 /// When the next destination may have something due, after `now`.
 pub fn next_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     tx.query_opt(
@@ -211,14 +221,24 @@ pub fn release(tx: &mut Tx<'_>, owner: Owner, recipients: &[Id]) -> Result<(), S
     Ok(())
 }
 
-/// Frees up to 1,000 recipients that an earlier life of this node owned.
+/// Up to `limit` recipients that `owner` has claimed.
+pub fn owned(tx: &mut Tx<'_>, owner: Owner, limit: usize) -> Result<Vec<Id>, StoreError> {
+    tx.query(
+        "SELECT id FROM recipient WHERE owner_node = :node AND owner_epoch = :epoch LIMIT :limit",
+        params! { node: owner.node, epoch: owner.epoch, limit },
+        |row| row.get(0),
+    )
+}
+
+/// Frees up to 1,000 recipients that anyone but `owner` owns: this folder has one process, so all
+/// others are earlier lives, of this node or of what it was called before.
 ///
 /// Says how many; call it at start until there are none.
 pub fn release_foreign(tx: &mut Tx<'_>, owner: Owner) -> Result<usize, StoreError> {
     let freed = tx.query(
         "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL WHERE id IN
-             (SELECT id FROM recipient WHERE owner_node = :node AND owner_epoch < :epoch
-              LIMIT 1000)
+             (SELECT id FROM recipient WHERE owner_node IS NOT NULL
+                AND (owner_node <> :node OR owner_epoch <> :epoch) LIMIT 1000)
          RETURNING destination, due",
         params! { node: owner.node, epoch: owner.epoch },
         |row| Ok((row.get::<String>(0)?, row.get::<Timestamp>(1)?)),

@@ -1,5 +1,7 @@
 //! Settling a claim: the outcome, the attempt and the event in one transaction.
 
+use std::time::Duration;
+
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
@@ -11,6 +13,9 @@ use crate::{
     spool::{self, Class},
     store::Owner,
 };
+
+/// How long a recipient that met a fault of ours may still be tried after it is due again.
+const POSTPONED: Duration = Duration::from_hours(1);
 
 /// What became of a claimed recipient.
 #[derive(Debug, Clone)]
@@ -44,6 +49,9 @@ pub enum Verdict {
     Failed,
     /// It is tried again then.
     Deferred(Timestamp),
+    /// It is tried again then because of a fault of ours, which does not count and lets nothing
+    /// expire.
+    Postponed(Timestamp),
     /// It waits for a human.
     Held,
 }
@@ -57,6 +65,7 @@ impl Verdict {
             Self::Expanded(_) => "expanded",
             Self::Failed => "failed",
             Self::Deferred(_) => "deferred",
+            Self::Postponed(_) => "postponed",
             Self::Held => "held",
         }
     }
@@ -84,6 +93,7 @@ pub fn settle(
 ) -> Result<bool, StoreError> {
     let owned = match &settlement.verdict {
         Verdict::Deferred(due) => defer(tx, owner, settlement, *due)?,
+        Verdict::Postponed(due) => postpone(tx, owner, settlement, *due)?,
         Verdict::Held => hold(tx, owner, settlement)?,
         Verdict::Expanded(children) => {
             // The children first: the message must not look finished in between.
@@ -124,6 +134,26 @@ fn defer(
          WHERE id = :id AND owner_node = :node AND owner_epoch = :epoch",
         params! { due, reply: settlement.reply.as_deref(), id: settlement.claimed.id,
         node: owner.node, epoch: owner.epoch },
+    )?;
+    if touched == 1 {
+        wake(tx, &settlement.claimed.destination, due)?;
+    }
+    Ok(touched == 1)
+}
+
+/// Whoever met a fault of ours is tried at least once more before it expires.
+fn postpone(
+    tx: &mut Tx<'_>,
+    owner: Owner,
+    settlement: &Settlement,
+    due: Timestamp,
+) -> Result<bool, StoreError> {
+    let touched = tx.execute(
+        "UPDATE recipient SET owner_node = NULL, owner_epoch = NULL, due = :due,
+             expires = max(expires, :earliest), last_reply = :reply
+         WHERE id = :id AND owner_node = :node AND owner_epoch = :epoch",
+        params! { due, earliest: due.plus(POSTPONED), reply: settlement.reply.as_deref(),
+        id: settlement.claimed.id, node: owner.node, epoch: owner.epoch },
     )?;
     if touched == 1 {
         wake(tx, &settlement.claimed.destination, due)?;

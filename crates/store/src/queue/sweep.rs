@@ -1,6 +1,6 @@
 //! Finding what has expired and what is late, apart from any attempt.
 
-use mailwright_words::{Id, Timestamp};
+use mailwright_words::{Id, Notify, Timestamp};
 
 use crate::{
     engine::Tx,
@@ -10,7 +10,10 @@ use crate::{
 };
 
 /// Rows that one step looks at.
-const STEP: usize = 1000;
+const STEP: i64 = 5000;
+
+/// Who wants to know of delays.
+const DELAY: Notify = Notify { never: false, success: false, failure: false, delay: true };
 
 /// Bit of `delay_told`: the sender knows that the message is late.
 const DELAY_TOLD: u8 = 1;
@@ -20,8 +23,8 @@ pub(crate) const BY_TIME_DUE: u8 = 2;
 /// What one step of a sweep found.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// Past their time.
-    pub expired: Vec<Claimed>,
+    /// Past their time, with what was said about them last.
+    pub expired: Vec<(Claimed, Option<String>)>,
     /// Late, and their sender has not been told.
     pub late: Vec<Claimed>,
     /// Past the time by which their sender wanted them delivered, which it has not been told.
@@ -30,39 +33,45 @@ pub struct Swept {
     pub next: Option<Id>,
 }
 
-/// Looks at 1,000 recipients behind `after`, in a read: expired ones, and those accepted before
+/// Looks at 5,000 recipients behind `after`, in a read: expired ones, and those accepted before
 /// `late_before` whose sender knows nothing.
 ///
-/// Held recipients and those that somebody owns are left out.
+/// Held recipients and those that somebody owns are left out. It walks the rows: an index on each
+/// of these times would cost more on the way of every message than a look at them now and then.
 pub fn sweep(
     tx: &mut Tx<'_>,
     after: Option<Id>,
     now: Timestamp,
     late_before: Timestamp,
 ) -> Result<Swept, StoreError> {
+    let after = after.map_or(-1, Id::get);
+    let next = tx.query_opt(
+        "SELECT id FROM recipient WHERE id > :after ORDER BY id LIMIT 1 OFFSET :step",
+        params! { after, step: STEP - 1 },
+        |row| row.get(0),
+    )?;
+    let mut swept = Swept { next, ..Swept::default() };
     let rows = tx.query(
         &format!(
-            "SELECT {CLAIMED}, state = 'queued' AND owner_node IS NULL, delay_told,
+            "SELECT {CLAIMED}, delay_told, last_reply,
                  CASE WHEN delay_told >= {BY_TIME_DUE}
                      THEN (SELECT deliver_by FROM spool WHERE spool.id = recipient.spool) END
-             FROM recipient WHERE id > :after ORDER BY id LIMIT :step"
+             FROM recipient
+             WHERE id > :after AND id <= :last AND state = 'queued' AND owner_node IS NULL
+                 AND (expires <= :now OR delay_told >= {BY_TIME_DUE}
+                     OR (delay_told & {DELAY_TOLD} = 0 AND notify & :delay <> 0 AND id <= :late))
+             ORDER BY id"
         ),
-        params! { after: after.map_or(-1, Id::get), step: STEP },
+        params! { after, last: next.map_or(i64::MAX, Id::get), now,
+        delay: DELAY.as_bits(), late: Id::last_of(late_before) },
         |row| {
             let by: Option<Timestamp> = row.get(18)?;
-            Ok((read_claimed(row)?, row.get::<bool>(16)?, row.get::<u8>(17)?, by))
+            Ok((read_claimed(row)?, row.get::<u8>(16)?, row.get(17)?, by))
         },
     )?;
-    let mut swept = Swept::default();
-    if rows.len() == STEP {
-        swept.next = rows.last().map(|(claimed, ..)| claimed.id);
-    }
-    for (claimed, waits, told, by) in rows {
-        if !waits {
-            continue;
-        }
+    for (claimed, told, last_reply, by) in rows {
         if claimed.expires <= now {
-            swept.expired.push(claimed);
+            swept.expired.push((claimed, last_reply));
         } else if by.is_some_and(|by| by <= now) {
             swept.by_time.push(claimed);
         } else if told & DELAY_TOLD == 0 && claimed.notify.delay && claimed.id.time() <= late_before

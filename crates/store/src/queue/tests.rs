@@ -139,6 +139,59 @@ fn a_claim_settled_by_a_stranger_changes_nothing() {
 }
 
 #[test]
+fn a_fault_of_ours_counts_for_nothing_and_lets_nothing_expire() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 1);
+    let owner = store.owner();
+    let one = claimed(&store, owner, "a.example", 1).remove(0);
+    let due = Timestamp::new(one.expires.ms() + 1000);
+    assert!(settled(&store, owner, &one, Verdict::Postponed(due)));
+    let swept = store.read_blocking(move |tx| sweep(tx, None, due, NOW)).unwrap();
+    assert!(swept.expired.is_empty());
+    let again = store
+        .write_blocking(Lane::Quick, move |tx| claim(tx, owner, "a.example", due, 1))
+        .unwrap()
+        .remove(0);
+    assert_eq!(again.attempts, 0);
+    assert!(again.expires > due);
+}
+
+#[test]
+fn claims_of_every_other_owner_are_freed_at_the_start() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 3);
+    let owner = store.owner();
+    let renamed = Owner { node: owner.node + 1, epoch: owner.epoch };
+    assert_eq!(claimed(&store, renamed, "a.example", 2).len(), 2);
+    assert_eq!(claimed(&store, owner, "a.example", 2).len(), 1);
+    let freed = store.write_blocking(Lane::Quick, move |tx| release_foreign(tx, owner)).unwrap();
+    assert_eq!(freed, 2);
+    assert_eq!(store.read_blocking(|tx| owned(tx, owner, 10)).unwrap().len(), 1);
+    assert_eq!(claimed(&store, owner, "a.example", 10).len(), 2);
+}
+
+#[test]
+fn due_destinations_are_found_page_by_page_and_by_name() {
+    let (_folder, store) = opened();
+    for site in ["a.example", "b.example", "c.example"] {
+        fill(&store, site, "", 1);
+    }
+    store
+        .read_blocking(|tx| {
+            let first = due_sites(tx, NOW, None, 2)?;
+            let last = first.last().map(|site| (site.next_due, site.name.clone()));
+            let rest = due_sites(tx, NOW, last.as_ref(), 2)?;
+            let names = |sites: &[Site]| sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&first), ["a.example", "b.example"]);
+            assert_eq!(names(&rest), ["c.example"]);
+            assert!(due_site(tx, "b.example", NOW)?.is_some());
+            assert!(due_site(tx, "d.example", NOW)?.is_none());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn the_last_recipient_lets_the_message_and_its_body_go() {
     let (_folder, store) = opened();
     let spool = fill(&store, "a.example", "", 2);
@@ -288,7 +341,9 @@ fn claims_walk_indexes_and_sort_nothing() {
            AND state = 'queued' AND owner_node IS NULL ORDER BY due LIMIT 9",
         "SELECT site, failures, next_due FROM destination WHERE next_due <= 5
            AND (next_due, site) > (3, 'a') ORDER BY next_due, site LIMIT 9",
-        "SELECT id FROM recipient WHERE owner_node = 1 AND owner_epoch < 5 LIMIT 9",
+        "SELECT id FROM recipient WHERE owner_node IS NOT NULL
+           AND (owner_node <> 1 OR owner_epoch <> 5) LIMIT 9",
+        "SELECT id FROM recipient WHERE owner_node = 1 AND owner_epoch = 5 LIMIT 9",
     ] {
         let plan: Vec<String> = store
             .read_blocking(|tx| {
