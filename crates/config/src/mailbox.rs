@@ -60,6 +60,13 @@ pub struct Mailboxes {
     pub folder_name_max: usize,
     /// Most messages of one APPEND. Default 100.
     pub append_messages_max: usize,
+    /// How long a search may look at the contents of messages; past it the client is told that it
+    /// costs too much. Default 1m.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub search_time_max: Duration,
+    /// Threads of one search that decode messages. Default 2.
+    pub search_threads: usize,
     /// Age at which messages in the Junk folder are removed. Default never.
     #[serde(with = "unit::duration_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -86,6 +93,8 @@ impl Default for Mailboxes {
             folders_max: 5000,
             folder_name_max: 1000,
             append_messages_max: 100,
+            search_time_max: Duration::from_mins(1),
+            search_threads: 2,
             junk_kept: None,
             trash_kept: None,
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mailwright_store::{Lane, StoreError, event};
+use mailwright_store::{Lane, Store, StoreError, event, index::Indexer};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::office::Office;
@@ -42,6 +42,7 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
         let store = rendering.clone();
         async move { store.render_delivered().await }
     });
+    index(office.store.clone(), tasks, stopping);
     let forgetting = office.clone();
     repeat(tasks, stopping, move || {
         let office = forgetting.clone();
@@ -82,6 +83,28 @@ async fn forget(office: &Office) -> Result<usize, StoreError> {
         sum = sum.saturating_add(gone);
         office.clock.sleep(BETWEEN_CHUNKS).await;
     }
+}
+
+/// Runs the indexer, on a thread of its own for the sake of its low priority.
+fn index(store: Store, tasks: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
+    let (indexer, mut stopping) = (Indexer::new(store.clone()), stopping.clone());
+    let thread = std::thread::Builder::new().name("store-index".to_owned());
+    let thread = match thread.spawn(move || indexer.run()) {
+        Ok(thread) => thread,
+        Err(error) => {
+            tracing::error!(%error, "The indexer did not start; searches will be slow.");
+            return;
+        }
+    };
+    tasks.spawn(async move {
+        if stopping.wait_for(|stop| *stop).await.is_err() {
+            tracing::debug!("The indexer ends, since nobody is left who would stop it.");
+        }
+        store.stop_indexing();
+        if !matches!(tokio::task::spawn_blocking(move || thread.join()).await, Ok(Ok(()))) {
+            tracing::error!("The indexer ended with a panic.");
+        }
+    });
 }
 
 /// Does `work` again and again until the server stops.

@@ -117,18 +117,21 @@ fn test(key: &Key, snapshot: &Snapshot, now: Timestamp, needs: &mut Needs) -> Te
         Key::SentOn(day) => sent_test(|sent, day| sent == day, *day, needs),
         Key::SentSince(day) => sent_test(|sent, day| sent >= day, *day, needs),
         Key::Header { name, text } => field_test(name, text, needs),
-        Key::Body(text) => {
-            needs.content = true;
-            Test::Body(Box::new(Needle::new(text)))
-        }
-        Key::Text(text) => {
-            needs.content = true;
-            Test::Text(Box::new(Needle::new(text)))
-        }
+        Key::Body(text) => text_test(text, Test::Body, needs),
+        Key::Text(text) => text_test(text, Test::Text, needs),
         // No conversation has an identifier of its own here.
         Key::ThreadId(_) | Key::EmailId(None) => Test::Never,
         key => Test::Row(key.clone()),
     }
+}
+
+fn text_test(text: &str, looked_for: fn(Box<Needle>) -> Test, needs: &mut Needs) -> Test {
+    if fold_case(text).is_empty() {
+        // What is empty is in every text.
+        return Test::All(Vec::new());
+    }
+    needs.content = true;
+    looked_for(Box::new(Needle::new(text)))
 }
 
 fn sent_test(holds: fn(i64, i64) -> bool, day: Day, needs: &mut Needs) -> Test {

@@ -6,6 +6,7 @@
 mod auth;
 mod change;
 mod conversation;
+mod digests;
 mod door;
 mod fetch;
 mod folder;
@@ -13,7 +14,6 @@ mod large;
 mod places;
 mod search;
 mod sort;
-mod thread;
 
 pub use conversation::Conversation;
 pub use door::Door;

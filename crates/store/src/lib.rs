@@ -8,6 +8,7 @@ pub mod directory;
 pub mod engine;
 mod error;
 pub mod event;
+pub mod index;
 pub mod mailbox;
 pub mod queue;
 pub mod spool;

@@ -31,7 +31,7 @@ use mailwright_words::{Id, Timestamp};
 
 pub use self::{
     append::{Append, Appended},
-    content::Content,
+    content::{Content, LARGE},
     copies::CopyReader,
     delivery::{Delivered, NewMessage, deliver, deliver_over},
     expunge::{expunge, vanished, without_rows},

@@ -21,6 +21,7 @@ use crate::{
     },
     engine::{BodyRow, Inbox, Job, Lane, Readers, Tx, Writer, open_database},
     error::{OpenError, StoreError},
+    index::Index,
     mailbox::{Late, Shelf},
     params,
 };
@@ -86,6 +87,7 @@ struct Inner {
     spooled: Arc<Notify>,
     shelf: Arc<Shelf>,
     late: Arc<Late>,
+    index: Arc<Index>,
     /// Held while a large message is in memory to be rendered.
     large: Mutex<()>,
     readers: Readers,
@@ -129,7 +131,8 @@ impl Store {
         let shelf = Arc::new(Shelf::new(options.views_size_max));
         let (jobs, wake) = (Arc::clone(&inbox), Arc::clone(&spooled));
         let late = Arc::new(Late::default());
-        let views = (Arc::clone(&shelf), Arc::clone(&late));
+        let index = Arc::new(Index::open(&path, owner.epoch, options.readers_max)?);
+        let views = (Arc::clone(&shelf), Arc::clone(&late), Arc::clone(&index));
         let writer = Writer::new(connection, jobs, wake, views);
         let appender = Appender::new(
             Arc::clone(&folder),
@@ -152,6 +155,7 @@ impl Store {
             spooled,
             shelf,
             late,
+            index,
             large: Mutex::new(()),
             writes: Arc::new(Semaphore::new(options.writes_waiting_max)),
             budget: Arc::new(Semaphore::new(options.body_memory_max)),
@@ -391,11 +395,15 @@ impl Store {
     }
 
     /// Waits until no other large message is being rendered.
-    pub(crate) fn large(&self) -> MutexGuard<'_, ()> {
+    pub fn large(&self) -> MutexGuard<'_, ()> {
         self.0.large.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What waits to be rendered.
+    pub(crate) fn index(&self) -> &Index {
+        &self.0.index
+    }
+
     pub(crate) fn late(&self) -> &Late {
         &self.0.late
     }

@@ -88,6 +88,8 @@ metrics! {
     QUEUE_OLDEST_SECONDS = Kind::Gauge, "mailwright_queue_oldest_seconds", ["class"];
     /// Destinations that are left alone now, because connections to them failed.
     QUEUE_BLOCKED = Kind::Gauge, "mailwright_queue_blocked_destinations", [];
+    /// Messages that are not indexed for searches yet; counted up to 10,000 after a start.
+    INDEX_LAG = Kind::Gauge, "mailwright_index_lag_messages", [];
     /// Attempts that ended, counted by recipient. The outcome is `delivered` (into a mailbox),
     /// `relayed`, `deferred`, `failed`, `held` or `expanded`.
     ATTEMPTS = Kind::Counter, "mailwright_attempts_total", ["outcome"];

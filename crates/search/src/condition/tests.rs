@@ -174,6 +174,7 @@ fn what_is_known_decides_as_soon_as_it_can() {
         (vec![text("zebra")], [None, None, Some(false)]),
         (vec![Key::Not(Box::new(text("zebra")))], [None, None, Some(true)]),
         (vec![text("customer")], [None; 3]),
+        (vec![text("\u{ad}"), Key::Body("".into())], [Some(true); 3]),
         (vec![Key::Body("invoice".into())], [None, None, Some(false)]),
         (vec![Key::Header { name: "X-Odd".into(), text: "".into() }], [None, None, Some(false)]),
     ] {

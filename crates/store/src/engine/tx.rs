@@ -110,6 +110,13 @@ impl Row<'_> {
     pub fn get<T: Column>(&self, index: usize) -> Result<T, StoreError> {
         T::read(self.0.get_ref(index)?)
     }
+
+    /// The octets of column `index`, counted from 0, without a copy.
+    ///
+    /// Errors: when the column is missing or no blob.
+    pub fn bytes(&self, index: usize) -> Result<&[u8], StoreError> {
+        self.0.get_ref(index)?.as_blob().ok().ok_or(StoreError::Corrupt("blob"))
+    }
 }
 
 /// A type that a column can be read as.
@@ -281,6 +288,24 @@ impl<'c> Tx<'c> {
             out.push(read(&Row(row))?);
         }
         Ok(out)
+    }
+
+    /// Gives each row of an answer to `each` until that says false; says whether all were given.
+    pub fn each(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if !each(&Row(row))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The first row of an answer, if it has one.

@@ -25,7 +25,8 @@ use crate::{
     body::Spilled,
     engine::{Sequel, Tx, log},
     error::StoreError,
-    mailbox::{Late, Shelf},
+    index::Index,
+    mailbox::{Edit, Late, Shelf},
     params,
 };
 
@@ -234,6 +235,7 @@ pub(crate) struct Writer {
     spooled: Arc<Notify>,
     shelf: Arc<Shelf>,
     late: Arc<Late>,
+    index: Arc<Index>,
     stopped: Option<Arc<str>>,
     /// Whether commits are not synced now.
     relaxed: bool,
@@ -248,11 +250,21 @@ impl Writer {
         connection: Connection,
         inbox: Arc<Inbox>,
         spooled: Arc<Notify>,
-        (shelf, late): (Arc<Shelf>, Arc<Late>),
+        (shelf, late, index): (Arc<Shelf>, Arc<Late>, Arc<Index>),
     ) -> Self {
         let (stopped, relaxed, owed) = (None, false, Vec::new());
-        let until_filled = FILL_AFTER;
-        Self { connection, inbox, spooled, shelf, late, stopped, relaxed, owed, until_filled }
+        Self {
+            connection,
+            inbox,
+            spooled,
+            shelf,
+            late,
+            index,
+            stopped,
+            relaxed,
+            owed,
+            until_filled: FILL_AFTER,
+        }
     }
 
     /// Runs until the inbox is closed and empty.
@@ -330,6 +342,7 @@ impl Writer {
         });
         match done {
             Ok(Sequel { edits, late, is_promise }) => {
+                self.index.feed.put(edits.iter().filter_map(Edit::appended));
                 self.shelf.publish(edits);
                 self.late.put(late);
                 if relaxed && is_promise { self.sync() } else { Ok(()) }

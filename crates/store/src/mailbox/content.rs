@@ -19,8 +19,9 @@ use crate::{
     store::Store,
 };
 
-/// Messages up to this length are rendered side by side; of longer ones one at a time is in memory.
-pub(super) const LARGE: u64 = 1 << 20;
+/// Messages up to this length are taken apart side by side; of longer ones one at a time is in
+/// memory, the one that holds [`Store::large`].
+pub const LARGE: u64 = 1 << 20;
 
 /// The bytes of one message, open for reading.
 #[derive(Debug)]

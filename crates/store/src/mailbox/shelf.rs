@@ -28,6 +28,16 @@ pub(crate) struct Edit {
     pub(crate) what: What,
 }
 
+impl Edit {
+    /// The message that came, if one did.
+    pub(crate) const fn appended(&self) -> Option<Id> {
+        match &self.what {
+            What::Append(row) => Some(row.message),
+            _ => None,
+        }
+    }
+}
+
 /// What changed.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
