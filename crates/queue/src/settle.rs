@@ -102,9 +102,13 @@ impl<D: Delivery> Settler<D> {
         };
         match self.store.write(Lane::Quick, write).await {
             Ok(settled) => {
-                for (one, _) in chunk.iter().zip(settled).filter(|(_, settled)| !settled) {
-                    let spool = one.claimed.spool;
-                    tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
+                for (one, settled) in chunk.iter().zip(settled) {
+                    if settled {
+                        tell(one);
+                    } else {
+                        let spool = one.claimed.spool;
+                        tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
+                    }
                 }
                 if chunk.iter().any(again) {
                     self.store.spooled().notify_one();
