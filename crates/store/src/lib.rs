@@ -3,7 +3,9 @@
 //! Rows live in one `SQLite` database that a single thread writes, bodies in append-only segments
 //! and files beside it. The time is always an argument: nothing here reads a clock.
 
+pub mod backup;
 pub mod body;
+pub mod check;
 pub mod directory;
 pub mod engine;
 mod error;

@@ -11,6 +11,7 @@ mod delivery;
 mod expunge;
 mod flag;
 mod folder;
+mod import;
 mod keyword;
 mod late;
 mod listing;
@@ -39,6 +40,7 @@ pub use self::{
     folder::{
         Fill, Limits, Named, create, delete_folder, fill, find, named, rename, subscribe, usage,
     },
+    import::{Origin, was_imported},
     keyword::KEYWORDS_MAX,
     listing::{Copy, Listed, copy, list},
     maildrop::{Maildrop, MaildropRow, maildrop, remove},
@@ -49,6 +51,7 @@ pub use self::{
     transfer::{Copied, Transfer, transfer},
 };
 pub(crate) use self::{
+    folder::next_uidvalidity,
     late::Late,
     shelf::{Edit, Shelf, What},
 };
@@ -117,7 +120,7 @@ pub fn create_folders(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for (id, (name, special_use)) in ids.iter().zip(DEFAULT_FOLDERS) {
-        let uidvalidity = folder::next_uidvalidity(tx, account, now)?;
+        let uidvalidity = next_uidvalidity(tx, account, now)?;
         let added = tx.execute(
             "INSERT INTO mailbox (id, tenant, account, name, special_use, uidvalidity, created)
              SELECT :id, tenant, id, :name, :special_use, :uidvalidity, :now

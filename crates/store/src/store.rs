@@ -12,7 +12,9 @@ use std::{
 use mailwright_words::{Id, IdSource, Timestamp};
 use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{
+    Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot,
+};
 
 use crate::{
     body::{
@@ -90,6 +92,8 @@ struct Inner {
     index: Arc<Index>,
     /// Held while a large message is in memory to be rendered.
     large: Mutex<()>,
+    /// Held by who moves or removes stored bytes, and by who needs them to stay.
+    still: Arc<tokio::sync::Mutex<()>>,
     readers: Readers,
     writes: Arc<Semaphore>,
     budget: Arc<Semaphore>,
@@ -157,6 +161,7 @@ impl Store {
             late,
             index,
             large: Mutex::new(()),
+            still: Arc::default(),
             writes: Arc::new(Semaphore::new(options.writes_waiting_max)),
             budget: Arc::new(Semaphore::new(options.body_memory_max)),
             reads: Semaphore::new(options.readers_max),
@@ -399,6 +404,11 @@ impl Store {
         self.0.large.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nobody moves or removes stored bytes, and keeps it so while the guard lives.
+    pub(crate) async fn hold_still(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0.still).lock_owned().await
+    }
+
     /// What waits to be rendered.
     pub(crate) fn index(&self) -> &Index {
         &self.0.index
@@ -483,7 +493,7 @@ fn keep_private(path: &Path) -> io::Result<()> {
 }
 
 /// Takes the folder for this process; the kernel gives it back when the process ends.
-fn lock_folder(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, OpenError> {
     let name = path.join("lock");
     let io = |source| OpenError::Io { path: name.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(io)?;

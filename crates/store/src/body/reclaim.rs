@@ -46,6 +46,7 @@ impl Store {
     ///
     /// Errors: those of the store; what was done until then stays done.
     pub async fn reclaim(&self, now: Timestamp, grace: Duration) -> Result<Reclaimed, StoreError> {
+        let _still = self.hold_still().await;
         let mut sum = Reclaimed::default();
         while self.bury(now.minus(grace), &mut sum).await? {}
         let limit = self.segment_bytes_max() / 2;
@@ -71,28 +72,39 @@ impl Store {
     /// Errors: those of the store.
     pub async fn verify_bodies(&self, now: Timestamp) -> Result<u64, StoreError> {
         let (mut after, mut damaged) = (0, 0);
-        loop {
-            let chunk = self.read(move |tx| chunk(tx, after)).await?;
-            let Some(last) = chunk.last() else { return Ok(damaged) };
-            after = last.id;
-            let folder = Arc::clone(self.body_files().0);
-            let bad = tokio::task::spawn_blocking(move || {
-                let check = |body: &BodyRow| is_damaged(&folder, body);
-                chunk
-                    .into_iter()
-                    .filter_map(|body| check(&body).map(|bad| bad.then_some(body)).transpose())
-                    .collect::<Result<Vec<_>, _>>()
-            })
-            .await
-            .map_err(|e| StoreError::Panicked(e.to_string().into()))??;
-            for body in bad {
+        while let Some(chunk) = self.verify_chunk(after).await? {
+            after = chunk.last;
+            for body in chunk.damaged {
                 damaged += u64::from(self.quarantine(body, now).await?);
             }
         }
+        Ok(damaged)
+    }
+
+    /// Checks some bodies of higher numbers than `after`; `None` when there are none.
+    pub(crate) async fn verify_chunk(&self, after: i64) -> Result<Option<Verified>, StoreError> {
+        let chunk = self.read(move |tx| chunk(tx, after)).await?;
+        let Some(last) = chunk.last().map(|body| body.id) else { return Ok(None) };
+        let folder = Arc::clone(self.body_files().0);
+        let count = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        let damaged = tokio::task::spawn_blocking(move || {
+            let check = |body: &BodyRow| is_damaged(&folder, body);
+            chunk
+                .into_iter()
+                .filter_map(|body| check(&body).map(|bad| bad.then_some(body)).transpose())
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .await
+        .map_err(|e| StoreError::Panicked(e.to_string().into()))??;
+        Ok(Some(Verified { last, count, damaged }))
     }
 
     /// Quarantines a body that is still where it was found damaged.
-    async fn quarantine(&self, body: BodyRow, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn quarantine(
+        &self,
+        body: BodyRow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let folder = Arc::clone(self.body_files().0);
         self.write(Lane::Bulk, move |tx| {
             let there = is_at(tx, &body)?;
@@ -230,6 +242,16 @@ impl Store {
         }
         Ok(step)
     }
+}
+
+/// Some bodies that were checked.
+pub(crate) struct Verified {
+    /// The highest number among them.
+    pub(crate) last: i64,
+    /// How many.
+    pub(crate) count: u64,
+    /// Those whose bytes are not those that were stored.
+    pub(crate) damaged: Vec<BodyRow>,
 }
 
 /// A piece of a segment that was read.

@@ -42,7 +42,7 @@ pub struct Appended {
 }
 
 /// A message whose body has its row.
-struct Ready {
+pub(super) struct Ready {
     id: Id,
     body: BodyId,
     size: u64,
@@ -50,6 +50,21 @@ struct Ready {
     keywords: Vec<Box<str>>,
     internal_date: Timestamp,
     rendered: Option<Rendered>,
+}
+
+impl Ready {
+    /// The message `id`, and its bytes apart.
+    pub(super) fn new(message: Append, id: Id) -> (Self, Body) {
+        let Append { body, system, keywords, internal_date, rendered } = message;
+        let size = body.length();
+        let ready = Self { id, body: body.id(), size, system, keywords, internal_date, rendered };
+        (ready, body)
+    }
+
+    /// Its number.
+    pub(super) fn id(&self) -> Id {
+        self.id
+    }
 }
 
 impl Store {
@@ -67,18 +82,8 @@ impl Store {
         let mut bodies = Vec::with_capacity(count);
         let mut ready = Vec::with_capacity(count);
         for message in messages {
-            let Append { body, system, keywords, internal_date, rendered } = message;
-            let (id, size) = (self.ids().next(now), body.length());
-            let body_id = body.id();
-            ready.push(Ready {
-                id,
-                body: body_id,
-                size,
-                system,
-                keywords,
-                internal_date,
-                rendered,
-            });
+            let (message, body) = Ready::new(message, self.ids().next(now));
+            ready.push(message);
             bodies.push(body);
         }
         let Some(last) = bodies.pop() else { return Err(StoreError::Missing("message")) };
@@ -92,7 +97,7 @@ impl Store {
     }
 }
 
-fn append(
+pub(super) fn append(
     tx: &mut Tx<'_>,
     mailbox: Id,
     messages: &[Ready],

@@ -199,7 +199,7 @@ fn insert(
 }
 
 /// A UIDVALIDITY that no mailbox of the account ever had.
-pub(super) fn next_uidvalidity(
+pub(crate) fn next_uidvalidity(
     tx: &mut Tx<'_>,
     account: Id,
     now: Timestamp,

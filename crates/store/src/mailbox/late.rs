@@ -70,7 +70,8 @@ impl Store {
         }
     }
 
-    async fn render_some(&self, messages: Vec<Id>) -> Result<(), StoreError> {
+    /// Renders these messages anew, but for large ones.
+    pub(crate) async fn render_some(&self, messages: Vec<Id>) -> Result<(), StoreError> {
         let rendered = self
             .off_thread(move |store| {
                 let each = messages.into_iter().map(|id| Ok((id, store.rendered_small(id)?)));
