@@ -2,11 +2,15 @@
 
 mod account;
 mod alias;
+mod doctor;
 mod domain;
+mod give;
 mod message;
 mod queue;
 mod records;
 mod sendmail;
+mod snapshot;
+mod take;
 
 use mailwright_directory::DirectoryError;
 use mailwright_store::StoreError;
@@ -29,6 +33,12 @@ pub(crate) async fn run(
         AdminCommand::Alias(command) => alias::run(command, office, console).await,
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
+        AdminCommand::Doctor(command) => doctor::run(command, office, console).await,
+        AdminCommand::Take { address } => take::run(&address, office, console).await,
+        AdminCommand::Give { address, folder } => {
+            give::run(&address, folder.as_deref(), office, console).await
+        }
+        AdminCommand::Snapshot => snapshot::run(office, console).await,
         AdminCommand::Sendmail(command) => sendmail::run(command, office, console).await,
     }
 }
@@ -91,4 +101,12 @@ async fn table(console: &Console, rows: &[Vec<String>]) -> Result<(), Failure> {
         console.line(line.trim_end()).await?;
     }
     Ok(())
+}
+
+/// Waits for the disk where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| Failure::of("reading the store", &error))??)
 }

@@ -37,6 +37,23 @@ pub(crate) enum Command {
     /// Check, show or explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Put messages from an mbox, a Maildir or .eml files into an account
+    Import(Import),
+    /// Write an account's messages as a Maildir, mboxes or .eml files
+    Export(Export),
+    /// Write a consistent copy of all data, while the server runs or not
+    Backup {
+        /// A new folder, or a file whose name ends in .tar
+        target: PathBuf,
+    },
+    /// Fill an empty data folder from a backup
+    Restore {
+        /// What `backup` wrote
+        source: PathBuf,
+        /// Keep UIDVALIDITY: nothing happened since the backup, as in a move to another machine
+        #[arg(long)]
+        same_uids: bool,
+    },
     /// What is done to a server's data, running or not
     #[command(flatten)]
     Admin(AdminCommand),
@@ -71,8 +88,84 @@ pub(crate) enum AdminCommand {
     /// Mail on its way
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Look for faults
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     /// Take a message from standard input, as programs expect of sendmail
     Sendmail(Sendmail),
+    /// Take the messages of an import from standard input
+    #[command(hide = true)]
+    Take {
+        /// The account
+        address: String,
+    },
+    /// Print the messages of an export
+    #[command(hide = true)]
+    Give {
+        /// The account
+        address: String,
+        /// One folder only
+        #[arg(long)]
+        folder: Option<String>,
+    },
+    /// Print a backup as a tar archive
+    #[command(hide = true)]
+    Snapshot,
+}
+
+/// Commands that look for faults.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorCommand {
+    /// Check all rows and bodies; exits with 1 when something is wrong
+    Store {
+        /// Mend what can be computed anew, and render messages of older versions
+        #[arg(long)]
+        mend: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A way to keep messages in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Many messages in a file, each behind a line `From `
+    Mbox,
+    /// A file for each message, with subfolders as in Maildir++
+    Maildir,
+    /// A file for each message, in folders named as the account's
+    Eml,
+}
+
+/// Where messages come from, and where they go.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The account
+    pub(crate) address: String,
+    /// An mbox, a Maildir, an .eml file, or a folder of mboxes or .eml files
+    pub(crate) source: PathBuf,
+    /// What the source is [default: what it looks like]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// The folder that gets the messages, or under which the source's folders are made
+    #[arg(long, default_value = "INBOX")]
+    pub(crate) folder: String,
+}
+
+/// Which messages are written, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The account
+    pub(crate) address: String,
+    /// A new folder
+    pub(crate) target: PathBuf,
+    /// How they are written
+    #[arg(long, value_enum, default_value = "maildir")]
+    pub(crate) format: Format,
+    /// One folder only
+    #[arg(long)]
+    pub(crate) folder: Option<String>,
 }
 
 /// Commands about domains.

@@ -4,13 +4,18 @@
 //! commands goes to standard output, errors to standard error with a non-zero exit.
 
 mod admin;
+mod archive;
+mod backup;
 mod cli;
 mod console;
 mod courier;
+mod files;
 mod gauge;
+mod inout;
 mod log;
 mod office;
 mod outgoing;
+mod output;
 mod ports;
 mod privilege;
 mod reload;
@@ -96,6 +101,12 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
             keep_private();
             let config = load(&source)?;
             runtime()?.block_on(serve::serve(config, source))
+        }
+        Command::Import(import) => runtime()?.block_on(inout::import(import, load(&source)?)),
+        Command::Export(export) => runtime()?.block_on(inout::export(export, load(&source)?)),
+        Command::Backup { target } => runtime()?.block_on(backup::backup(target, load(&source)?)),
+        Command::Restore { source: from, same_uids } => {
+            backup::restore(&from, &load(&source)?, same_uids)
         }
         Command::Admin(command) => {
             keep_private();

@@ -6,9 +6,12 @@ use clap::Parser;
 use mailwright_config::Config;
 use mailwright_net::{
     Clock as _, System,
-    control::{ControlCaller, ControlListener, ControlStream, Frame},
+    control::{ControlCaller, ControlListener, ControlReader, ControlStream, Frame},
 };
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::{AsyncRead, AsyncWriteExt},
+    sync::mpsc,
+};
 
 use crate::{
     Failure, admin,
@@ -22,9 +25,20 @@ const TRIES: u32 = 100;
 /// How long to wait between them.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
+/// Frames that wait for a part of this process, at most.
+const FRAMES_WAITING_MAX: usize = 16;
+
 /// The control socket of a data folder.
 pub(crate) fn socket(config: &Config) -> PathBuf {
     config.server.data.join("control.sock")
+}
+
+/// Who carries a command out.
+enum Doer {
+    /// The running server.
+    Server(ControlCaller),
+    /// This process, on the opened store.
+    Here(Office),
 }
 
 /// Carries out a command, by the running server if there is one.
@@ -33,22 +47,114 @@ pub(crate) async fn run(
     arguments: Vec<String>,
     config: Config,
 ) -> Result<ExitCode, Failure> {
+    match reach(config).await? {
+        Doer::Server(caller) => call(caller, &arguments).await,
+        Doer::Here(office) => here(command, office).await,
+    }
+}
+
+/// Finds who carries a command out.
+async fn reach(config: Config) -> Result<Doer, Failure> {
     let path = socket(&config);
     let unreachable =
         |error: io::Error| Failure::of(&format!("cannot reach {}", path.display()), &error);
     let clock = System::new();
     for _ in 0..TRIES {
         if let Some(caller) = ControlCaller::connect(&path).await.map_err(unreachable)? {
-            return call(caller, &arguments).await;
+            return Ok(Doer::Server(caller));
         }
         if let Some(office) = Office::open_if_free(config.clone()).await? {
-            return here(command, office).await;
+            return Ok(Doer::Here(office));
         }
         // A server that starts or stops has the folder, and no socket.
         clock.sleep(BETWEEN_TRIES).await;
     }
     let folder = config.server.data.display();
     Err(Failure::new(format!("{folder} is in use by another process that does not answer")))
+}
+
+/// Has a command carried out as a part of one that this process does: it reads `input`, and what
+/// it says comes as frames, of which the last is the exit code.
+pub(crate) async fn part(
+    arguments: &[&str],
+    config: Config,
+    input: impl AsyncRead + Send + Sync + Unpin + 'static,
+) -> Result<mpsc::Receiver<Frame>, Failure> {
+    let program = std::iter::once("mailwright".to_owned());
+    let arguments = program.chain(arguments.iter().map(|argument| (*argument).to_owned()));
+    let text = serde_json::to_string(&arguments.collect::<Vec<_>>())
+        .map_err(|error| Failure::of("the arguments cannot be sent", &error))?;
+    let (to, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    match reach(config).await? {
+        Doer::Server(caller) => {
+            let (mut there, answers) = caller.call(&text).await?;
+            let mut input = input;
+            tokio::spawn(async move {
+                let sent = tokio::io::copy(&mut input, &mut there).await;
+                sent.and(there.shutdown().await)
+            });
+            tokio::spawn(relay(answers, to));
+        }
+        Doer::Here(office) => {
+            let command = understood(&text)?;
+            tokio::spawn(apart(command, office, input, to));
+        }
+    }
+    Ok(frames)
+}
+
+/// Passes on what the server says.
+async fn relay(mut answers: ControlReader, to: mpsc::Sender<Frame>) {
+    loop {
+        let frame = match answers.next().await {
+            Ok(frame) => frame,
+            Err(error) => {
+                let text = format!("mailwright: the server went away in the middle: {error}\n");
+                if to.send(Frame::Error(text)).await.is_err() {
+                    return;
+                }
+                Frame::Exit(1)
+            }
+        };
+        let is_last = matches!(frame, Frame::Exit(_));
+        if to.send(frame).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// Carries a command out in this process, for another part of it.
+async fn apart(
+    command: AdminCommand,
+    office: Office,
+    input: impl AsyncRead + Send + Sync + Unpin + 'static,
+    to: mpsc::Sender<Frame>,
+) {
+    let (mut console, mut frames) = Console::new(input);
+    let work = async move {
+        let mut code = 0;
+        if let Err(failure) = admin::run(command, &office, &mut console).await {
+            code = 1;
+            if console.note(&format!("mailwright: {failure}")).await.is_err() {
+                tracing::debug!(%failure, "Nobody is told.");
+            }
+        }
+        drop(console);
+        office.close().await;
+        code
+    };
+    let pass = async {
+        while let Some(frame) = frames.recv().await {
+            if to.send(frame).await.is_err() {
+                // What the command says next is refused, and it ends.
+                frames.close();
+            }
+        }
+    };
+    let (code, ()) = tokio::join!(work, pass);
+    if to.send(Frame::Exit(code)).await.is_err() {
+        tracing::debug!("Nobody waits for the exit code.");
+    }
 }
 
 /// Carries the command out in this process.

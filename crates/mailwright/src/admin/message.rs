@@ -3,7 +3,7 @@
 use mailwright_store::mailbox::{self, Copy, Listed};
 use serde::Serialize;
 
-use super::{address, id, json, table, time};
+use super::{address, blocking, id, json, table, time};
 use crate::{Failure, cli::MessageCommand, console::Console, office::Office};
 
 /// Most messages that one list tells.
@@ -105,12 +105,4 @@ async fn show(office: &Office, console: &Console, text: &str) -> Result<(), Fail
             None => return Ok(()),
         }
     }
-}
-
-/// Waits for the disk where that is allowed.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, mailwright_store::StoreError> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|error| Failure::of("reading the message", &error))??)
 }
