@@ -30,11 +30,12 @@ async fn main() -> Result<(), Failure> {
     let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(50_000);
     let folder = tempfile::tempdir()?;
     let store = Store::open(Options::new(folder.path()), NOW)?;
-    store.write_blocking(Lane::Quick, |tx| {
+    let account = store.write(Lane::Quick, |tx| {
         let (name, kind) = ("ann@example.com".to_owned(), PrincipalKind::Person);
         add_principal(tx, &NewPrincipal { id: ACCOUNT, kind, name, quota_bytes: None }, NOW)?;
         create_folders(tx, ACCOUNT, &[11, 12, 13, 14, 15, 16].map(Id::from_i64), NOW)
-    })?;
+    });
+    account.await?;
     let bytes = fill(&store, count).await?;
     let indexing = Instant::now();
     let mut indexer = Indexer::new(store.clone());
