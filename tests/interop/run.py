@@ -16,8 +16,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = ["first_run", "commands", "operators", "storage", "clients", "relay", "hostile",
-           "real_ports", "extensions", "imap", "pop3", "inout", "postfix", "sync_proof",
-           "crash_loop"]
+           "real_ports", "extensions", "imap", "imap_clients", "pop3", "inout", "postfix",
+           "sync_proof", "crash_loop"]
 
 
 def run(name, long):

@@ -1,13 +1,13 @@
-//! Installing the programs that the tests talk to, from the distribution's packages.
+//! Installing the programs that the tests talk to, from the distribution and from `PyPI`.
 //!
 //! Nothing is started: services are held back by a policy while packages are unpacked.
 
 use std::path::Path;
 
-use crate::run::{Failure, is_root, run, say};
+use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 15] = [
+const NEEDED: [(&str, &str); 19] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("swaks", "/usr/bin/swaks"),
@@ -17,9 +17,13 @@ const NEEDED: [(&str, &str); 15] = [
     ("curl", "/usr/bin/curl"),
     ("fetchmail", "/usr/bin/fetchmail"),
     ("mpop", "/usr/bin/mpop"),
+    ("isync", "/usr/bin/mbsync"),
+    ("offlineimap3", "/usr/bin/offlineimap"),
+    ("neomutt", "/usr/bin/neomutt"),
     ("strace", "/usr/bin/strace"),
     ("eatmydata", "/usr/bin/eatmydata"),
     ("python3", "/usr/bin/python3"),
+    ("python3-pip", "/usr/share/doc/python3-pip"),
     ("iproute2", "/sbin/ip"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
@@ -27,10 +31,32 @@ const NEEDED: [(&str, &str); 15] = [
     ("g++", "/usr/bin/g++"),
 ];
 
+/// A client in Python that the distribution does not have, by its module and its requirement.
+const PYTHON: (&str, &str) = ("imapclient", "imapclient>=3,<5");
+
 /// Installs what is missing, and says so.
 ///
 /// Errors: something is missing, and this is neither root nor a user who may sudo.
 pub(crate) fn install() -> Result<(), Failure> {
+    programs()?;
+    modules()
+}
+
+/// Modules go below `target`, where the tests look for them.
+fn modules() -> Result<(), Failure> {
+    let (module, requirement) = PYTHON;
+    let folder = root().join("target/python");
+    if folder.join(module).is_dir() {
+        return Ok(());
+    }
+    let folder = folder.display().to_string();
+    say(&format!("Installing {requirement} into {folder}"));
+    let line = ["-m", "pip", "install", "--quiet", "--target", folder.as_str(), requirement];
+    run("python3", &line)
+        .map_err(|failure| Failure(format!("{failure}; please install {module} by hand")))
+}
+
+fn programs() -> Result<(), Failure> {
     let missing: Vec<&str> = NEEDED
         .iter()
         .filter(|(_, program)| !Path::new(program).exists())
