@@ -2,18 +2,26 @@
 
 import json
 import mailbox
+import os
 import pathlib
+import pty
 import shutil
+import smtplib
 import sqlite3
+import ssl
+import subprocess
 import tarfile
 import tempfile
 import threading
 
-from harness import Server, check, finish
+from harness import PASSWORD, Server, check, finish, message, wait_for
 
 ANN, BEN, CYD, DAN = (f"{name}@home.example" for name in ["ann", "ben", "cyd", "dan"])
 work = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-inout-"))
 server = Server().accounts(ANN, BEN, CYD, DAN)
+unverified = ssl.create_default_context()
+unverified.check_hostname = False
+unverified.verify_mode = ssl.CERT_NONE
 
 BODIES = [
     "Hello.\n",
@@ -115,6 +123,31 @@ def from_maildir():
     check("Maildir: once only", imported(path, account=BEN).startswith("0 messages imported, 7 "))
 
 
+def goes_on():
+    """An import that is killed in the middle goes on where it was; a terminal sees a bar."""
+    path = work / "long.mbox"
+    path.write_bytes(b"".join(b"From x Tue Nov 24 05:00:00 2026\nSubject: %d\n\n%s\n\n"
+                              % (number, b"x" * 2000) for number in range(3000)))
+    running = subprocess.Popen(server.line("import", CYD, str(path), "--folder", "Long"),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rows = ["message", "list", CYD, "--folder", "Long"]
+    wait_for(lambda: server.run(*rows).stdout.count("\n") > 10, pause=0.01)
+    running.kill()
+    running.wait()
+    there, here = pty.openpty()
+    done = subprocess.run(server.line("import", CYD, str(path), "--folder", "Long"), stderr=here,
+                          stdout=subprocess.PIPE, timeout=120)
+    os.close(here)
+    shown = os.read(there, 1 << 16)
+    os.close(there)
+    check("the second run ends well", done.returncode == 0, done.stdout)
+    check("a bar is shown", b"[#" in shown and b"%" in shown, shown)
+    # The server may still have been at the first run's last messages, so their order may differ.
+    subjects = sorted((row["subject"] for row in server.json(*rows)), key=int)
+    check("each message is there once", subjects == [str(n) for n in range(3000)],
+          (len(subjects), done.stdout))
+
+
 def from_eml():
     folder = work / "eml" / "Trips"
     folder.mkdir(parents=True)
@@ -175,7 +208,22 @@ def restored(source, *options):
     return other
 
 
+def arrives():
+    """Mail that came over the wire, for one and for several, and mail that stays queued."""
+    with smtplib.LMTP("127.0.0.1", server.lmtp) as client:
+        client.sendmail("bob@client.example", [BEN], message("by-wire"))
+    with smtplib.SMTP("127.0.0.1", server.mta) as client:
+        client.sendmail("bob@client.example", [BEN, CYD], message("by-wire"))
+    with smtplib.SMTP("127.0.0.1", server.msa) as client:
+        client.starttls(context=unverified)
+        client.login(ANN, PASSWORD)
+        client.sendmail(ANN, ["x@nowhere.invalid", DAN], message("by-msa", ANN))
+    check("mail arrives", len(server.with_subject(BEN, "by-wire", count=2)) == 2)
+    server.with_subject(DAN, "by-msa")
+
+
 def backups():
+    arrives()
     is_sound("before")
     (work / "load").mkdir()
     stop, added = threading.Event(), []
@@ -240,6 +288,7 @@ server.start()
 from_maildir()
 from_eml()
 out()
+goes_on()
 backups()
 mends()
 server.remove()

@@ -15,8 +15,8 @@ use crate::{
     store::Store,
 };
 
-/// Findings that are told one by one; more are only counted.
-const TOLD_MAX: usize = 1000;
+/// Findings of a kind that are told one by one; more are only counted.
+const TOLD_MAX: usize = 200;
 /// Messages that are rendered anew at a time.
 const RENDERED_AT_A_TIME: usize = 64;
 
@@ -88,12 +88,19 @@ pub struct Report {
     pub left_out: u64,
     /// How much of all that is wrong was not mended.
     pub unmended: u64,
+    /// How many of the last one's kind are told.
+    told: usize,
 }
 
 impl Report {
     fn add(&mut self, flaw: Flaw, place: String, mended: bool) {
         self.unmended += u64::from(!mended);
-        if self.findings.len() < TOLD_MAX {
+        // They come kind by kind.
+        if self.findings.last().is_none_or(|last| last.flaw != flaw) {
+            self.told = 0;
+        }
+        if self.told < TOLD_MAX {
+            self.told += 1;
             self.findings.push(Finding { flaw, place, mended });
         } else {
             self.left_out += 1;

@@ -133,3 +133,16 @@ async fn an_import_puts_a_message_into_a_folder_once() {
     assert_eq!(store.read_blocking(|tx| list(tx, ANN, None, None, 10)).unwrap().len(), 5);
     assert_eq!(flaws(&store, false).await, []);
 }
+
+#[test]
+fn many_of_a_kind_do_not_hide_the_others() {
+    let mut report = Report::default();
+    for flaw in [Flaw::Uses, Flaw::Counters] {
+        for number in 0..TOLD_MAX + 5 {
+            report.add(flaw, number.to_string(), false);
+        }
+    }
+    let told = |flaw| report.findings.iter().filter(|one| one.flaw == flaw).count();
+    assert_eq!((told(Flaw::Uses), told(Flaw::Counters)), (TOLD_MAX, TOLD_MAX));
+    assert_eq!((report.left_out, report.unmended), (10, 410));
+}
