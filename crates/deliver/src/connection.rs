@@ -190,8 +190,10 @@ impl Connection {
         }
     }
 
+    /// Whether the host has our name. One without a domain, such as `localhost`, is anybody's.
     fn is_named(&self, hostname: &str) -> bool {
-        self.session.greeting_name().is_some_and(|name| name.eq_ignore_ascii_case(hostname))
+        hostname.contains('.')
+            && self.session.greeting_name().is_some_and(|name| name.eq_ignore_ascii_case(hostname))
     }
 
     fn check_tls(&self, target: &Target) -> Result<(), Fault> {

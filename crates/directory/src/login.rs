@@ -71,6 +71,8 @@ pub struct Login {
     address: IpAddr,
     /// The name the client gave, for the count of its failures.
     name: String,
+    /// Whether it counts among the failures already.
+    counted: bool,
     /// Who it is, if the exchange ends well, and by which credentials.
     candidate: Option<(Principal, Vec<Credential>)>,
 }
@@ -112,12 +114,14 @@ impl Login {
             binding: connection.binding.clone(),
             decoy: directory.0.decoy.clone(),
             nonce: Nonce::random().ok().ok_or(Denied::Busy)?,
+            account: key,
         };
         Ok(Self {
             directory: directory.clone(),
             exchange: Exchange::new(mechanism, facts),
             address: connection.address,
             name: String::new(),
+            counted: false,
             candidate: None,
         })
     }
@@ -177,14 +181,17 @@ impl Login {
 
     /// Looks the name up, if neither it nor the client has to wait.
     async fn admit(&mut self, name: &str, now: Timestamp) -> Result<(), Denied> {
-        name.clone_into(&mut self.name);
+        let key = key(name);
+        self.name.clone_from(&key);
         let directory = &self.directory.0;
-        let wait = directory.throttle.wait(name, self.address, now);
+        let wait = directory.throttle.wait(&key, self.address, now);
         if !wait.is_zero() {
             tracing::debug!(seconds = wait.as_secs(), "Login has to wait.");
             return Err(Denied::Throttled(wait));
         }
-        let key = key(name);
+        // It counts from now on, and not when it has failed: guesses side by side count all.
+        directory.throttle.failed(&key, self.address, now);
+        self.counted = true;
         self.candidate = directory
             .store
             .read(move |tx| {
@@ -274,7 +281,9 @@ impl Login {
     }
 
     fn failed(&self, failure: Failure, now: Timestamp) -> Denied {
-        self.directory.0.throttle.failed(&self.name, self.address, now);
+        if !self.counted {
+            self.directory.0.throttle.failed(&self.name, self.address, now);
+        }
         tracing::debug!(address = %self.address, %failure, "Login failed.");
         match failure {
             Failure::Malformed(_) | Failure::TooLong | Failure::Order => Denied::Malformed(failure),

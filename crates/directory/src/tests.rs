@@ -173,11 +173,14 @@ async fn known_and_unknown_names_are_told_the_same() {
         let unknown = world.login(mechanism, "eve@mw.example", "wrong", 2).await;
         assert_eq!(name(&known), name(&unknown), "{mechanism}");
     }
+    let clients = std::cell::Cell::new(2);
     let salt = |name: &'static str| {
         let world = &world;
+        // Each from a client of its own: logins that are begun count.
+        clients.set(clients.get() + 1);
+        let from = connection(clients.get());
         async move {
-            let mut login =
-                Login::begin(&world.directory, "SCRAM-SHA-256", &connection(3)).unwrap();
+            let mut login = Login::begin(&world.directory, "SCRAM-SHA-256", &from).unwrap();
             let first = format!("n,,n={name},r=c");
             match login.start(Some(first.as_bytes()), NOW).await {
                 Turn::Challenge(bytes) => {
@@ -192,6 +195,9 @@ async fn known_and_unknown_names_are_told_the_same() {
     world.directory.add_account(&address("bob@mw.example"), text("pw"), NOW).await.unwrap();
     assert_eq!(before, salt("bob@mw.example").await, "an account changes nothing for onlookers");
     assert_ne!(before, salt("ann@mw.example").await);
+    assert_eq!(before, salt("\"bob\"@mw.example").await, "spellings tell nothing apart");
+    let unknown = salt("nobody@mw.example").await;
+    assert_eq!(unknown, salt("\"nobody\"@mw.example").await);
 }
 
 #[tokio::test]

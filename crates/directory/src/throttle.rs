@@ -80,12 +80,20 @@ impl Throttle {
         }
     }
 
-    /// Forgets the failures of an account, and remembers the client as one of its own.
+    /// Forgets the failures of an account, and remembers the client as one of its own. The login
+    /// was counted as a failure when it began.
     ///
-    /// The address keeps its count: else an attacker with one account could try all others.
+    /// The address keeps its other count: else an attacker with one account could try all others.
     pub(crate) fn succeeded(&self, name: &str, address: IpAddr) {
         let name = name.to_lowercase();
         let mut tables = self.lock();
+        let from = Subject::Address(site(address));
+        match tables.failures.find(&from) {
+            Some(Failures { count, last }) if count > 1 => {
+                tables.failures.put(from, Failures { count: count - 1, last });
+            }
+            _ => tables.failures.remove(&from),
+        }
         tables.failures.remove(&Subject::Account(name.clone()));
         tables.familiar.put((name, site(address)), ());
     }
@@ -198,6 +206,19 @@ mod tests {
         assert!(throttle.wait("ann@mw.example", ADDRESS, at(0)) > Duration::ZERO);
         throttle.succeeded("ann@mw.example", ADDRESS);
         assert!(throttle.wait("ann@mw.example", ADDRESS, at(0)) > Duration::ZERO, "the address");
+    }
+
+    #[test]
+    fn a_login_that_succeeds_takes_back_its_own_count_and_no_other() {
+        let throttle = throttle();
+        for _ in 0..2 {
+            throttle.failed("ann@mw.example", ADDRESS, at(0));
+        }
+        throttle.failed("bob@mw.example", ADDRESS, at(0));
+        throttle.succeeded("bob@mw.example", ADDRESS);
+        assert_eq!(throttle.wait("bob@mw.example", ADDRESS, at(0)), Duration::ZERO);
+        throttle.failed("ann@mw.example", ADDRESS, at(0));
+        assert!(throttle.wait("bob@mw.example", ADDRESS, at(0)) > Duration::ZERO);
     }
 
     #[test]

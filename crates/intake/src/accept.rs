@@ -4,6 +4,8 @@
 //! stored in its one transaction: the message itself, each list and forward on the same body, and
 //! the reports that are due at once. Who gets no 250 sends again.
 
+use std::collections::HashSet;
+
 use mailwright_config::Role;
 use mailwright_store::spool::{self, Accepted, Class, Content, Durable, Origin, SpoolError, Terms};
 use mailwright_words::headers::HeaderBlock;
@@ -247,7 +249,8 @@ fn postmaster(of: &Address) -> ReversePath {
 ///
 /// Errors: all of them had it.
 fn take_looped(block: &HeaderBlock<'_>, targets: &mut Vec<Target>) -> Result<Vec<Target>, Refusal> {
-    let had = |target: &mut Target| had_before(block, &target.recipient.address);
+    let before = delivered_to(block);
+    let had = |target: &mut Target| before.contains(&target.recipient.address.key());
     let looped: Vec<Target> = targets.extract_if(.., had).collect();
     match looped.first() {
         Some(first) if targets.is_empty() => {
@@ -257,11 +260,12 @@ fn take_looped(block: &HeaderBlock<'_>, targets: &mut Vec<Target>) -> Result<Vec
     }
 }
 
-pub(crate) fn had_before(block: &HeaderBlock<'_>, address: &Address) -> bool {
-    let key = address.key();
+/// The keys of the addresses that had a message before, each field read once.
+pub(crate) fn delivered_to(block: &HeaderBlock<'_>) -> HashSet<String> {
     block
         .fields()
         .filter(|field| field.name.eq_ignore_ascii_case("Delivered-To"))
         .filter_map(|field| Address::parse(&field.text()).ok())
-        .any(|before| before.key() == key)
+        .map(|before| before.key())
+        .collect()
 }

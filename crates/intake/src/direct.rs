@@ -8,7 +8,7 @@ use mailwright_store::spool::{self, Accepted, Class, Content, Delivery, Durable}
 use mailwright_store::{StoreError, Tx};
 use mailwright_words::{Address, Envelope, Id, Recipient};
 
-use crate::accept::{Ready, had_before, refused};
+use crate::accept::{Ready, delivered_to, refused};
 use crate::incoming::Incoming;
 use crate::refusal::Refusal;
 use crate::{Intake, Transaction};
@@ -24,10 +24,11 @@ impl Intake {
         now: mailwright_words::Timestamp,
     ) -> Result<(Durable, Vec<Result<(), Refusal>>), Refusal> {
         let collected = incoming.finish().await?;
+        let before = delivered_to(&collected.block());
         let looped: Vec<_> = transaction
             .targets
             .iter()
-            .map(|target| had_before(&collected.block(), &target.recipient.address))
+            .map(|target| before.contains(&target.recipient.address.key()))
             .collect();
         let fields = mailbox::shown(&collected.block());
         let Ready { head, origin, terms, body } = self.prepare(collected, &transaction, now);

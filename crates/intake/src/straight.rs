@@ -10,7 +10,7 @@ use mailwright_words::headers::HeaderBlock;
 use mailwright_words::{Envelope, Recipient, metric};
 
 use crate::Intake;
-use crate::accept::{had_before, refused};
+use crate::accept::{delivered_to, refused};
 use crate::direct::copy;
 use crate::refusal::Refusal;
 
@@ -35,10 +35,11 @@ impl Straight {
         if recipients.len() > RECIPIENTS_MAX || envelope.hold_until.is_some() {
             return None;
         }
+        let before = delivered_to(block);
         let may = |(recipient, class): (&Recipient, &Class)| {
             matches!(class, Class::Local { .. })
                 && !recipient.notify.success
-                && !had_before(block, &recipient.address)
+                && !before.contains(&recipient.address.key())
         };
         let may: Vec<bool> = recipients.iter().zip(classes).map(may).collect();
         may.contains(&true).then(|| Self { may, fields: mailbox::shown(block) })

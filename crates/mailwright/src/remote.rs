@@ -27,6 +27,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// Frames that wait for a part of this process, at most.
 const FRAMES_WAITING_MAX: usize = 16;
+/// How long to wait after a caller could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The control socket of a data folder.
 pub(crate) fn socket(config: &Config) -> PathBuf {
@@ -198,10 +200,17 @@ async fn call(caller: ControlCaller, arguments: &[String]) -> Result<ExitCode, F
     std::process::exit(code.into())
 }
 
-/// Answers callers until the listener breaks.
-pub(crate) async fn answer(listener: ControlListener, office: Office) -> io::Result<()> {
+/// Answers callers. One that could not be accepted, as when files run out, ends nothing.
+pub(crate) async fn answer(listener: ControlListener, office: Office) {
     loop {
-        let caller = listener.accept().await?;
+        let caller = match listener.accept().await {
+            Ok(caller) => caller,
+            Err(error) => {
+                tracing::error!(%error, "A control connection was not accepted.");
+                office.clock.sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         let office = office.clone();
         tokio::spawn(async move {
             if let Err(error) = attend(caller, office).await {

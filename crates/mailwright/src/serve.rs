@@ -19,7 +19,7 @@ use mailwright_words::{Address, Domain};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
 };
 
 use crate::{
@@ -44,7 +44,6 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let ports = Ports::bind(&config)?;
     privilege::drop(&config.server)?;
     let office = Office::open(config.clone()).await?;
-    let account = first_account(&office).await?;
     let certificates = Certificates::load(certificate_sources(&config))
         .map_err(|error| Failure::of("certificates", &error))?;
     let control = ControlListener::bind(&remote::socket(&config))
@@ -61,22 +60,48 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
     let answering = tokio::spawn(remote::answer(control, office.clone()));
+    // Last, so that nothing that fails can lose the password that is told once.
+    let account = first_account(office).await?;
     show(&config, &opened, account.as_ref())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Server started.");
     tell(Word::Ready);
     let reloader = Reloader { source, certificates, filter, house, served, outgoing };
-    wait_for_stop(&reloader).await?;
+    let mut broken = tokio::select! {
+        stopped = wait_for_stop(&reloader) => stopped.err(),
+        // None of them ends by itself: what is left would look alive and be deaf.
+        ended = tasks.join_next() => Some(broken(ended)),
+    };
     tracing::info!("Server stops.");
     tell(Word::Stopping);
     stop.send_replace(true);
-    while let Some(ended) = tasks.join_next().await {
-        ended.map_err(|error| Failure::of("a part of the server broke", &error))?;
+    tokio::select! {
+        () = ended(&mut tasks, &mut broken) => {}
+        _ = wait_for_stop(&reloader) => return Err(Failure::new("stopped in the middle of a stop")),
     }
     answering.abort();
     let office = reloader.close();
     office.close().await;
     tracing::info!("Server stopped.");
-    Ok(ExitCode::SUCCESS)
+    broken.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Waits until every part has ended; the first that broke is what is told.
+async fn ended(tasks: &mut JoinSet<()>, broken: &mut Option<Failure>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            broken.get_or_insert_with(|| Failure::of("a part of the server broke", &error));
+        }
+    }
+}
+
+/// A part that ended while nobody had asked for it.
+fn broken(ended: Option<Result<(), JoinError>>) -> Failure {
+    let failure = match ended {
+        Some(Err(error)) => Failure::of("a part of the server broke", &error),
+        _ => Failure::new("a part of the server ended by itself"),
+    };
+    tracing::error!(%failure, "Server cannot go on.");
+    failure
 }
 
 /// Tells the service manager, where there is one.

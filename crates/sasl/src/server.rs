@@ -24,6 +24,9 @@ pub struct Facts {
     pub decoy: DecoyKey,
     /// Ours, for this exchange alone.
     pub nonce: Nonce,
+    /// How accounts are looked up: two spellings of one account come out equal, so that the salt
+    /// of a name without one does not tell the spellings apart.
+    pub account: fn(&str) -> String,
 }
 
 /// What an exchange is told.
@@ -225,7 +228,7 @@ impl Exchange {
     /// The record of a name that does not exist: always the same salt, and keys that nobody has.
     fn decoy(&self, name: &str) -> Record {
         let hash = self.hash();
-        let salt = self.facts.decoy.salt(hash, name);
+        let salt = self.facts.decoy.salt(hash, &(self.facts.account)(name));
         let key = hash.digest(&salt);
         let keys = vec![Keys { stored_key: key.clone(), server_key: key }];
         Record { salt, iterations: ITERATIONS, keys }

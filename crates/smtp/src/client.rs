@@ -436,7 +436,8 @@ impl Session {
             Some(Expect::Auth) => self.auth_answered(reply),
             Some(Expect::Rset) if reply.is_positive() => {}
             // Nothing was asked, or the host does not even reset.
-            None | Some(Expect::Rset) => self.turned_away(phase, reply),
+            // It says nothing of the recipients, however permanent it sounds.
+            None | Some(Expect::Rset) => self.lose_at(phase, Cause::Unexpected(reply.code)),
             Some(expect) => self.transaction_answered(expect, reply),
         }
     }
@@ -557,6 +558,12 @@ impl Session {
 
     /// A host that refuses a message while it is sent, and hangs up, is still heard.
     fn early_reply(&mut self) {
+        if matches!(self.stage, Stage::Final(_))
+            && let Ok(Some(reply)) = self.reader.read()
+        {
+            // It answered before it took the end of the message.
+            return self.heard(reply);
+        }
         let Stage::Body(..) = self.stage else { return };
         if let Ok(Some(reply)) = self.reader.read()
             && (reply.is_temporary() || reply.is_permanent())

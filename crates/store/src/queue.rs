@@ -22,8 +22,8 @@ pub use self::{
         unhold,
     },
     claim::{
-        Block, Site, block, claim, claim_one, due_site, due_sites, next_due, owned, release,
-        release_foreign, unblock,
+        Block, Site, block, claim, claim_one, due_site, due_sites, forget_idle, next_due, owned,
+        release, release_foreign, unblock,
     },
     gauge::{Gauge, blocked, gauges},
     settle::{Child, Settlement, Verdict, settle},

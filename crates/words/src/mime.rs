@@ -155,20 +155,21 @@ fn content(header: &[u8]) -> Content {
     if kind == "message/rfc822" || kind == "message/global" {
         return Content::Message;
     }
-    match boundary(&text) {
-        Some(boundary) if kind.starts_with("multipart/") => Content::Multipart(boundary),
-        _ => Content::Leaf,
+    if !kind.starts_with("multipart/") {
+        return Content::Leaf;
     }
+    boundary(&text).map_or(Content::Leaf, Content::Multipart)
 }
 
 /// The `boundary` parameter of a `Content-Type` value.
 fn boundary(value: &str) -> Option<Vec<u8>> {
-    let mut rest = value;
-    loop {
-        let (_, parameter) = split_outside_quotes(rest)?;
-        let (name, value) = parameter.split_once('=')?;
+    let mut rest = Some(split_outside_quotes(value)?.1);
+    while let Some(text) = rest {
+        let (parameter, next) =
+            split_outside_quotes(text).map_or((text, None), |(one, next)| (one, Some(next)));
+        rest = next;
+        let Some((name, value)) = parameter.split_once('=') else { continue };
         if !name.trim().eq_ignore_ascii_case("boundary") {
-            rest = parameter;
             continue;
         }
         let value = value.trim_start();
@@ -182,6 +183,7 @@ fn boundary(value: &str) -> Option<Vec<u8>> {
         let text = text.trim_end();
         return (!text.is_empty() && text.len() <= BOUNDARY_MAX).then(|| text.into());
     }
+    None
 }
 
 /// Splits at the first semicolon that stands in no quoted string.
@@ -226,6 +228,14 @@ mod tests {
             result = walker.push(piece);
         }
         (result, walker.parts)
+    }
+
+    #[test]
+    fn each_parameter_is_looked_at_once() {
+        let many = format!("multipart/mixed{}; boundary=b", ";x".repeat(500_000));
+        assert_eq!(boundary(&many).as_deref(), Some(b"b".as_slice()));
+        let none = format!("multipart/mixed{}", ";x=\"a;b\"".repeat(100_000));
+        assert_eq!(boundary(&none), None);
     }
 
     #[test]

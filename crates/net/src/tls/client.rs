@@ -91,8 +91,7 @@ impl fmt::Debug for Client {
     }
 }
 
-fn connector(mut config: ClientConfig) -> TlsConnector {
-    config.require_ems = true;
+fn connector(config: ClientConfig) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 

@@ -11,8 +11,8 @@ pub(super) const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// Gathers the facts. `exporter` is empty where the connection has none.
 ///
-/// On TLS 1.2 the exporter binds only with the extended master secret, which rustls requires by
-/// [`require_ems`](rustls::ServerConfig::require_ems). Source: RFC 9266 section 3.
+/// On TLS 1.2 the exporter binds only with the extended master secret, which many peers do not
+/// have: there it is left out, and the certificate alone binds. Source: RFC 9266 section 3.
 pub(super) fn facts(
     state: &CommonState,
     sni: Option<String>,
@@ -24,6 +24,7 @@ pub(super) fn facts(
         Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
         _ => "TLS",
     };
+    let exporter = if version == "TLSv1.3" { exporter } else { Vec::new() };
     let cipher = state
         .negotiated_cipher_suite()
         .and_then(|suite| suite.suite().as_str())

@@ -25,7 +25,6 @@ impl Acceptor {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        config.require_ems = true;
         Ok(Self { inner: TlsAcceptor::from(Arc::new(config)), certificates })
     }
 

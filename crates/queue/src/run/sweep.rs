@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 /// Between two sweeps for what expired or is late.
 const SWEEP: Duration = Duration::from_mins(1);
 
+/// How long the failures of a destination without mail are remembered.
+const IDLE: Duration = Duration::from_hours(24);
 /// Recipients of one message that share a transaction and a report, at most.
 const CHUNK: usize = 200;
 /// Characters of the last reply that a report quotes.
@@ -30,6 +32,7 @@ impl<D: Delivery> Queue<D> {
     pub(super) async fn sweeps(self, mut shutdown: watch::Receiver<bool>) {
         loop {
             self.sweep(&shutdown).await;
+            self.forget_idle().await;
             tokio::select! {
                 () = self.clock.sleep(SWEEP) => {}
                 stop = shutdown.wait_for(|stop| *stop) => {
@@ -37,6 +40,14 @@ impl<D: Delivery> Queue<D> {
                     return;
                 }
             }
+        }
+    }
+
+    async fn forget_idle(&self) {
+        let before = self.clock.now().minus(IDLE);
+        let forget = move |tx: &mut Tx<'_>| queue::forget_idle(tx, before);
+        if let Err(error) = self.store.write(Lane::Bulk, forget).await {
+            tracing::error!(%error, "Idle destinations were not forgotten.");
         }
     }
 
@@ -58,9 +69,7 @@ impl<D: Delivery> Queue<D> {
             }
             for (group, why) in [(swept.late, Told::Late), (swept.by_time, Told::ByTime)] {
                 for (spool, group) in by_message(group, |claimed| claimed.spool) {
-                    if let Err(error) = self.tell_late(spool, (&group, why), now).await {
-                        tracing::error!(%error, %spool, "A notice has to wait.");
-                    }
+                    self.tell(spool, (&group, why), now).await;
                 }
             }
             match swept.next {
@@ -95,6 +104,12 @@ impl<D: Delivery> Queue<D> {
         let batch = Arc::new(Batch { site, spool, recipients });
         let message = Arc::new(message);
         self.settle(Ended { message, batch, outcomes, started: now, finished: now }).await;
+    }
+
+    async fn tell(&self, spool: Id, late: (&[Claimed], Told), now: Timestamp) {
+        if let Err(error) = self.tell_late(spool, late, now).await {
+            tracing::error!(%error, %spool, "A notice has to wait.");
+        }
     }
 
     async fn tell_late(

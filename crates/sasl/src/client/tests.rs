@@ -18,8 +18,10 @@ fn client(mechanism: Mechanism, password: &str, binding: ChannelBinding) -> Exch
 fn play(mut client: Exchange, binding: ChannelBinding) -> (Output, Result<bool, Failure>) {
     let decoy = DecoyKey::new([7; 32]);
     let (hostname, nonce) = ("mx.mailwright.example".to_owned(), Nonce::random().unwrap());
-    let mut server =
-        server::Exchange::new(client.mechanism, Facts { hostname, binding, decoy, nonce });
+    let mut server = server::Exchange::new(
+        client.mechanism,
+        Facts { hostname, binding, decoy, nonce, account: str::to_lowercase },
+    );
     let initial = client.initial();
     let mut output = server.step(Input::Start(initial.as_deref()));
     for _ in 0..10 {

@@ -8,7 +8,7 @@ const SHA256_PLUS: Mechanism = Mechanism::Scram { hash: Hash::Sha256, plus: true
 
 fn facts(nonce: &str, binding: ChannelBinding) -> Facts {
     let (hostname, nonce) = ("mx.mailwright.example".to_owned(), Nonce::known(nonce));
-    Facts { hostname, binding, decoy: DecoyKey::new([7; 32]), nonce }
+    Facts { hostname, binding, decoy: DecoyKey::new([7; 32]), nonce, account: str::to_lowercase }
 }
 
 fn exchange(mechanism: Mechanism) -> Exchange {

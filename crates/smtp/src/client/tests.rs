@@ -264,6 +264,43 @@ fn a_connection_is_used_again_and_reset_when_needed() {
 }
 
 #[test]
+fn what_a_host_says_unasked_or_to_a_reset_refuses_nobody() {
+    let make =
+        || Player { transactions: 2, ..Player::new(settings(), transaction(&["b@x.example"])) };
+    let first = "
+         C: MAIL FROM:<a@me.example> SIZE=20
+         C: RCPT TO:<b@x.example>
+         C: DATA
+         S: 250 ok
+         S: 450 4.2.0 greylisted
+         S: 503 no recipients
+         C: RSET
+         C: MAIL FROM:<a@me.example> SIZE=20
+         C: RCPT TO:<b@x.example>
+         C: DATA
+         S: 554 5.0.0 I will not reset";
+    let lost = "the host sent an unexpected 554 after MAIL";
+    plays(make, &format!("{OPEN}{first}"), &["no 450", lost, "close"]);
+}
+
+#[test]
+fn last_words_that_come_before_the_end_is_written_are_heard() {
+    let mut session = Session::new(settings());
+    session.stage = Stage::Final(Running {
+        transaction: transaction(&["b@x.example"]),
+        tally: Tally::new(1),
+        go: true,
+    });
+    let Stage::Final(running) = &mut session.stage else { panic!("it was set") };
+    running.tally.rcpt(0, Reply::new(250, None, "ok"));
+    session.expected = VecDeque::from([Expect::Final]);
+    session.feed(b"552 5.3.4 too big\r\n");
+    session.event(Event::Eof);
+    let Some(Step::Done(verdicts)) = session.next() else { panic!("the transaction is over") };
+    assert!(matches!(&verdicts[..], [Verdict::Refused(reply)] if reply.code == 552));
+}
+
+#[test]
 fn refusals_of_every_phase_are_told_apart() {
     let group = "C: MAIL FROM:<a@me.example> SIZE=20\nC: RCPT TO:<b@x.example>\nC: DATA\n";
     for (replies, news) in [

@@ -201,7 +201,12 @@ impl Appender {
         if open.length + grown > open.filled && group_octets < FILL_BELOW {
             self.buffer.resize(group_octets + FILL, 0);
         }
-        let written = open.file.write_at(&self.buffer, open.length);
+        let mut written = open.file.write_at(&self.buffer, open.length);
+        if written.is_err() && self.buffer.len() > group_octets {
+            // A disk without room for the zeros may have room for the group.
+            self.buffer.truncate(group_octets);
+            written = open.file.write_at(&self.buffer, open.length);
+        }
         let end = open.length + u64::try_from(self.buffer.len()).unwrap_or(0);
         open.filled = open.filled.max(end);
         self.buffer.shrink_to(GROUP_BYTES_MAX + (GROUP_MAX * HEAD));

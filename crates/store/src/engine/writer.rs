@@ -161,6 +161,12 @@ struct Waiting {
     quick: VecDeque<Job>,
     bulk: VecDeque<Job>,
     marks: Vec<Mark>,
+    /// Marks that end a segment, each behind the last of the jobs that came before it: a segment
+    /// whose rows still wait looks as if nothing lived in it.
+    ends: VecDeque<(u64, Mark)>,
+    /// Quick jobs that ever came, and that were ever taken.
+    came: u64,
+    taken: u64,
     closed: bool,
 }
 
@@ -178,7 +184,10 @@ impl Inbox {
             return;
         }
         match lane {
-            Lane::Quick => waiting.quick.push_back(job),
+            Lane::Quick => {
+                waiting.came += 1;
+                waiting.quick.push_back(job);
+            }
             Lane::Bulk => waiting.bulk.push_back(job),
         }
         self.more.notify_one();
@@ -194,7 +203,11 @@ impl Inbox {
             }
             return;
         }
+        waiting.came += u64::try_from(jobs.len()).unwrap_or(0);
         waiting.quick.extend(jobs);
+        let behind = waiting.came;
+        let (ends, marks): (Vec<Mark>, Vec<Mark>) = marks.into_iter().partition(|m| m.sealed);
+        waiting.ends.extend(ends.into_iter().map(|mark| (behind, mark)));
         waiting.marks.extend(marks);
         self.more.notify_one();
     }
@@ -213,7 +226,7 @@ impl Inbox {
     fn take(&self) -> Option<(Vec<Job>, Vec<Mark>)> {
         let mut waiting = self.lock();
         while waiting.quick.is_empty() && waiting.bulk.is_empty() {
-            if waiting.closed && waiting.marks.is_empty() {
+            if waiting.closed && waiting.marks.is_empty() && waiting.ends.is_empty() {
                 return None;
             }
             if waiting.closed {
@@ -224,7 +237,13 @@ impl Inbox {
         let count = waiting.quick.len().min(GROUP_MAX);
         let mut jobs: Vec<Job> = waiting.quick.drain(..count).collect();
         jobs.extend(waiting.bulk.pop_front());
-        Some((jobs, std::mem::take(&mut waiting.marks)))
+        waiting.taken += u64::try_from(count).unwrap_or(0);
+        let mut marks = std::mem::take(&mut waiting.marks);
+        while let Some((_, mark)) = waiting.ends.front().filter(|(at, _)| *at <= waiting.taken) {
+            marks.push(*mark);
+            waiting.ends.pop_front();
+        }
+        Some((jobs, marks))
     }
 }
 
@@ -270,7 +289,9 @@ impl Writer {
     /// Runs until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
         while let Some((jobs, marks)) = self.inbox.take() {
-            self.owed.extend(marks);
+            for mark in marks {
+                owe(&mut self.owed, mark);
+            }
             self.group(jobs);
             self.fill_log_when_due();
         }
@@ -305,7 +326,9 @@ impl Writer {
             Err(error) => {
                 metrics::counter!(metric::COMMIT_FAILURES).increment(1);
                 tracing::error!(%error, closures = jobs.len(), "A transaction did not commit.");
-                self.owed.extend(jobs.iter().filter_map(|job| job.body.map(|b| unused(&b))));
+                for body in jobs.iter().filter_map(|job| job.body) {
+                    owe(&mut self.owed, unused(&body));
+                }
             }
         }
         if whole.is_ok() && jobs.iter().zip(&verdicts).any(|(job, v)| v.is_ok() && job.work.wakes())
@@ -469,6 +492,18 @@ fn move_body(tx: &mut Tx<'_>, body: &BodyRow, from: &BodyRow) -> Result<(), Stor
     if touched == 1 { Ok(()) } else { Err(StoreError::Missing("body")) }
 }
 
+/// Adds to what is owed: one mark a segment, however long nothing commits.
+fn owe(owed: &mut Vec<Mark>, mark: Mark) {
+    match owed.iter_mut().find(|one| one.segment == mark.segment) {
+        Some(one) => {
+            one.length = one.length.max(mark.length);
+            one.dead = one.dead.saturating_add(mark.dead);
+            one.sealed |= mark.sealed;
+        }
+        None => owed.push(mark),
+    }
+}
+
 /// What a body leaves in its segment when its row was not made.
 fn unused(body: &BodyRow) -> Mark {
     Mark { segment: body.segment, length: 0, dead: body.length + 16, sealed: false }
@@ -485,4 +520,39 @@ fn store_marks(tx: &mut Tx<'_>, marks: &[Mark]) -> Result<(), StoreError> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(segment: i64, sealed: bool) -> Mark {
+        Mark { segment, length: 10, dead: 1, sealed }
+    }
+
+    #[test]
+    fn a_segment_ends_with_the_last_of_its_rows_and_not_before() {
+        let inbox = Inbox::default();
+        let jobs = |count| (0..count).map(|_| Job::new(|_| Ok(())).0).collect::<Vec<_>>();
+        inbox.put_group(jobs(GROUP_MAX), vec![mark(1, false)]);
+        inbox.put_group(jobs(10), vec![mark(1, true), mark(2, false)]);
+        inbox.put_group(jobs(5), Vec::new());
+        let (first, marks) = inbox.take().unwrap();
+        assert_eq!(first.len(), GROUP_MAX);
+        assert_eq!(marks, [mark(1, false), mark(2, false)]);
+        let (rest, marks) = inbox.take().unwrap();
+        assert_eq!((rest.len(), marks), (15, vec![mark(1, true)]));
+    }
+
+    #[test]
+    fn what_is_owed_is_one_mark_a_segment() {
+        let mut owed = Vec::new();
+        for _ in 0..1000 {
+            owe(&mut owed, mark(1, false));
+        }
+        owe(&mut owed, mark(1, true));
+        owe(&mut owed, mark(2, false));
+        let sum = Mark { segment: 1, length: 10, dead: 1001, sealed: true };
+        assert_eq!(owed, [sum, mark(2, false)]);
+    }
 }

@@ -276,6 +276,16 @@ pub fn block(tx: &mut Tx<'_>, block: &Block, now: Timestamp) -> Result<(), Store
     Ok(())
 }
 
+/// Forgets up to 500 destinations for which nothing has waited since `before`, with their failures.
+pub fn forget_idle(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
+    tx.execute(
+        "DELETE FROM destination WHERE site IN
+             (SELECT site FROM destination WHERE next_due = :never AND changed < :before
+              LIMIT 500)",
+        params! { never: i64::MAX, before },
+    )
+}
+
 /// Lets the mail of a destination go again, all of it.
 pub fn unblock(tx: &mut Tx<'_>, site: &str, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(

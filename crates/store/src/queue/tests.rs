@@ -245,6 +245,20 @@ fn a_blocked_destination_keeps_its_mail_back_until_it_wakes() {
 }
 
 #[test]
+fn the_failures_of_a_destination_without_mail_are_forgotten_in_the_end() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 1);
+    let dead = Block { site: "a.example".into(), until: NOW, failures: 3, reply: None };
+    store.write_blocking(Lane::Quick, move |tx| block(tx, &dead, NOW)).unwrap();
+    let owner = store.owner();
+    let one = claimed(&store, owner, "a.example", 9).remove(0);
+    assert!(settled(&store, owner, &one, Verdict::Relayed));
+    let forget = |before| store.write_blocking(Lane::Bulk, move |tx| forget_idle(tx, before));
+    assert_eq!(forget(NOW).unwrap(), 0);
+    assert_eq!(forget(LATER).unwrap(), 1);
+}
+
+#[test]
 fn operators_hold_release_retry_and_delete() {
     let (_folder, store) = opened();
     fill(&store, "a.example", "", 2);
