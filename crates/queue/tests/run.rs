@@ -13,7 +13,7 @@ use mailwright_queue::{
     ready::{Batch, Contact},
 };
 use mailwright_store::{
-    Options, Store,
+    Lane, Options, Store,
     queue::{self, Message},
     spool::{Accepted, Class, Content, Origin, Terms, commit},
 };
@@ -22,7 +22,8 @@ use mailwright_words::{
 };
 use tokio::sync::watch;
 
-/// Fails who is called `bad`, breaks for `odd`, defers `slow`, takes everybody else.
+/// Fails who is called `bad`, breaks for `odd`, never ends with `tarpit`, defers `slow`, takes
+/// everybody else.
 #[derive(Debug, Default, Clone)]
 struct Invented {
     seen: Arc<Mutex<Vec<(String, String)>>>,
@@ -36,6 +37,7 @@ impl Delivery for Invented {
             let (end, code) = match one.address.split('@').next().unwrap() {
                 "bad" => (End::Failed, 550),
                 "odd" => panic!("an error of ours"),
+                "tarpit" => std::future::pending().await,
                 "slow" => (End::Deferred, 450),
                 "enough" => (End::Deferred, 421),
                 _ => (End::Delivered, 250),
@@ -95,6 +97,26 @@ async fn spool_by(
     assert!(commit(store, accepted).await.unwrap().id().get() > 0);
 }
 
+async fn spool_as(store: &Store, from: &str, to: &[&str], how: (Vec<Class>, Duration)) {
+    let now = System::new().now();
+    let mut body = store.body(now);
+    body.push(b"Subject: x\r\n\r\nHello\r\n").await.unwrap();
+    let recipients = to
+        .iter()
+        .map(|to| Recipient { address: to.parse().unwrap(), notify: Notify::DEFAULT, orcpt: None })
+        .collect();
+    let accepted = Accepted {
+        envelope: Envelope::new(ReversePath::parse(from).unwrap(), recipients),
+        classes: how.0,
+        head: Vec::new(),
+        head_skip: 0,
+        content: Content::New(body.finish().await.unwrap()),
+        origin: Origin::default(),
+        terms: Terms::new(now, now.plus(how.1)),
+    };
+    assert!(commit(store, accepted).await.unwrap().id().get() > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn outcomes_are_settled_reported_once_and_never_bounced_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +142,6 @@ async fn outcomes_are_settled_reported_once_and_never_bounced_again() {
     task.await.unwrap();
     let mut seen = invented.seen.lock().unwrap().clone();
     seen.sort();
-    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(
         seen,
         [
@@ -212,6 +233,95 @@ async fn a_time_for_delivery_that_is_over_is_told_and_ends_what_is_to_come_back(
     // Nobody tried `b`; what is held is not tried either, but its sender was told.
     assert_eq!(seen(&invented), ["n@a.example", "r@a.example"]);
     assert_eq!(states(&store), ["queued ann@c.example 0 false"]);
+}
+
+/// Runs a queue until `is_done`, and answers with what was tried.
+async fn run_until(
+    store: &Store,
+    attempts: usize,
+    is_done: impl Fn(&[(String, String)]) -> bool,
+) -> Vec<(String, String)> {
+    let clock = System::new();
+    let invented = Invented::default();
+    let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    settings.limits.attempts = attempts;
+    settings.shutdown = Duration::from_millis(50);
+    settings.last_words = Duration::from_millis(50);
+    let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { queue.run(stopped).await });
+    let clock: &dyn Clock = &clock;
+    for _ in 0..300 {
+        if is_done(&invented.seen.lock().unwrap()) {
+            break;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), task).await.unwrap().unwrap();
+    let mut seen = invented.seen.lock().unwrap().clone();
+    seen.sort();
+    seen
+}
+
+fn opened() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), System::new().now()).unwrap();
+    (folder, store)
+}
+
+fn pair(a: &str, b: &str) -> (String, String) {
+    (a.to_owned(), b.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mailboxes_get_their_mail_while_others_hold_every_place_and_a_stop_waits_for_nobody() {
+    let (_folder, store) = opened();
+    spool(&store, "bob@a.example", &["tarpit@b.example"]).await;
+    let local = Class::Local { principal: mailwright_words::Id::from_i64(7), folder: None };
+    let how = (vec![local], Duration::from_hours(1));
+    spool_as(&store, "bob@a.example", &["ann@here.example"], how).await;
+    let seen = run_until(&store, 1, |seen| seen.len() == 2).await;
+    let sender = "<bob@a.example>";
+    assert_eq!(seen, [pair(sender, "ann@here.example"), pair(sender, "tarpit@b.example")]);
+    assert_eq!(states(&store), ["queued tarpit@b.example 0 true"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_together_is_reported_together_with_the_last_reply() {
+    let (_folder, store) = opened();
+    let to: Vec<String> = (0..150).map(|n| format!("r{n}@b.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let classes = vec![Class::Relay { site: "b.example".into() }; to.len()];
+    spool_as(&store, "slow@a.example", &to, (classes, Duration::ZERO)).await;
+    store
+        .write(Lane::Quick, |tx| {
+            tx.execute("UPDATE recipient SET last_reply = '451 4.7.1 greylisted'", &[])?;
+            tx.execute("UPDATE destination SET blocked_until = 1e15, next_due = 1e15", &[])
+        })
+        .await
+        .unwrap();
+    let seen = run_until(&store, 10, |seen| !seen.is_empty()).await;
+    assert_eq!(seen, [pair("<>", "slow@a.example")]);
+    let report = store
+        .read_blocking(|tx| tx.query_one("SELECT max(body) FROM spool", &[], |row| row.get(0)))
+        .map(mailwright_store::body::BodyId::from_i64)
+        .unwrap();
+    let report = String::from_utf8(store.bodies().read(report).await.unwrap()).unwrap();
+    assert_eq!(report.matches("Final-Recipient:").count(), 150);
+    assert!(report.replace("\r\n ", " ").contains("451 4.7.1 greylisted"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_on_a_message_that_cannot_be_read_goes_all_the_same() {
+    let (_folder, store) = opened();
+    spool(&store, "bob@a.example", &["bad@b.example"]).await;
+    store
+        .write(Lane::Quick, |tx| tx.execute("UPDATE body SET quarantined = 1", &[]))
+        .await
+        .unwrap();
+    let seen = run_until(&store, 10, |seen| seen.len() == 2).await;
+    assert_eq!(seen, [pair("<>", "bob@a.example"), pair("<bob@a.example>", "bad@b.example")]);
 }
 
 fn states(store: &Store) -> Vec<String> {
