@@ -73,8 +73,8 @@ const BREAKS: [Break; 5] = [
         changes: &[
             (
                 "crates/store/src/mailbox/delivery.rs",
-                "if came_before(tx, new, mailbox)? {",
-                "if came_before(tx, new, mailbox)? && new.size == 0 {",
+                "ON CONFLICT (origin, first_mailbox) DO NOTHING",
+                "ON CONFLICT (id) DO NOTHING",
             ),
             (
                 "crates/store/migrations/0001_first.sql",

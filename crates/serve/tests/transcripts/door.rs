@@ -92,7 +92,7 @@ impl House {
         let peer: IpAddr = transcript.value("peer").unwrap().parse().unwrap();
         let (door, before) = (Arc::new(door.unwrap()), self.newest());
         let implicit = listener.implicit_tls;
-        Some(Room { house: self, door, peer, implicit, is_lmtp: role == Role::Lmtp, before })
+        Some(Room { house: self, door, peer, implicit, before })
     }
 
     fn newest(&self) -> i64 {
@@ -112,7 +112,6 @@ pub(crate) struct Room<'a> {
     door: Arc<Door>,
     peer: IpAddr,
     implicit: bool,
-    is_lmtp: bool,
     before: i64,
 }
 
@@ -147,19 +146,22 @@ impl Room<'_> {
         self.house.rows("SELECT id FROM body WHERE id > :after ORDER BY id", self.before)
     }
 
+    /// Those of the last message: some are in the queue, some were delivered by its commit.
     fn recipients(&self) -> Vec<String> {
-        let sql = "SELECT address FROM recipient WHERE spool = (SELECT max(id) FROM spool)
-            AND spool > :after ORDER BY id";
+        let sql = "SELECT address FROM (
+                SELECT spool, id, address FROM recipient
+                UNION SELECT spool, recipient, address FROM event WHERE kind = 'delivered')
+            WHERE spool = (SELECT max(spool) FROM
+                (SELECT id AS spool FROM spool UNION SELECT spool FROM event))
+            AND spool > :after GROUP BY address ORDER BY min(id)";
         self.house.rows(sql, self.before)
     }
 
     /// The protocol that the trace field of the last message names.
     fn protocol(&self) -> Option<String> {
-        let sql = if self.is_lmtp {
-            "SELECT head FROM message WHERE id > :after ORDER BY id DESC LIMIT 1"
-        } else {
-            "SELECT head FROM spool WHERE id > :after ORDER BY id DESC LIMIT 1"
-        };
+        let sql = "SELECT head FROM (
+                SELECT id, head FROM spool UNION SELECT id, head FROM message)
+            WHERE id > :after ORDER BY id DESC LIMIT 1";
         let heads: Vec<Vec<u8>> = self.house.rows(sql, self.before);
         let head = String::from_utf8(heads.into_iter().next()?).ok()?;
         let (_, rest) = head.split_once(" with ").or_else(|| head.split_once("\twith "))?;

@@ -27,7 +27,8 @@ const LINE_MAX: usize = 998;
 /// Whether octets cannot stand in lines: a NUL, a CR or LF that is not part of a CRLF, or more of
 /// them than a line has room for.
 pub(super) fn is_binary(bytes: &[u8]) -> bool {
-    if bytes.split(|&byte| byte == b'\n').any(|line| line.len() > LINE_MAX + 1) {
+    let is_long = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len() > LINE_MAX;
+    if bytes.split(|&byte| byte == b'\n').any(is_long) {
         return true;
     }
     let mut before = 0;
