@@ -19,7 +19,7 @@ use crate::incoming::{Collected, Incoming};
 use crate::refusal::Refusal;
 use crate::straight::Straight;
 use crate::target::{Onward, OnwardKind, Target};
-use crate::{Client, Intake};
+use crate::{Client, Intake, merge};
 
 /// A transaction up to its message.
 #[derive(Debug, Clone)]
@@ -127,11 +127,10 @@ impl Intake {
     /// The message itself, where it has direct recipients, then its lists and forwards.
     async fn parts(&self, transaction: &Transaction, now: Timestamp) -> Result<Vec<Part>, Refusal> {
         let envelope = &transaction.envelope;
-        let direct = transaction.targets.iter().flat_map(|target| target.direct.iter().cloned());
-        let (recipients, classes) = direct.unzip();
+        let (recipients, classes) = merge::direct(&transaction.targets).into_iter().unzip();
         let envelope = Envelope { recipients, ..envelope.clone() };
         let mut parts = vec![Part { envelope, classes, via: None }];
-        for onward in transaction.targets.iter().flat_map(|target| &target.onward) {
+        for onward in merge::onward(&transaction.targets) {
             parts.push(self.onward(&transaction.envelope, onward, now).await?);
         }
         parts.retain(|part| !part.classes.is_empty());
@@ -143,7 +142,7 @@ impl Intake {
     async fn onward(
         &self,
         envelope: &Envelope,
-        onward: &Onward,
+        onward: Onward,
         now: Timestamp,
     ) -> Result<Part, Refusal> {
         let path = match (&envelope.from, onward.kind) {
@@ -153,13 +152,13 @@ impl Intake {
                 self.0.directory.forward_path(from, &onward.address, now).await?
             }
         };
-        let (recipients, classes) = onward.recipients.iter().cloned().unzip();
+        let (recipients, classes) = onward.recipients.into_iter().unzip();
         let mut envelope = Envelope { recipients, ..envelope.clone() };
         if path.is_none() {
             (envelope.envid, envelope.ret, envelope.deliver_by) = (None, None, None);
         }
         envelope.from = path.unwrap_or_else(|| postmaster(&onward.address));
-        Ok(Part { envelope, classes, via: Some(onward.address.clone()) })
+        Ok(Part { envelope, classes, via: Some(onward.address) })
     }
 
     /// Stamps the message.

@@ -11,6 +11,7 @@ mod client;
 mod direct;
 mod head;
 mod incoming;
+mod merge;
 mod notice;
 mod policy;
 mod refusal;

@@ -240,6 +240,35 @@ async fn a_list_goes_on_under_a_reverse_path_of_ours() {
 }
 
 #[tokio::test]
+async fn whoever_several_recipients_lead_to_has_one_message() {
+    let world = world().await;
+    let user = client(Role::Msa, Some(&world.ann));
+    let to = [
+        "list@here.example",
+        "list@here.example",
+        "LIST@here.example",
+        "away@here.example",
+        "away@here.example",
+        "team@here.example",
+        "eve@elsewhere.example",
+    ];
+    let of = world.transaction(user, &to).await;
+    world.accept(of, b"A: b\r\n\r\n").await.unwrap();
+    let rows = "SELECT sender || ' ' || address FROM spool JOIN recipient ON spool = spool.id
+                ORDER BY spool.id, address";
+    assert_eq!(
+        world.texts(rows),
+        [
+            "<ann@here.example> eve@elsewhere.example",
+            "<postmaster@here.example> ann@here.example",
+            "<postmaster@here.example> eve@elsewhere.example",
+            "<ann@here.example> eve@elsewhere.example",
+        ]
+    );
+    assert_eq!(world.texts(COPIES), ["ann@here.example"]);
+}
+
+#[tokio::test]
 async fn a_message_over_a_limit_leaves_nothing() {
     let world = world().await;
     let long = format!("A: {}\r\n\r\n", "x".repeat(3000));

@@ -6,6 +6,8 @@
 mod auth;
 mod conversation;
 mod door;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use conversation::Conversation;

@@ -1,6 +1,6 @@
 //! A transaction: sender, recipients, message; judged and stored by intake.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use mailwright_config::Role;
 use mailwright_intake::Target;
@@ -16,6 +16,8 @@ pub(super) struct Open {
     envelope: Envelope,
     size: Option<u64>,
     targets: Vec<Target>,
+    /// The recipients that were taken; none twice.
+    known: HashSet<String>,
     incoming: Option<Incoming>,
 }
 
@@ -32,7 +34,8 @@ impl Conversation {
         if is_late_when_released(&envelope) {
             return self.refused(&Refusal::Hold, &envelope.from.to_string());
         }
-        self.open = Some(Open { envelope, size, targets: Vec::new(), incoming: None });
+        let (targets, known) = (Vec::new(), HashSet::new());
+        self.open = Some(Open { envelope, size, targets, known, incoming: None });
         Reply::new(250, Some(Status::new(2, 1, 0)), "Sender ok")
     }
 
@@ -40,22 +43,28 @@ impl Conversation {
         let Some(open) = &self.open else {
             return out_of_order();
         };
+        let name = match &rcpt.to {
+            ForwardPath::Postmaster => "postmaster".to_owned(),
+            ForwardPath::Recipient(address) => address.to_string(),
+        };
+        // LMTP answers for each command after the message, so there each is one of its own.
+        if self.door.role != Role::Lmtp && open.known.contains(&name) {
+            return recipient_ok();
+        }
         let (taken, size, now) = (open.targets.len(), open.size, self.door.clock.now());
         let (intake, client) = (&self.door.intake, &self.client);
-        let (judged, name) = match rcpt.to {
-            ForwardPath::Postmaster => {
-                (intake.postmaster(client, taken, now).await, "postmaster".to_owned())
-            }
+        let judged = match rcpt.to {
+            ForwardPath::Postmaster => intake.postmaster(client, taken, now).await,
             ForwardPath::Recipient(address) => {
-                let name = address.to_string();
                 let recipient = Recipient { address, notify: rcpt.notify, orcpt: rcpt.orcpt };
-                (intake.recipient(client, recipient, (taken, size), now).await, name)
+                intake.recipient(client, recipient, (taken, size), now).await
             }
         };
         match (judged, &mut self.open) {
             (Ok(target), Some(open)) => {
+                open.known.insert(name);
                 open.targets.push(target);
-                Reply::new(250, Some(Status::new(2, 1, 5)), "Recipient ok")
+                recipient_ok()
             }
             (Err(refusal), _) => self.refused(&refusal, &name),
             (Ok(_), None) => out_of_order(),
@@ -158,6 +167,10 @@ impl Conversation {
         .increment(1);
         reply
     }
+}
+
+fn recipient_ok() -> Reply {
+    Reply::new(250, Some(Status::new(2, 1, 5)), "Recipient ok")
 }
 
 fn out_of_order() -> Reply {
