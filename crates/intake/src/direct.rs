@@ -38,7 +38,11 @@ impl Intake {
             let direct = target.direct.iter().filter(|_| !is_looped);
             rows.extend(direct.map(|(recipient, class)| (at, recipient.clone(), class.clone())));
         }
-        let places: Vec<usize> = rows.iter().map(|(at, ..)| *at).collect();
+        let (mut places, mut groups): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        for group in rows.chunk_by(|(one, ..), (next, ..)| one == next) {
+            places.extend(group.first().map(|(at, ..)| *at));
+            groups.push(group.len());
+        }
         let (recipients, classes) = rows.into_iter().map(|(_, r, c)| (r, c)).unzip();
         let accepted = Accepted {
             envelope: Envelope { recipients, ..transaction.envelope },
@@ -54,12 +58,15 @@ impl Intake {
             return Err(Refusal::Loop { recipient: first.recipient.address.to_string() });
         }
         let (store, folders) = (self.0.store.clone(), self.0.settings.now().subaddress_folders);
-        let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>| {
-            let id = store.ids().next(of.terms.arrived);
-            mailbox::deliver(tx, &copy(of, id, &fields, folders)?, of.terms.arrived)
+        let temporary = self.0.settings.now().over_quota_temporary;
+        let into = move |tx: &mut Tx<'_>, group: &[Delivery<'_>]| {
+            together(tx, group, temporary, |tx, of| {
+                let id = store.ids().next(of.terms.arrived);
+                mailbox::deliver(tx, &copy(of, id, &fields, folders)?, of.terms.arrived)
+            })
         };
         let (durable, outcomes) =
-            spool::deliver(&self.0.store, accepted, into).await.map_err(refused)?;
+            spool::deliver(&self.0.store, (accepted, groups), into).await.map_err(refused)?;
         let mut answers: Vec<Result<(), Refusal>> = Vec::new();
         for (target, is_looped) in transaction.targets.iter().zip(looped) {
             let recipient = target.recipient.address.to_string();
@@ -81,12 +88,33 @@ impl Intake {
         address: &Address,
         outcome: Result<Delivered, StoreError>,
     ) -> Result<(), Refusal> {
-        match outcome? {
-            Delivered::New { .. } | Delivered::Before => Ok(()),
-            Delivered::OverQuota => Err(self.over_quota(address)),
-            Delivered::NoAccount => Err(Refusal::Unknown { recipient: address.to_string() }),
+        match outcome {
+            Ok(Delivered::New { .. } | Delivered::Before) => Ok(()),
+            Ok(Delivered::OverQuota) | Err(StoreError::OverQuota) => Err(self.over_quota(address)),
+            Err(error) => Err(error.into()),
+            Ok(Delivered::NoAccount) => Err(Refusal::Unknown { recipient: address.to_string() }),
         }
     }
+}
+
+/// Delivers to all whom one recipient of the client leads to, and says what hinders it, if anything
+/// does. A temporary answer makes the client send again: it is an error, so that nothing of the
+/// group stays.
+fn together(
+    tx: &mut Tx<'_>,
+    group: &[Delivery<'_>],
+    over_quota_temporary: bool,
+    deliver: impl Fn(&mut Tx<'_>, &Delivery<'_>) -> Result<Delivered, StoreError>,
+) -> Result<Delivered, StoreError> {
+    let mut said = Delivered::Before;
+    for of in group {
+        match deliver(tx, of)? {
+            Delivered::OverQuota if over_quota_temporary => return Err(StoreError::OverQuota),
+            refused @ (Delivered::OverQuota | Delivered::NoAccount) => said = refused,
+            Delivered::New { .. } | Delivered::Before => {}
+        }
+    }
+    Ok(said)
 }
 
 /// The copy of one recipient.

@@ -310,6 +310,37 @@ async fn lmtp_delivers_at_once_with_an_answer_for_each() {
     assert!(world.texts("SELECT sender FROM spool").is_empty());
 }
 
+#[tokio::test]
+async fn lmtp_delivers_to_nobody_behind_an_alias_that_is_to_be_sent_to_again() {
+    let world = world().await;
+    let directory = &world.intake.0.directory;
+    let password = NewPassword::Text(Secret::new("correct horse"));
+    let full = directory.add_account(&address("bob@here.example"), password, NOW).await.unwrap();
+    let both = [address("ann@here.example"), address("bob@here.example")];
+    let alias = address("both@here.example");
+    directory.add_alias(&alias, AliasKind::Alias, &both, NOW).await.unwrap();
+    let owner = full.principal;
+    world.store.write(Lane::Quick, move |tx| set_quota(tx, owner, Some(1))).await.unwrap();
+    for (over_quota, to, code, copies) in [
+        (OverQuota::Temporary, &["both@here.example"][..], "452 4.2.2", 0),
+        (OverQuota::Temporary, &["both@here.example", "me@here.example"], "452 4.2.2", 1),
+        (OverQuota::Permanent, &["both@here.example"], "552 5.2.2", 2),
+    ] {
+        let mut config = Config::default();
+        config.intake.over_quota = over_quota;
+        config.intake.free_space_min = 0;
+        world.intake.reload(Settings::of(&config).unwrap());
+        let of = world.transaction(client(Role::Lmtp, None), to).await;
+        let mut incoming = world.intake.begin(&of.client, NOW).unwrap();
+        incoming.push(b"Subject: a\r\n\r\nhi\r\n").await;
+        let (_durable, answers) = world.intake.deliver(incoming, of, NOW).await.unwrap();
+        let reply = answers[0].as_ref().unwrap_err().reply().to_string();
+        assert!(reply.starts_with(code), "{reply}");
+        assert!(answers[1..].iter().all(Result::is_ok));
+        assert_eq!(world.texts(COPIES), vec!["ann@here.example"; copies]);
+    }
+}
+
 /// A message of `from` to `to`, of which everything is told.
 async fn told(world: &World, from: &str, to: &[&str]) {
     let client = client(Role::Mta, None);

@@ -249,19 +249,19 @@ fn insert_further(tx: &mut Tx<'_>, further: &[(BodyId, Rows)]) -> Result<(), Sto
 
 /// Delivers a message into mailboxes in the commit that makes it durable, without the queue.
 ///
-/// `into` is run for each recipient in its order, inside the transaction; it takes references to
-/// the body for what it makes. Its errors take back that recipient's rows only and become its
-/// answer.
+/// The recipients come in groups of `groups` each, which are answered together. `into` is run for
+/// each group in its order, inside the transaction; it takes references to the body for what it
+/// makes. Its errors take back that group's rows only and become its answer.
 ///
 /// Errors: [`SpoolError`] when nothing of the message was stored.
 pub async fn deliver<T, F>(
     store: &Store,
-    accepted: Accepted,
+    (accepted, groups): (Accepted, Vec<usize>),
     into: F,
 ) -> Result<(Durable, Vec<Result<T, StoreError>>), SpoolError>
 where
     T: Send + 'static,
-    F: Fn(&mut Tx<'_>, &Delivery<'_>) -> Result<T, StoreError> + Send + 'static,
+    F: Fn(&mut Tx<'_>, &[Delivery<'_>]) -> Result<T, StoreError> + Send + 'static,
 {
     rows::check(&accepted)?;
     let Accepted { envelope, classes, head, head_skip, content, origin: _, terms } = accepted;
@@ -270,20 +270,22 @@ where
     let (body, length) = content.body();
     let new = matches!(content, Content::New(_));
     let each = move |tx: &mut Tx<'_>| {
-        let mut outcomes = Vec::with_capacity(classes.len());
-        for (recipient, class) in envelope.recipients.iter().zip(&classes) {
-            let of = Delivery {
-                spool: id,
-                envelope: &envelope,
-                recipient,
-                class,
-                head: &head,
-                head_skip,
-                body,
-                body_length: length,
-                terms: &terms,
-            };
-            outcomes.push(tx.nested(|tx| into(tx, &of))?);
+        let mut outcomes = Vec::with_capacity(groups.len());
+        let one = |(recipient, class)| Delivery {
+            spool: id,
+            envelope: &envelope,
+            recipient,
+            class,
+            head: &head,
+            head_skip,
+            body,
+            body_length: length,
+            terms: &terms,
+        };
+        let mut all = envelope.recipients.iter().zip(&classes).map(one);
+        for size in &groups {
+            let group: Vec<Delivery<'_>> = all.by_ref().take(*size).collect();
+            outcomes.push(tx.nested(|tx| into(tx, &group))?);
         }
         if new {
             crate::body::release(tx, body, arrived)?;

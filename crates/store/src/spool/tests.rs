@@ -105,11 +105,12 @@ async fn a_shared_body_lives_until_its_last_message_is_removed() {
 }
 
 #[tokio::test]
-async fn direct_delivery_answers_each_recipient_for_itself() {
+async fn direct_delivery_answers_each_group_for_itself() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(Options::new(folder.path()), NOW).unwrap();
-    let message = accepted(&store, &["ann@here.example", "eve@here.example"], b"direct").await;
-    let (durable, outcomes) = deliver(&store, message, |tx, of| {
+    let to = ["ann@here.example", "bob@here.example", "eve@here.example"];
+    let message = accepted(&store, &to, b"direct").await;
+    let each = |tx: &mut Tx<'_>, of: &Delivery<'_>| {
         let (id, now) = (of.spool, of.terms.arrived);
         tx.execute(
             "INSERT INTO event (tenant, at, kind, spool) VALUES (1, :now, 'test', :id)",
@@ -119,9 +120,10 @@ async fn direct_delivery_answers_each_recipient_for_itself() {
             return Err(StoreError::Missing("mailbox"));
         }
         hold(tx, of.body)
-    })
-    .await
-    .unwrap();
+    };
+    let into =
+        move |tx: &mut Tx<'_>, group: &[Delivery<'_>]| group.iter().try_for_each(|of| each(tx, of));
+    let (durable, outcomes) = deliver(&store, (message, vec![1, 2]), into).await.unwrap();
     assert!(durable.id().get() > 0);
     assert!(outcomes[0].is_ok());
     assert!(matches!(outcomes[1], Err(StoreError::Missing(_))));
