@@ -18,10 +18,10 @@ use std::{
 use mailwright_config::Live;
 use mailwright_net::clock::Clock;
 use mailwright_store::{
-    Lane, Store, StoreError,
+    Lane, Store, StoreError, Tx,
     queue::{self, Message},
 };
-use mailwright_words::{Reply, Status, Timestamp};
+use mailwright_words::{Id, Reply, Status, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
@@ -293,25 +293,15 @@ impl<D: Delivery> Queue<D> {
     }
 
     /// One attempt, whose end is still to be written.
-    async fn attempt(&self, batch: Arc<Batch>) -> Finished {
+    async fn attempt(&self, whole: Arc<Batch>) -> Finished {
         let none = |batch, ended| Finished { batch, contact: Contact::None, reaction: None, ended };
-        let spool = batch.spool;
-        let message = loop {
-            match self.store.look(|tx| queue::message(tx, spool)).await {
-                Ok(Some(message)) => break Arc::new(message),
-                Ok(None) => return none(batch, None),
-                Err(error) => {
-                    tracing::error!(%error, spool = %spool, "A message could not be read.");
-                    self.clock.sleep(TROUBLE).await;
-                }
-            }
-        };
+        let spool = whole.spool;
+        let Some((message, batch)) = self.begin(&whole).await else { return none(whole, None) };
         let started = self.clock.now();
         if let Some(outcomes) = too_late(&message, &batch, started) {
             self.counters.count(&outcomes);
-            let of = Arc::clone(&batch);
             let ended = Ended { message, batch, outcomes, started, finished: started };
-            return none(of, Some(ended));
+            return none(whole, Some(ended));
         }
         let (delivery, job) = (Arc::clone(&self.delivery), Arc::clone(&message));
         let of = Arc::clone(&batch);
@@ -324,9 +314,36 @@ impl<D: Delivery> Queue<D> {
         self.counters.count(&attempted.outcomes);
         let reaction = self.reaction(&attempted.outcomes);
         let (finished, contact) = (self.clock.now(), attempted.contact);
-        let of = Arc::clone(&batch);
         let ended = Ended { message, batch, outcomes: attempted.outcomes, started, finished };
-        Finished { batch: of, contact, reaction, ended: Some(ended) }
+        Finished { batch: whole, contact, reaction, ended: Some(ended) }
+    }
+
+    /// The message of a batch, and who of the batch is to be tried: whoever was held since it was
+    /// claimed is given back. `None` when there is nothing to do.
+    async fn begin(&self, whole: &Arc<Batch>) -> Option<(Arc<Message>, Arc<Batch>)> {
+        let spool = whole.spool;
+        let ids: Vec<Id> = whole.recipients.iter().map(|one| one.id).collect();
+        let (message, held) = loop {
+            let both = self
+                .store
+                .look(|tx| Ok((queue::message(tx, spool)?, queue::held(tx, &ids)?)))
+                .await;
+            match both {
+                Ok((message, held)) => break (Arc::new(message?), held),
+                Err(error) => {
+                    tracing::error!(%error, spool = %spool, "A message could not be read.");
+                    self.clock.sleep(TROUBLE).await;
+                }
+            }
+        };
+        if held.is_empty() {
+            return Some((message, Arc::clone(whole)));
+        }
+        let all = whole.recipients.iter().cloned();
+        let (kept, recipients): (Vec<_>, Vec<_>) = all.partition(|one| held.contains(&one.id));
+        self.give_back(&kept).await;
+        let rest = Batch { site: whole.site.clone(), spool, recipients };
+        (!rest.recipients.is_empty()).then(|| (message, Arc::new(rest)))
     }
 
     /// What the replies of an attempt say about the site that gave them.
@@ -353,7 +370,7 @@ impl<D: Delivery> Queue<D> {
     /// A write whose loss a restart repairs.
     async fn note<F>(&self, closure: F)
     where
-        F: Fn(&mut mailwright_store::Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     {
         if let Err(error) = self.store.write(Lane::Quick, closure).await {
             tracing::error!(%error, "A note about the queue was not written.");

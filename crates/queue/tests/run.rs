@@ -27,6 +27,8 @@ use tokio::sync::watch;
 #[derive(Debug, Default, Clone)]
 struct Invented {
     seen: Arc<Mutex<Vec<(String, String)>>>,
+    /// What an attempt at `gated` waits for.
+    gate: Arc<tokio::sync::Notify>,
 }
 
 impl Delivery for Invented {
@@ -38,6 +40,10 @@ impl Delivery for Invented {
                 "bad" => (End::Failed, 550),
                 "odd" => panic!("an error of ours"),
                 "tarpit" => std::future::pending().await,
+                "gated" => {
+                    self.gate.notified().await;
+                    (End::Delivered, 250)
+                }
                 "slow" => (End::Deferred, 450),
                 "enough" => (End::Deferred, 421),
                 _ => (End::Delivered, 250),
@@ -322,6 +328,51 @@ async fn a_report_on_a_message_that_cannot_be_read_goes_all_the_same() {
         .unwrap();
     let seen = run_until(&store, 10, |seen| seen.len() == 2).await;
     assert_eq!(seen, [pair("<>", "bob@a.example"), pair("<bob@a.example>", "bad@b.example")]);
+}
+
+/// Waits until `what` holds, for some seconds.
+async fn until(what: impl Fn() -> bool) {
+    let clock = System::new();
+    for _ in 0..500 {
+        if what() {
+            return;
+        }
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_held_while_it_waits_in_memory_is_not_tried() {
+    let (_folder, store) = opened();
+    let invented = Invented::default();
+    let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    settings.limits.attempts = 1;
+    let runs = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { runs.run(stopped).await });
+    let tried = || invented.seen.lock().unwrap().len();
+    spool(&store, "bob@a.example", &["gated@b.example"]).await;
+    until(|| tried() == 1).await;
+    spool(&store, "bob@a.example", &["ann@c.example", "eve@c.example"]).await;
+    let waits = "queued ann@c.example 0 true".to_owned();
+    until(|| states(&store).contains(&waits)).await;
+    assert!(states(&store).contains(&waits), "{:?}", states(&store));
+    let now = System::new().now();
+    let hold = move |tx: &mut mailwright_store::Tx<'_>| {
+        let all = queue::list(tx, None, 100)?;
+        let ann = all.iter().find(|entry| entry.recipient == "ann@c.example").unwrap();
+        queue::hold(tx, ann.id, now)
+    };
+    store.write(Lane::Quick, hold).await.unwrap();
+    invented.gate.notify_one();
+    let held = ["held ann@c.example 0 false"];
+    until(|| states(&store) == held).await;
+    assert_eq!(states(&store), held);
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let sender = "<bob@a.example>";
+    let seen = invented.seen.lock().unwrap().clone();
+    assert_eq!(seen, [pair(sender, "gated@b.example"), pair(sender, "eve@c.example")]);
 }
 
 fn states(store: &Store) -> Vec<String> {

@@ -140,6 +140,20 @@ pub fn hold(tx: &mut Tx<'_>, id: Id, now: Timestamp) -> Result<(), StoreError> {
     told(tx, touched, id, ("held", now))
 }
 
+/// Those of `recipients` that are held, in their order.
+pub fn held(tx: &mut Tx<'_>, recipients: &[Id]) -> Result<Vec<Id>, StoreError> {
+    let mut found = Vec::new();
+    for id in recipients {
+        let one = tx.query_opt(
+            "SELECT id FROM recipient WHERE id = :id AND state = 'held'",
+            params! { id: *id },
+            |row| row.get::<Id>(0),
+        )?;
+        found.extend(one);
+    }
+    Ok(found)
+}
+
 /// Lets a held recipient go by itself again, at once.
 ///
 /// Errors: [`StoreError::Missing`].

@@ -268,6 +268,8 @@ fn operators_hold_release_retry_and_delete() {
             let entries = list(tx, None, 10)?;
             assert_eq!(list(tx, Some(entries[0].id), 10)?.len(), 1);
             hold(tx, entries[0].id, NOW)?;
+            let both = [entries[1].id, entries[0].id];
+            assert_eq!(held(tx, &both)?, [entries[0].id]);
             assert_eq!(claim(tx, owner, "a.example", NOW, 10)?.len(), 1);
             assert!(matches!(delete(tx, entries[1].id, NOW), Err(StoreError::Exists(_))));
             unhold(tx, entries[0].id, NOW)?;
