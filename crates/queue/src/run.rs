@@ -5,6 +5,7 @@
 //! the node frees what this one owned.
 
 mod claim;
+mod strays;
 mod sweep;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     settle::{self, Ended, Settler},
 };
 use claim::{Finished, State};
+use strays::Strays;
 
 /// The wait after the store refused something.
 pub(crate) const TROUBLE: Duration = Duration::from_secs(1);
@@ -134,6 +136,7 @@ pub struct Queue<D> {
     delivery: Arc<D>,
     settings: Live<Settings>,
     counters: Arc<Counters>,
+    strays: Arc<Strays>,
 }
 
 impl<D> Clone for Queue<D> {
@@ -144,6 +147,7 @@ impl<D> Clone for Queue<D> {
             delivery: Arc::clone(&self.delivery),
             settings: self.settings.clone(),
             counters: Arc::clone(&self.counters),
+            strays: Arc::clone(&self.strays),
         }
     }
 }
@@ -157,6 +161,7 @@ impl<D: Delivery> Queue<D> {
             delivery: Arc::new(delivery),
             settings: Live::new(settings),
             counters: Arc::default(),
+            strays: Arc::default(),
         }
     }
 
@@ -284,12 +289,25 @@ impl<D: Delivery> Queue<D> {
         }
         while let Some(batch) = state.ready.take(now) {
             let (queue, batch) = (self.clone(), Arc::new(batch));
-            state.attempts.spawn(async move { queue.attempt(batch).await });
+            state.attempts.spawn(queue.attempt_guarded(batch));
         }
         // While a claim runs its end is waited for, whenever the next round is due.
         let next = if state.claims.is_empty() { state.again } else { now.plus(TROUBLE) };
         let next = state.ready.next_time(now).map_or(next, |at| at.min(next));
         next.since(now).max(SHORTEST)
+    }
+
+    /// One attempt that ends for the loop also when it panics, so that its place is free again.
+    async fn attempt_guarded(self, whole: Arc<Batch>) -> Finished {
+        let (queue, batch) = (self.clone(), Arc::clone(&whole));
+        match tokio::spawn(async move { queue.attempt(batch).await }).await {
+            Ok(finished) => finished,
+            Err(error) => {
+                tracing::error!(%error, spool = %whole.spool, "An attempt ended with a panic.");
+                self.keep_back(&whole.recipients).await;
+                Finished { batch: whole, contact: Contact::None, reaction: None, ended: None }
+            }
+        }
     }
 
     /// One attempt, whose end is still to be written.
@@ -367,14 +385,16 @@ impl<D: Delivery> Queue<D> {
         (self.settings.now(), &self.clock)
     }
 
-    /// A write whose loss a restart repairs.
-    async fn note<F>(&self, closure: F)
+    /// A write whose loss a restart repairs; says whether it is written.
+    async fn note<F>(&self, closure: F) -> bool
     where
         F: Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        if let Err(error) = self.store.write(Lane::Quick, closure).await {
+        let written = self.store.write(Lane::Quick, closure).await;
+        if let Err(error) = &written {
             tracing::error!(%error, "A note about the queue was not written.");
         }
+        written.is_ok()
     }
 }
 

@@ -11,7 +11,7 @@ use mailwright_store::{
     queue::{self, Block, Claimed},
     spool::Class,
 };
-use mailwright_words::{Id, Timestamp};
+use mailwright_words::Timestamp;
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -284,15 +284,6 @@ impl<D: Delivery> Queue<D> {
         state.suspensions.add(&batch.site, (until, failures), &destinations, now);
         self.block(destinations, until, failures, now).await;
         self.give_back(&waited).await;
-    }
-
-    /// Gives claimed recipients back as they were.
-    pub(super) async fn give_back(&self, claimed: &[Claimed]) {
-        let owner = self.store.owner();
-        for chunk in claimed.chunks(500) {
-            let ids: Vec<Id> = chunk.iter().map(|one| one.id).collect();
-            self.note(move |tx| queue::release(tx, owner, &ids)).await;
-        }
     }
 
     async fn block(

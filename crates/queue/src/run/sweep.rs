@@ -31,6 +31,7 @@ impl<D: Delivery> Queue<D> {
     /// Sweeps again and again until `shutdown` says so.
     pub(super) async fn sweeps(self, mut shutdown: watch::Receiver<bool>) {
         loop {
+            self.free_strays().await;
             self.sweep(&shutdown).await;
             self.forget_idle().await;
             tokio::select! {

@@ -1,0 +1,197 @@
+//! Claims that nobody needs any more, given back until the store takes them.
+//!
+//! A claim that is not given back keeps its recipient from being tried for the rest of this life,
+//! so one that could not be written is remembered, and the sweep writes it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mailwright_store::{
+    Tx,
+    queue::{self, Claimed},
+};
+use mailwright_words::Id;
+
+use super::Queue;
+use crate::delivery::Delivery;
+
+/// Recipients that one transaction gives back.
+const CHUNK: usize = 500;
+
+/// Recipients that are ours in the store and that nobody here has.
+#[derive(Debug, Default)]
+pub(super) struct Strays(Mutex<Vec<Stray>>);
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+struct Stray {
+    id: Id,
+    /// Whether a human has to look at it before it is tried again.
+    is_held: bool,
+}
+
+impl Strays {
+    fn all(&self) -> MutexGuard<'_, Vec<Stray>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Delivery> Queue<D> {
+    /// Gives claimed recipients back as they were.
+    pub(super) async fn give_back(&self, claimed: &[Claimed]) {
+        let stray = |one: &Claimed| Stray { id: one.id, is_held: false };
+        self.let_go(&claimed.iter().map(stray).collect::<Vec<_>>()).await;
+    }
+
+    /// Holds recipients of whom nobody knows how their attempt ended: one that was taken and not
+    /// written down would be sent again and again.
+    pub(super) async fn keep_back(&self, claimed: &[Claimed]) {
+        let stray = |one: &Claimed| Stray { id: one.id, is_held: true };
+        self.let_go(&claimed.iter().map(stray).collect::<Vec<_>>()).await;
+    }
+
+    /// Gives back what could not be given back before.
+    pub(super) async fn free_strays(&self) {
+        let left = std::mem::take(&mut *self.strays.all());
+        if !left.is_empty() {
+            tracing::warn!(recipients = left.len(), "Claims that were left behind are freed.");
+            self.let_go(&left).await;
+        }
+    }
+
+    async fn let_go(&self, all: &[Stray]) {
+        let (owner, now) = (self.store.owner(), self.clock.now());
+        for chunk in all.chunks(CHUNK) {
+            let strays = chunk.to_vec();
+            let written = self.note(move |tx: &mut Tx<'_>| {
+                for stray in &strays {
+                    queue::release(tx, owner, &[stray.id])?;
+                    if stray.is_held && queue::entry(tx, stray.id)?.is_some() {
+                        queue::hold(tx, stray.id, now)?;
+                    }
+                }
+                Ok(())
+            });
+            if !written.await {
+                self.strays.all().extend_from_slice(chunk);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+
+    use mailwright_net::clock::{Clock, System, Wait};
+    use mailwright_store::{
+        Lane, Options, Store,
+        queue::Message,
+        spool::{Accepted, Class, Content, Origin, Terms, commit},
+    };
+    use mailwright_words::{Address, Envelope, Recipient, ReversePath};
+
+    use super::*;
+    use crate::{
+        delivery::Attempted,
+        ready::{Batch, Contact},
+        run::Settings,
+    };
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Delivery for Nobody {
+        async fn attempt(&self, _: Arc<Message>, _: Arc<Batch>) -> Attempted {
+            Attempted { contact: Contact::Made, outcomes: Vec::new() }
+        }
+
+        async fn classify(&self, _: &Address) -> Option<(Address, Class)> {
+            None
+        }
+    }
+
+    /// A queue whose two recipients are claimed.
+    async fn claimed(folder: &std::path::Path) -> (Store, Queue<Nobody>, Vec<Claimed>) {
+        let now = System::new().now();
+        let store = Store::open(Options::new(folder), now).unwrap();
+        let mut body = store.body(now);
+        body.push(b"Subject: x\r\n\r\nHello\r\n").await.unwrap();
+        let to = ["ann@b.example", "eve@b.example"].map(|to| Recipient::new(to.parse().unwrap()));
+        let accepted = Accepted {
+            envelope: Envelope::new(ReversePath::Null, to.to_vec()),
+            classes: vec![Class::Relay { site: "b.example".to_owned() }; 2],
+            head: Vec::new(),
+            head_skip: 0,
+            content: Content::New(body.finish().await.unwrap()),
+            origin: Origin::default(),
+            terms: Terms::new(now, now.plus(Duration::from_hours(9))),
+        };
+        assert!(commit(&store, accepted).await.unwrap().id().get() > 0);
+        let settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+        let queue = Queue::new(store.clone(), Arc::new(System::new()), Nobody, settings);
+        let owner = store.owner();
+        let claim = move |tx: &mut Tx<'_>| queue::claim(tx, owner, "b.example", now, 9);
+        let claimed = store.write(Lane::Quick, claim).await.unwrap();
+        assert_eq!(claimed.len(), 2);
+        (store, queue, claimed)
+    }
+
+    fn states(store: &Store) -> Vec<(&'static str, bool)> {
+        let all = store.read_blocking(|tx| queue::list(tx, None, 9)).unwrap();
+        all.into_iter().map(|entry| (entry.state.as_str(), entry.is_active)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_given_back_is_given_back_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, queue, claimed) = claimed(folder.path()).await;
+        let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON recipient
+                      BEGIN SELECT RAISE(ABORT, 'not now'); END";
+        store.write(Lane::Quick, move |tx| tx.execute(refuse, &[])).await.unwrap();
+        queue.give_back(&claimed[..1]).await;
+        queue.keep_back(&claimed[1..]).await;
+        queue.free_strays().await;
+        assert_eq!(states(&store), [("queued", true), ("queued", true)]);
+        store.write(Lane::Quick, |tx| tx.execute("DROP TRIGGER refuse", &[])).await.unwrap();
+        queue.free_strays().await;
+        assert_eq!(states(&store), [("queued", false), ("held", false)]);
+        assert!(queue.strays.all().is_empty());
+    }
+
+    /// Breaks when it is first asked.
+    #[derive(Debug, Default)]
+    struct Broken(AtomicBool);
+
+    impl Clock for Broken {
+        fn now(&self) -> mailwright_words::Timestamp {
+            assert!(self.0.swap(true, Ordering::SeqCst), "a fault of ours");
+            System::new().now()
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, _: Duration) -> Wait<'_> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_panics_ends_and_its_recipients_are_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, mut queue, recipients) = claimed(folder.path()).await;
+        queue.clock = Arc::new(Broken::default());
+        let spool = recipients[0].spool;
+        let batch = Arc::new(Batch { site: "b.example".to_owned(), spool, recipients });
+        let finished = queue.attempt_guarded(batch).await;
+        assert_eq!((finished.contact, finished.ended.is_none()), (Contact::None, true));
+        assert_eq!(states(&store), [("held", false), ("held", false)]);
+    }
+}
