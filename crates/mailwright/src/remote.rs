@@ -89,12 +89,8 @@ pub(crate) async fn part(
     let (to, frames) = mpsc::channel(FRAMES_WAITING_MAX);
     match reach(config).await? {
         Doer::Server(caller) => {
-            let (mut there, answers) = caller.call(&text).await?;
-            let mut input = input;
-            tokio::spawn(async move {
-                let sent = tokio::io::copy(&mut input, &mut there).await;
-                sent.and(there.shutdown().await)
-            });
+            let (feeder, answers) = caller.call(&text).await?;
+            tokio::spawn(feeder.feed(input));
             tokio::spawn(relay(answers, to));
         }
         Doer::Here(office) => {
@@ -174,12 +170,9 @@ async fn here(command: AdminCommand, office: Office) -> Result<ExitCode, Failure
 async fn call(caller: ControlCaller, arguments: &[String]) -> Result<ExitCode, Failure> {
     let text = serde_json::to_string(arguments)
         .map_err(|error| Failure::of("the arguments cannot be sent", &error))?;
-    let (mut input, mut answers) = caller.call(&text).await?;
+    let (feeder, mut answers) = caller.call(&text).await?;
     // The server stops reading when the command has what it needs; that is no error.
-    let feeder = tokio::spawn(async move {
-        let sent = tokio::io::copy(&mut tokio::io::stdin(), &mut input).await;
-        sent.and(input.shutdown().await)
-    });
+    let feeder = tokio::spawn(feeder.feed(tokio::io::stdin()));
     let (mut output, mut errors) = (tokio::io::stdout(), tokio::io::stderr());
     let code = loop {
         let frame = answers
