@@ -6,10 +6,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mailwright_store::{
-    Tx,
+    Owner, StoreError, Tx,
     queue::{self, Claimed},
 };
-use mailwright_words::Id;
+use mailwright_words::{Id, Timestamp};
 
 use super::Queue;
 use crate::delivery::Delivery;
@@ -32,6 +32,16 @@ struct Stray {
 impl Strays {
     fn all(&self) -> MutexGuard<'_, Vec<Stray>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stray {
+    fn go(self, tx: &mut Tx<'_>, owner: Owner, now: Timestamp) -> Result<(), StoreError> {
+        queue::release(tx, owner, &[self.id])?;
+        if self.is_held && queue::entry(tx, self.id)?.is_some() {
+            queue::hold(tx, self.id, now)?;
+        }
+        Ok(())
     }
 }
 
@@ -63,13 +73,7 @@ impl<D: Delivery> Queue<D> {
         for chunk in all.chunks(CHUNK) {
             let strays = chunk.to_vec();
             let written = self.note(move |tx: &mut Tx<'_>| {
-                for stray in &strays {
-                    queue::release(tx, owner, &[stray.id])?;
-                    if stray.is_held && queue::entry(tx, stray.id)?.is_some() {
-                        queue::hold(tx, stray.id, now)?;
-                    }
-                }
-                Ok(())
+                strays.iter().try_for_each(|stray| stray.go(tx, owner, now))
             });
             if !written.await {
                 self.strays.all().extend_from_slice(chunk);
@@ -169,7 +173,7 @@ mod tests {
     struct Broken(AtomicBool);
 
     impl Clock for Broken {
-        fn now(&self) -> mailwright_words::Timestamp {
+        fn now(&self) -> Timestamp {
             assert!(self.0.swap(true, Ordering::SeqCst), "a fault of ours");
             System::new().now()
         }
