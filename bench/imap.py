@@ -108,6 +108,10 @@ addresses = ["127.0.0.1:{lmtp}"]
 """
 
 
+# A row as the client tells it while it runs.
+ROW = re.compile(r"  \.\. (.{44,}?) +(\S+(?: / \S+)?) +(\S+(?: PSS)?)(?: +(.*))?$")
+
+
 class Dovecot:
     """Dovecot of the distribution, in folders of its own."""
 
@@ -197,14 +201,15 @@ def measured(kind, folder, given):
         line += ["--tls"] if given.tls else ["--pop3", str(PORTS["pop3"])]
         line += ["--only", given.only] if given.only else []
         print(f"== {server.name}", file=sys.stderr, flush=True)
-        done = subprocess.run(line, stdout=subprocess.PIPE, text=True, timeout=3600)
-        if done.returncode:
-            print(f"{server.name}: the client ended with {done.returncode}", file=sys.stderr)
+        client = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  text=True)
         rows = {}
-        for row in done.stdout.splitlines():
-            cells = [cell.strip() for cell in row.strip("|").split("|")]
-            if len(cells) == 4 and not set(cells[1]) <= set("-:") and cells[1] != "value":
-                rows[cells[0]] = cells[1:]
+        for said in client.stderr:
+            print(said, end="", file=sys.stderr, flush=True)
+            if found := ROW.match(said):
+                rows[found[1].strip()] = [(cell or '').strip() for cell in found.groups()[1:]]
+        if client.wait():
+            print(f"{server.name}: the client ended with {client.returncode}", file=sys.stderr)
         return rows
     finally:
         server.stop()

@@ -58,7 +58,7 @@ pub struct Mailboxes {
     pub folders_max: usize,
     /// Longest name of a folder with those above it, in octets. Default 1000.
     pub folder_name_max: usize,
-    /// Most messages of one APPEND. Default 100.
+    /// Most messages of one APPEND. Default 500.
     pub append_messages_max: usize,
     /// How long a search may look at the contents of messages; past it the client is told that it
     /// costs too much. Default 1m.
@@ -92,7 +92,7 @@ impl Default for Mailboxes {
             views_size_max: 256 << 20,
             folders_max: 5000,
             folder_name_max: 1000,
-            append_messages_max: 100,
+            append_messages_max: 500,
             search_time_max: Duration::from_mins(1),
             search_threads: 2,
             junk_kept: None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mailwright_mime::Rendered;
 use mailwright_view::{Flags, NumberSet, Row};
 use mailwright_words::{Id, Timestamp};
+use tokio::task::JoinSet;
 
 use crate::{
     StoreError,
@@ -88,9 +89,16 @@ impl Store {
         }
         let Some(last) = bodies.pop() else { return Err(StoreError::Missing("message")) };
         // Nobody uses the others yet; the grace time of bodies keeps them until all is written.
+        // They are written side by side, so that they share the syncs.
+        let mut writes = JoinSet::new();
         for body in bodies {
-            let id = body.id();
-            self.write_body(body, move |tx| body::release(tx, id, now)).await?;
+            let (store, id) = (self.clone(), body.id());
+            writes.spawn(async move {
+                store.write_body(body, move |tx| body::release(tx, id, now)).await
+            });
+        }
+        while let Some(written) = writes.join_next().await {
+            written.map_err(|error| StoreError::Panicked(error.to_string().into()))??;
         }
         let ready = Arc::new(ready);
         self.write_body(last, move |tx| append(tx, mailbox, &ready, now)).await
