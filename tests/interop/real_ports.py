@@ -84,6 +84,7 @@ try:
     check("which arrive, too", mails, len(listed().splitlines()))
     subprocess.run(["pkill", "-TERM", "-g", str(os.getpgid(server.pid)), "-f", "mailwright"])
     check("it ends on SIGTERM", wait_for(lambda: server.poll() is not None, 20))
+    wait_for(lambda: "Server stopped." in (folder / "log").read_text(), 20)
     text = (folder / "log").read_text()
     check("in order", "Server stopped." in text and "panicked" not in text, text[-500:])
 finally:

@@ -132,7 +132,7 @@ try:
     free = os.statvfs(folder)
     share = free.f_bavail / free.f_blocks
     with open(filler, "wb") as file:
-        file.write(b"\0" * int(free.f_bavail * free.f_frsize * 0.97))
+        file.write(b"\0" * int(free.f_bavail * free.f_frsize * 0.93))
     reply = wait_for(lambda: (lambda said: said.startswith("452") and said)(send("low", line)), 20)
     check("under a tenth of the disk new mail gets 452", reply, (share, send("low-2", line)))
     check("health says so", wait_for(lambda: health() == "503", 10), health())

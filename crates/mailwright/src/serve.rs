@@ -17,7 +17,7 @@ use mailwright_sasl::Secret;
 use mailwright_serve::{imap::Places, pop3::Occupied};
 use mailwright_words::{Address, Domain};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::{JoinError, JoinSet},
 };
@@ -39,6 +39,7 @@ use crate::{
 /// Serves until a signal says stop.
 pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Failure> {
     let filter = log::start(&config.log)?;
+    let mut signals = Signals::listen()?;
     let metrics =
         Metrics::install().map_err(|error| Failure::of("metrics do not start", &error))?;
     let ports = Ports::bind(&config)?;
@@ -67,7 +68,7 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     tell(Word::Ready);
     let reloader = Reloader { source, certificates, filter, house, served, outgoing };
     let mut broken = tokio::select! {
-        stopped = wait_for_stop(&reloader) => stopped.err(),
+        () = wait_for_stop(&mut signals, &reloader) => None,
         // None of them ends by itself: what is left would look alive and be deaf.
         ended = tasks.join_next() => Some(broken(ended)),
     };
@@ -76,7 +77,9 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     stop.send_replace(true);
     tokio::select! {
         () = ended(&mut tasks, &mut broken) => {}
-        _ = wait_for_stop(&reloader) => return Err(Failure::new("stopped in the middle of a stop")),
+        () = wait_for_stop(&mut signals, &reloader) => {
+            return Err(Failure::new("stopped in the middle of a stop"));
+        }
     }
     answering.abort();
     let office = reloader.close();
@@ -189,15 +192,29 @@ fn show(config: &Config, opened: &[Open], account: Option<&FirstAccount>) -> Res
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reads the configuration and certificates again.
-async fn wait_for_stop(reloader: &Reloader) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+async fn wait_for_stop(signals: &mut Signals, reloader: &Reloader) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reloader.reload(),
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => reloader.reload(),
         }
+    }
+}
+
+/// The signals that are listened to; from the first moment on, so that none ends the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
