@@ -1,4 +1,4 @@
-"""The rest of the world, inside the namespace: nsd with the zones, and Postfix as the remote server."""
+"""The rest of the world, inside the namespace: DNS, and Postfix as the remote server."""
 
 import os
 import pathlib
@@ -8,51 +8,25 @@ import subprocess
 import sys
 import tempfile
 
+from dns_world import RESOLVER, Dns
 from harness import Wire, check, wait_for
 
-RESOLVER = "127.0.0.53"
 REMOTE = "127.0.0.2"
 
-ZONE = """$ORIGIN .
-$TTL 60
-@ SOA ns.invalid. root.invalid. 1 3600 600 86400 60
-@ NS ns.invalid.
-ns.invalid. A 127.0.0.53
-home.example. MX 10 mx.home.example.
-mx.home.example. A 127.0.0.1
-remote.example. MX 10 mx.remote.example.
-mx.remote.example. A 127.0.0.2
-implicit.example. A 127.0.0.2
-null.example. MX 0 .
-prefer.example. MX 10 down.example.
-prefer.example. MX 20 mx.remote.example.
-down.example. A 127.0.0.3
-alias.example. CNAME remote.example.
-dangling.example. MX 10 nowhere.example.
-second.example. MX 10 mx.second.example.
-mx.second.example. A 127.0.0.4
-loop.example. MX 10 mx.home.example.
-"""
-
-# `broken.example` has no file: nsd answers SERVFAIL for it.
-NSD = """server:
-  ip-address: 127.0.0.53@53
-  do-ip6: no
-  server-count: 1
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  xfrdfile: "{folder}/xfrd.state"
-  pidfile: "{folder}/nsd.pid"
-  logfile: "{folder}/nsd.log"
-remote-control:
-  control-enable: no
-zone:
-  name: "."
-  zonefile: "root.zone"
-zone:
-  name: "broken.example"
-  zonefile: "missing.zone"
+ZONE = """home MX 10 mx.home
+mx.home A 127.0.0.1
+remote MX 10 mx.remote
+mx.remote A 127.0.0.2
+implicit A 127.0.0.2
+null MX 0 .
+prefer MX 10 down
+prefer MX 20 mx.remote
+down A 127.0.0.3
+alias CNAME remote
+dangling MX 10 nowhere
+second MX 10 mx.second
+mx.second A 127.0.0.4
+loop MX 10 mx.home
 """
 
 MAIN_CF = """compatibility_level = 3.6
@@ -116,33 +90,20 @@ def needs_namespace():
 
 
 class World:
-    """nsd and Postfix; both end with the namespace."""
+    """DNS servers and Postfix; all end with the namespace."""
 
     def __init__(self):
         needs_namespace()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-world-"))
         self.folder.chmod(0o755)
-        self.nsd = None
+        self.dns = Dns(self.folder)
         # Postfix wants its address on an interface; 127/8 alone is not enough for it.
         subprocess.run(["ip", "address", "add", f"{REMOTE}/8", "dev", "lo"], check=True)
 
     def start_dns(self):
-        (self.folder / "root.zone").write_text(ZONE)
-        (self.folder / "nsd.conf").write_text(NSD.format(folder=self.folder))
-        line = ["nsd", "-d", "-c", str(self.folder / "nsd.conf")]
-        with open(self.folder / "nsd.out", "wb") as out:
-            self.nsd = subprocess.Popen(line, stdout=out, stderr=out)
-        up = wait_for(self.answers, 15)
-        if not check("nsd answers", up, (self.folder / "nsd.out").read_text()):
-            sys.exit(1)
-
-    def answers(self):
-        """Whether the name server answers, asked over TCP."""
-        try:
-            Wire(53, RESOLVER, greet=False).close()
-            return True
-        except OSError:
-            return False
+        self.dns.zone("example", ZONE)
+        self.dns.broken("broken.example")
+        self.dns.start()
 
     def start_postfix(self):
         for name in ["queue", "data", "mail", "etc"]:
@@ -195,7 +156,5 @@ class World:
         if (self.folder / "etc").exists():
             subprocess.run(["postfix", "-c", self.folder / "etc", "stop"], capture_output=True)
             subprocess.run(["umount", "/etc/resolv.conf"], capture_output=True)
-        if self.nsd:
-            self.nsd.kill()
-            self.nsd.wait()
+        self.dns.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

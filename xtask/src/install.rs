@@ -7,9 +7,11 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 19] = [
+const NEEDED: [(&str, &str); 21] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
+    ("unbound", "/usr/sbin/unbound"),
+    ("ldnsutils", "/usr/bin/ldns-signzone"),
     ("swaks", "/usr/bin/swaks"),
     // For TLS in swaks.
     ("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl"),
