@@ -15,7 +15,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay", "hostile",
+SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay", "dkim", "hostile",
            "real_ports", "extensions", "imap", "imap_clients", "pop3", "inout", "postfix",
            "sync_proof", "crash_loop"]
 

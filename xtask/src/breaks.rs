@@ -20,7 +20,7 @@ struct Break {
     red: &'static str,
 }
 
-const BREAKS: [Break; 5] = [
+const BREAKS: [Break; 6] = [
     Break {
         name: "no-sync",
         promise: "a 250 comes after the message is on stable storage",
@@ -84,6 +84,17 @@ const BREAKS: [Break; 5] = [
         ],
         packages: &["mailwright-store"],
         red: "a_message_of_the_spool_arrives_once_in_a_folder",
+    },
+    Break {
+        name: "sign-early",
+        promise: "a signature is over the octets that are sent",
+        changes: &[(
+            "crates/deliver/src/sign.rs",
+            "let cell = self.cell((signing.message, room, self.turn(signing.lifetime)));",
+            "let cell = self.cell((signing.message, room.and(None), self.turn(signing.lifetime)));",
+        )],
+        packages: &["mailwright-deliver"],
+        red: "a_signature_is_over_the_octets_that_are_sent",
     },
 ];
 

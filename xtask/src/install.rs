@@ -7,11 +7,12 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 21] = [
+const NEEDED: [(&str, &str); 22] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
     ("ldnsutils", "/usr/bin/ldns-signzone"),
+    ("opendkim-tools", "/usr/sbin/opendkim-testmsg"),
     ("swaks", "/usr/bin/swaks"),
     // For TLS in swaks.
     ("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl"),
@@ -33,8 +34,14 @@ const NEEDED: [(&str, &str); 21] = [
     ("g++", "/usr/bin/g++"),
 ];
 
-/// A client in Python that the distribution does not have, by its module and its requirement.
-const PYTHON: (&str, &str) = ("imapclient", "imapclient>=3,<5");
+/// What is in Python, by its module and its requirement.
+const PYTHON: [(&str, &str); 4] = [
+    ("imapclient", "imapclient>=3,<5"),
+    ("dkim", "dkimpy>=1.1,<2"),
+    // For Ed25519 and the DNS in dkimpy.
+    ("nacl", "pynacl>=1.5,<2"),
+    ("dns", "dnspython>=2.4,<3"),
+];
 
 /// Installs what is missing, and says so.
 ///
@@ -46,16 +53,18 @@ pub(crate) fn install() -> Result<(), Failure> {
 
 /// Modules go below `target`, where the tests look for them.
 fn modules() -> Result<(), Failure> {
-    let (module, requirement) = PYTHON;
     let folder = root().join("target/python");
-    if folder.join(module).is_dir() {
+    let is_missing = |(module, _): &&(&str, &str)| !folder.join(module).is_dir();
+    let missing: Vec<&str> = PYTHON.iter().filter(is_missing).map(|(_, needed)| *needed).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    let folder = folder.display().to_string();
-    say(&format!("Installing {requirement} into {folder}"));
-    let line = ["-m", "pip", "install", "--quiet", "--target", folder.as_str(), requirement];
+    let (folder, list) = (folder.display().to_string(), missing.join(" "));
+    say(&format!("Installing {list} into {folder}"));
+    let mut line = vec!["-m", "pip", "install", "--quiet", "--target", folder.as_str()];
+    line.extend(missing);
     run("python3", &line)
-        .map_err(|failure| Failure(format!("{failure}; please install {module} by hand")))
+        .map_err(|failure| Failure(format!("{failure}; please install {list} by hand")))
 }
 
 fn programs() -> Result<(), Failure> {

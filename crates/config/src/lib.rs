@@ -6,6 +6,7 @@
 //! credentials are not configuration: they live in the store.
 
 mod check;
+mod dkim;
 mod docs;
 mod init;
 mod limit;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use dkim::Dkim;
 pub use docs::docs;
 pub use init::init;
 pub use limit::{Limits, Timeouts};
@@ -68,6 +70,8 @@ pub struct Config {
     pub intake: Intake,
     /// How messages leave.
     pub relay: Relay,
+    /// How messages of ours are signed.
+    pub dkim: Dkim,
     /// How names are looked up.
     pub dns: Dns,
     /// When and how often deliveries are tried.
@@ -95,6 +99,7 @@ impl Default for Config {
             auth: Auth::default(),
             intake: Intake::default(),
             relay: Relay::default(),
+            dkim: Dkim::default(),
             dns: Dns::default(),
             queue: Queue::default(),
             storage: Storage::default(),

@@ -17,7 +17,7 @@ use mailwright_words::envelope::{BodyType, Envelope};
 use mailwright_words::status::Status;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use part::Room;
+pub(crate) use part::Room;
 
 use crate::outcome::{Content, Later, Outcome, Pieces, Reason};
 
@@ -25,6 +25,16 @@ use crate::outcome::{Content, Later, Outcome, Pieces, Reason};
 pub(crate) const AT_ONCE_MAX: usize = 4;
 /// Octets of a message up to which it is converted.
 const CONVERT_MAX: u64 = 32 * 1024 * 1024;
+
+/// A message as a host takes it.
+pub(crate) struct Fitted {
+    /// The envelope that says so.
+    pub(crate) envelope: Envelope,
+    /// The bytes.
+    pub(crate) content: Arc<dyn Content>,
+    /// What they were converted for; none when they are those that are stored.
+    pub(crate) room: Option<Room>,
+}
 
 /// The envelope and bytes for a host of these `capabilities`.
 ///
@@ -34,7 +44,7 @@ pub(crate) async fn fit(
     content: Arc<dyn Content>,
     capabilities: &Capabilities,
     places: &Arc<Semaphore>,
-) -> Result<(Envelope, Arc<dyn Content>), Outcome> {
+) -> Result<Fitted, Outcome> {
     let needs_utf8 = envelope.smtputf8 && !capabilities.smtputf8;
     let needs_octets = match envelope.body {
         BodyType::SevenBit => false,
@@ -42,7 +52,7 @@ pub(crate) async fn fit(
         BodyType::BinaryMime => !capabilities.binary_mime,
     };
     if !needs_utf8 && !needs_octets {
-        return Ok((envelope, content));
+        return Ok(Fitted { envelope, content, room: None });
     }
     if content.size() > CONVERT_MAX {
         return Err(refuse(Status::new(5, 6, 3), "the message is too large to be converted"));
@@ -57,12 +67,12 @@ pub(crate) async fn fit(
         envelope.smtputf8 = false;
     }
     if !needs_octets {
-        return Ok((envelope, content));
+        return Ok(Fitted { envelope, content, room: None });
     }
     if envelope.body == BodyType::BinaryMime && part::has_clean_lines(&bytes) {
         envelope.body = BodyType::EightBitMime;
         if capabilities.eight_bit_mime {
-            return Ok((envelope, content));
+            return Ok(Fitted { envelope, content, room: None });
         }
     }
     let room = Room { octets: capabilities.eight_bit_mime, utf8: envelope.smtputf8 };
@@ -73,7 +83,8 @@ pub(crate) async fn fit(
     })?;
     let is_ascii = converted.is_ascii();
     envelope.body = if is_ascii { BodyType::SevenBit } else { BodyType::EightBitMime };
-    Ok((envelope, Arc::new(Converted { bytes: Arc::from(converted), _place: place })))
+    let content = Arc::new(Converted { bytes: Arc::from(converted), _place: place });
+    Ok(Fitted { envelope, content, room: Some(room) })
 }
 
 fn is_ascii(envelope: &Envelope) -> bool {
@@ -93,7 +104,7 @@ pub(crate) fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
 
-fn unreadable(error: &io::Error) -> Outcome {
+pub(crate) fn unreadable(error: &io::Error) -> Outcome {
     tracing::error!(%error, "Message could not be read for delivery.");
     let reason = Reason::ours(451, Status::new(4, 3, 0), "the message could not be read");
     if is_damage(error) { Outcome::Held(reason) } else { Outcome::Postponed(reason) }

@@ -16,6 +16,7 @@ mod outcome;
 mod pool;
 mod relay;
 mod route;
+mod sign;
 mod stored;
 mod wire;
 
@@ -23,5 +24,6 @@ pub use mx::{Answer, Names, Server, Unroutable};
 pub use network::{Network, Secured, Stream};
 pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
 pub use relay::{Deliverer, Setup, Site};
+pub use sign::Signing;
 pub use stored::Stored;
 pub use wire::{Wire, WireError};

@@ -11,6 +11,8 @@ use mailwright_words::envelope::Envelope;
 use mailwright_words::reply::Reply;
 use mailwright_words::status::Status;
 
+use crate::sign::Signing;
+
 /// A future that a trait object gives.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -38,6 +40,8 @@ pub struct Job {
     pub envelope: Envelope,
     /// The bytes to send.
     pub content: Arc<dyn Content>,
+    /// Who vouches for it, when it is ours to sign.
+    pub signing: Option<Signing>,
 }
 
 /// What became of one recipient in one attempt.

@@ -22,15 +22,16 @@ use mailwright_smtp::client::{By, Settings, Transaction, Verdict};
 use mailwright_smtp::reply::Bounds;
 use mailwright_words::Timestamp;
 use mailwright_words::address::Domain;
-use mailwright_words::envelope::DeliverBy;
+use mailwright_words::envelope::{DeliverBy, Envelope};
 
 use crate::connection::{Connection, Fault, Opening};
-use crate::convert;
+use crate::convert::{self, Fitted};
 use crate::mx::{self, Names, Unroutable};
 use crate::network::Network;
-use crate::outcome::{Job, RecipientOutcome};
+use crate::outcome::{Content, Job, Outcome, RecipientOutcome};
 use crate::pool::{Key, Pool};
 use crate::route::{Target, route};
+use crate::sign::Signatures;
 
 pub(crate) use hurry::Hurry;
 
@@ -83,6 +84,8 @@ pub struct Deliverer {
     setup: Setup,
     pool: Pool,
     broken: Mutex<HashMap<String, Instant>>,
+    /// Signatures of messages that are on their way.
+    signatures: Signatures,
     /// Room for messages that are converted.
     places: Arc<Semaphore>,
     /// Connections that work, by where they lead.
@@ -103,7 +106,8 @@ impl Deliverer {
         let places = Arc::new(Semaphore::new(convert::AT_ONCE_MAX));
         let (stopping, _) = watch::channel(false);
         let (pool, broken, crowd) = (Pool::default(), Mutex::default(), Crowd::default());
-        Self { setup, pool, broken, places, crowd, stopping }
+        let signatures = Signatures::new(Arc::clone(&setup.clock));
+        Self { setup, pool, broken, signatures, places, crowd, stopping }
     }
 
     /// The configured route of a domain, with the limits that the queue keeps.
@@ -315,8 +319,8 @@ impl Deliverer {
             let content = run.content();
             let capabilities = connection.capabilities().clone();
             let fitted = convert::fit(envelope, content, &capabilities, &self.places).await;
-            let (envelope, content) = match fitted {
-                Ok(fitted) => fitted,
+            let (envelope, content) = match self.signed(fitted, run).await {
+                Ok(signed) => signed,
                 Err(refusal) => {
                     run.refused_by_us(&indices, &refusal);
                     continue;
@@ -331,6 +335,17 @@ impl Deliverer {
         }
         run.said(&connection.conversation());
         self.pool.put(key, connection, relay);
+    }
+
+    /// What is sent, with its signatures: they are over it as it is now.
+    async fn signed(
+        &self,
+        fitted: Result<Fitted, Outcome>,
+        run: &Run,
+    ) -> Result<(Envelope, Arc<dyn Content>), Outcome> {
+        let Fitted { envelope, content, room } = fitted?;
+        let Some(signing) = run.signing() else { return Ok((envelope, content)) };
+        Ok((envelope, self.signatures.sign(signing, room, content).await?))
     }
 
     /// Whether mail to `address` would come back to us. A listener on all addresses has loopback;

@@ -123,6 +123,7 @@ impl Directory {
         let name = name.to_string();
         let domain = name.clone();
         self.0.store.write(Lane::Quick, move |tx| row::remove_domain(tx, &name)).await?;
+        self.load_signers().await?;
         tracing::info!(domain, "Domain removed.");
         Ok(())
     }

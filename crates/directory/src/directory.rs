@@ -11,6 +11,7 @@ use mailwright_words::{Domain, Timestamp};
 
 use crate::check::Checker;
 use crate::error::DirectoryError;
+use crate::keys::{self, Signers};
 use crate::password;
 use crate::srs::Srs;
 use crate::throttle::Throttle;
@@ -65,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
     pub(crate) srs: Srs,
+    /// Who signs for which domain.
+    pub(crate) signers: Live<Signers>,
     /// Whether any app password can be used with CRAM-MD5; asked at each `EHLO`.
     pub(crate) has_cram_md5: AtomicBool,
 }
@@ -76,12 +79,14 @@ impl Directory {
     pub async fn open(store: Store, settings: Settings) -> Result<Self, DirectoryError> {
         let key = secret(&store, "scram.decoy").await?;
         let srs = Srs::new(secret(&store, "srs.key").await?);
+        let signers = Live::new(keys::signers(store.read(row::keys).await?));
         let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
             checker: Checker::new(settings.checks_max, settings.cache)?,
             throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
             decoy: DecoyKey::new(key),
             srs,
+            signers,
             has_cram_md5,
             store,
             settings: Live::new(settings),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mailwright_mailauth::sign::KeyError;
 use mailwright_sasl::Failure;
 use mailwright_store::StoreError;
 use mailwright_words::AddressError;
@@ -34,6 +35,12 @@ pub enum DirectoryError {
     /// The text is no label of an app password.
     #[error("a label has 1 to 64 characters and no control characters")]
     Label,
+    /// The key is none, or of no use.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The text is no selector.
+    #[error("a selector has letters, digits, hyphens and dots, as a name in the DNS")]
+    Selector,
     /// An alias, list or forward leads nowhere, or an alias to itself.
     #[error("{0}")]
     Target(&'static str),

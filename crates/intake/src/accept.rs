@@ -73,7 +73,10 @@ impl Intake {
             .first()
             .filter(|part| part.via.is_none())
             .and_then(|part| Straight::of(&collected.block(), &part.envelope, &part.classes));
-        let ready = self.prepare(collected, &transaction, now);
+        let author = self.author(&transaction.client, &collected.block()).await?;
+        let leaves = parts.iter().any(Part::leaves);
+        let mut ready = self.prepare(collected, &transaction, now);
+        ready.terms.sign_as = author.domain();
         let (id, length) = (ready.body.id(), ready.body.length());
         let shared = || Content::Stored { body: id, length };
         let parent = ready.terms.id;
@@ -96,7 +99,8 @@ impl Intake {
         let mut messages = parts.into_iter().map(whole).collect::<Vec<_>>().into_iter();
         let first = messages.next().ok_or(Refusal::NoRecipients)?;
         let expires = now.plus(self.0.settings.now().report_lifetime);
-        let terms = Terms { id: None, parent, depth: 1, expires, ..ready.terms.clone() };
+        let sign_as = Some(self.0.settings.now().host.to_string());
+        let terms = Terms { id: None, parent, depth: 1, expires, sign_as, ..ready.terms.clone() };
         let notice = notice.map(|notice| notice.with(shared(), length, terms));
         let others = messages.chain(notice).collect();
         let durable = match straight {
@@ -111,6 +115,9 @@ impl Intake {
             listener = transaction.client.listener,
             "Message accepted."
         );
+        if leaves {
+            self.tell_unsigned(&author, durable.id(), now).await;
+        }
         Ok(durable)
     }
 
@@ -231,6 +238,11 @@ fn terms(transaction: &Transaction, arrived: Timestamp, expires: Timestamp) -> T
 }
 
 impl Part {
+    /// Whether it goes to another server.
+    fn leaves(&self) -> bool {
+        self.classes.iter().any(|class| matches!(class, Class::Relay { .. }))
+    }
+
     /// What stands before its body; a list or forward that sees its own name again stops.
     fn head(&self, stamped: &[u8]) -> Vec<u8> {
         let via = self.via.as_ref().map(|address| format!("Delivered-To: {address}\r\n"));

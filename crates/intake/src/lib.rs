@@ -7,6 +7,7 @@
 //! Source: RFC 5321 section 3.6 and 6, RFC 6409.
 
 mod accept;
+mod author;
 mod client;
 mod direct;
 mod head;

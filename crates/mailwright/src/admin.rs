@@ -5,6 +5,7 @@ mod alias;
 mod doctor;
 mod domain;
 mod give;
+mod inspect;
 mod message;
 mod queue;
 mod records;

@@ -182,19 +182,53 @@ pub(crate) enum DomainCommand {
         #[arg(long, value_name = "ADDRESS")]
         catch_all: Option<String>,
     },
+    /// Make new keys for a domain; they sign once their records can be found
+    Rotate {
+        /// The domain
+        name: String,
+        /// Let the keys that wait sign now, without a look whether their records are there
+        #[arg(long)]
+        activate: bool,
+    },
+    /// Take over a key that a domain has from elsewhere, as PEM from standard input
+    ImportKey {
+        /// The domain
+        name: String,
+        /// The name of its record below _domainkey
+        selector: String,
+    },
+    /// List the keys of a domain, and what each is used for
+    Keys {
+        /// The domain
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the domains
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the DNS records by which mail clients find this server
+    /// Print every DNS record that a domain should have
     Records {
         /// The domain
         name: String,
         /// As lines of a zone file
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         zone: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look the records of a domain up; exits with 1 when one is not right
+    Check {
+        /// The domain
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Take no more mail for a domain
     Remove {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailwright_config::{Live, OverQuota};
 use mailwright_deliver::{
-    self as deliver, Deliverer, Job, Reason, RecipientOutcome, Stored,
+    self as deliver, Deliverer, Job, Reason, RecipientOutcome, Signing, Stored,
     mailbox::{self, Arrival},
 };
 use mailwright_directory::Resolved;
@@ -145,7 +145,17 @@ impl Courier {
             ..Envelope::new(sender(message)?, recipients)
         };
         let domain = Domain::parse(site).ok()?;
-        Some(Job { domain, envelope, content: Arc::new(content) })
+        let signing = self.signing(message);
+        Some(Job { domain, envelope, content: Arc::new(content), signing })
+    }
+
+    /// Who vouches for a message that is ours to sign.
+    fn signing(&self, message: &Message) -> Option<Signing> {
+        let dkim = &self.office.config.now().dkim;
+        let domain = message.sign_as.as_deref().filter(|_| dkim.sign)?;
+        let lifetime = Some(dkim.lifetime).filter(|lifetime| !lifetime.is_zero());
+        let signer = self.office.directory.signer(domain)?;
+        Some(Signing { message: message.id, signer, lifetime })
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! In chunks on the store's low lane, so that nobody who sends mail waits for it.
 
+mod keys;
+
 use std::time::Duration;
 
 use mailwright_store::{Lane, Store, StoreError, event, index::Indexer};
@@ -42,6 +44,7 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
         let store = rendering.clone();
         async move { store.render_delivered().await }
     });
+    keys::spawn(office, tasks, stopping);
     index(office.store.clone(), tasks, stopping);
     let forgetting = office.clone();
     repeat(tasks, stopping, move || {

@@ -25,6 +25,27 @@ pub enum Answer<T> {
     Temporary(String),
 }
 
+/// Where a service is. Source: RFC 2782.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Srv {
+    /// Lower ones are tried first.
+    pub priority: u16,
+    /// How often it is chosen among those of its priority.
+    pub weight: u16,
+    /// The port.
+    pub port: u16,
+    /// The host, without its last dot; `.` says that there is no such service.
+    pub target: String,
+}
+
+impl fmt::Display for Srv {
+    /// As it stands in a zone file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.target == "." { "" } else { "." };
+        write!(f, "{} {} {} {}{dot}", self.priority, self.weight, self.port, self.target)
+    }
+}
+
 /// Looks names up; aliases are followed. A name is absolute, with its last dot or without.
 pub trait Resolver: fmt::Debug + Send + Sync + 'static {
     /// The MX records: preference and name, the name `.` for a null MX (RFC 7505).
@@ -38,4 +59,7 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 
     /// The names of an address.
     fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>>;
+
+    /// The SRV records of a name such as `_imaps._tcp.example.com`.
+    fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>>;
 }

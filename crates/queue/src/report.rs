@@ -125,6 +125,8 @@ pub(crate) async fn build(
     terms.parent = Some(message.id);
     terms.depth = message.depth.saturating_add(1);
     terms.confined = message.confined;
+    // A report is from us, whoever wrote the message.
+    terms.sign_as = Some(host.to_string());
     let accepted = Accepted {
         envelope,
         classes: vec![class],

@@ -6,6 +6,7 @@
 mod address;
 mod credential;
 mod domain;
+mod key;
 mod principal;
 mod server;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use self::{
         replace_hash, touch_credential,
     },
     domain::{DomainKind, DomainRow, add_domain, domain, domains, remove_domain, set_catch_all},
+    key::{KeyRow, KeyState, NewKey, activate_keys, add_key, keyless, keys, retire_keys},
     principal::{
         NewPrincipal, Principal, PrincipalKind, add_principal, principal, principal_named,
         principals, remove_principal, set_disabled, set_quota, set_salts,

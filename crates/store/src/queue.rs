@@ -144,13 +144,16 @@ pub struct Message {
     pub deliver_by: Option<(Timestamp, ByMode, bool)>,
     /// How many messages it is away from the one that came in.
     pub depth: u32,
+    /// The domain of its author, when the message is ours to sign.
+    pub sign_as: Option<String>,
 }
 
 /// The message with that number.
 pub fn message(tx: &mut Tx<'_>, id: Id) -> Result<Option<Message>, StoreError> {
     tx.query_opt(
         "SELECT id, tenant, body, size, head, head_skip, sender, envid, ret, body_type, smtputf8,
-             confined, stream, priority, arrived, expires, deliver_by, by_mode, by_trace, depth
+             confined, stream, priority, arrived, expires, deliver_by, by_mode, by_trace, depth,
+             sign_as
          FROM spool WHERE id = :id",
         params! { id },
         read_message,
@@ -185,6 +188,7 @@ fn read_message(row: &Row<'_>) -> Result<Message, StoreError> {
         expires: row.get(15)?,
         deliver_by: deliver_by(row)?,
         depth: row.get(19)?,
+        sign_as: row.get(20)?,
     })
 }
 

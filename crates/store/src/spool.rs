@@ -54,6 +54,8 @@ pub struct Terms {
     pub confined: bool,
     /// The sender's class of mail; empty for none.
     pub stream: String,
+    /// The domain of its author, when the message is ours to sign.
+    pub sign_as: Option<String>,
     /// More urgent ones first; 0 is ordinary.
     pub priority: i32,
     /// When it was taken.
@@ -72,6 +74,7 @@ impl Terms {
             depth: 0,
             confined: false,
             stream: String::new(),
+            sign_as: None,
             priority: 0,
             arrived,
             expires,

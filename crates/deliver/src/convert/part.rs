@@ -8,8 +8,8 @@ const DEPTH_MAX: usize = 20;
 const LINE_MAX: usize = 998;
 
 /// What a host takes beside lines of ASCII.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Room {
     /// Octets over 127 in bodies.
     pub(super) octets: bool,
     /// UTF-8 in headers.

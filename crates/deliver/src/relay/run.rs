@@ -11,6 +11,7 @@ use crate::connection::{Connection, Fault};
 use crate::mx::Unroutable;
 use crate::outcome::{Contact, Content, Job, Outcome, Reason, RecipientOutcome};
 use crate::route::Target;
+use crate::sign::Signing;
 
 use super::{Hurry, is_too_many};
 
@@ -83,6 +84,11 @@ impl Run {
 
     pub(super) fn content(&self) -> Arc<dyn Content> {
         Arc::clone(&self.job.content)
+    }
+
+    /// Who vouches for the message.
+    pub(super) fn signing(&self) -> Option<&Signing> {
+        self.job.signing.as_ref()
     }
 
     /// Whether somebody is left for another host.

@@ -153,6 +153,7 @@ fn job(to: &[&str]) -> Job {
         domain: Domain::parse("x.example").unwrap(),
         envelope: Envelope::new(from, recipients),
         content: Arc::new(Text("Subject: x\r\n\r\n.dot\r\n")),
+        signing: None,
     }
 }
 

@@ -1,11 +1,21 @@
 //! `mailwright domain`.
 
-use mailwright_directory::DomainKind;
+mod check;
+mod keys;
+
+use mailwright_directory::{DomainKind, Key, KeyState};
+use mailwright_net::tls::Certificates;
 use mailwright_words::Domain;
 use serde::Serialize;
 
-use super::{address, json, records, table, time};
-use crate::{Failure, cli::DomainCommand, console::Console, office::Office};
+use super::{
+    address, json,
+    records::{self, Facts, Record},
+    table, time,
+};
+use crate::{
+    Failure, cli::DomainCommand, console::Console, office::Office, reload::certificate_sources,
+};
 
 #[derive(Serialize)]
 struct Row {
@@ -13,26 +23,42 @@ struct Row {
     kind: &'static str,
     catch_all: Option<String>,
     created: String,
+    keys: Vec<keys::Row>,
+}
+
+#[derive(Serialize)]
+struct RecordRow {
+    purpose: &'static str,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    data: String,
+    needed: bool,
+    why: &'static str,
 }
 
 pub(super) async fn run(
     command: DomainCommand,
     office: &Office,
-    console: &Console,
+    console: &mut Console,
 ) -> Result<(), Failure> {
     match command {
         DomainCommand::Add { name, backup, catch_all } => {
-            let name = domain(&name)?;
-            let catch_all = catch_all.as_deref().map(address).transpose()?;
             let kind = if backup { DomainKind::Backup } else { DomainKind::Local };
-            office.directory.add_domain(&name, kind, office.now()).await?;
-            if let Some(target) = catch_all {
-                office.directory.set_catch_all(&name, Some(&target)).await?;
-            }
-            Ok(console.line(&format!("added {name}")).await?)
+            add((&name, kind, catch_all.as_deref()), office, console).await
         }
         DomainCommand::List { json } => list(office, console, json).await,
-        DomainCommand::Records { name, zone } => print_records(&name, zone, office, console).await,
+        DomainCommand::Records { name, zone, json } => {
+            print_records(&name, (zone, json), office, console).await
+        }
+        DomainCommand::Check { name, json } => check::run(&name, json, office, console).await,
+        DomainCommand::Keys { name, json } => keys::list(&name, json, office, console).await,
+        DomainCommand::Rotate { name, activate } => {
+            keys::rotate(&name, activate, office, console).await
+        }
+        DomainCommand::ImportKey { name, selector } => {
+            keys::import(&name, &selector, office, console).await
+        }
         DomainCommand::Remove { name } => {
             let name = domain(&name)?;
             office.directory.remove_domain(&name).await?;
@@ -41,11 +67,35 @@ pub(super) async fn run(
     }
 }
 
+async fn add(
+    (name, kind, catch_all): (&str, DomainKind, Option<&str>),
+    office: &Office,
+    console: &Console,
+) -> Result<(), Failure> {
+    let name = domain(name)?;
+    let catch_all = catch_all.map(address).transpose()?;
+    office.directory.add_domain(&name, kind, office.now()).await?;
+    if let Some(target) = catch_all {
+        office.directory.set_catch_all(&name, Some(&target)).await?;
+    }
+    console.line(&format!("added {name}")).await?;
+    // What cannot be published is not made.
+    if kind != DomainKind::Local || !name.as_str().contains('.') {
+        return Ok(());
+    }
+    office.directory.make_keys(&name, office.now()).await?;
+    console.line("\nset these records in the DNS:").await?;
+    let found = wanted(&name, office).await?;
+    table(console, &lines(&found)).await
+}
+
 async fn list(office: &Office, console: &Console, as_json: bool) -> Result<(), Failure> {
     let domains = office.directory.domains().await?;
+    let keys = office.directory.keys().await?;
     let rows: Vec<Row> = domains
         .into_iter()
         .map(|domain| Row {
+            keys: keys.iter().filter(|key| key.domain == domain.name).map(keys::row).collect(),
             name: domain.name,
             kind: domain.kind.as_str(),
             catch_all: domain.catch_all,
@@ -64,27 +114,98 @@ async fn list(office: &Office, console: &Console, as_json: bool) -> Result<(), F
 
 async fn print_records(
     name: &str,
-    zone: bool,
+    (zone, as_json): (bool, bool),
     office: &Office,
     console: &Console,
 ) -> Result<(), Failure> {
-    let name = domain(name)?;
-    if !office.is_ours(&name).await? {
-        return Err(Failure::new(format!("{name} is no domain of ours")));
-    }
-    let config = office.config.now();
-    let found = records::srv(name.as_str(), &config.server.hostname, &config.services());
+    let domain = ours(name, office).await?;
+    let found = wanted(&domain, office).await?;
     if zone {
         for record in found {
-            console.line(&record.zone()).await?;
+            // Those of our host may be of another zone, and no file may have both.
+            let comment = if record.is_below(domain.as_str()) { "" } else { "; " };
+            console.line(&format!("{comment}{}", record.zone())).await?;
         }
         return Ok(());
     }
-    let rows: Vec<Vec<String>> = found
-        .into_iter()
-        .map(|record| vec![record.name, record.kind.to_owned(), record.data])
-        .collect();
-    table(console, &rows).await
+    if as_json {
+        let row = |Record { purpose, name, kind, data }| RecordRow {
+            purpose: purpose.as_str(),
+            name,
+            kind,
+            data,
+            needed: purpose.is_needed(),
+            why: purpose.why(),
+        };
+        return json(console, &found.into_iter().map(row).collect::<Vec<_>>()).await;
+    }
+    table(console, &lines(&found)).await
+}
+
+fn lines(records: &[Record]) -> Vec<Vec<String>> {
+    let line =
+        |record: &Record| vec![record.name.clone(), record.kind.to_owned(), record.data.clone()];
+    records.iter().map(line).collect()
+}
+
+/// What the records of a domain of ours are made of.
+struct Known {
+    domain: Domain,
+    hostname: String,
+    services: Vec<mailwright_config::Service>,
+    keys: Vec<Key>,
+    sources: Vec<std::net::IpAddr>,
+    tlsa: Option<String>,
+}
+
+impl Known {
+    async fn of(domain: &Domain, office: &Office) -> Result<Self, Failure> {
+        let config = office.config.now();
+        let mut keys = office.directory.keys().await?;
+        keys.retain(|key| key.domain == domain.as_str() && key.state != KeyState::Retired);
+        let hostname = config.server.hostname.clone();
+        let certificates = Certificates::load(certificate_sources(&config));
+        let tlsa = match certificates {
+            Ok(certificates) => certificates.tlsa(&hostname),
+            Err(error) => {
+                tracing::warn!(%error, "No certificate for a TLSA record.");
+                None
+            }
+        };
+        let sources = config.relay.source_ipv4.into_iter().chain(config.relay.source_ipv6);
+        Ok(Self {
+            domain: domain.clone(),
+            services: config.services(),
+            sources: sources.collect(),
+            hostname,
+            keys,
+            tlsa,
+        })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            domain: self.domain.as_str(),
+            hostname: &self.hostname,
+            services: &self.services,
+            keys: &self.keys,
+            sources: &self.sources,
+            tlsa: self.tlsa.as_deref(),
+        }
+    }
+}
+
+async fn wanted(domain: &Domain, office: &Office) -> Result<Vec<Record>, Failure> {
+    Ok(records::all(&Known::of(domain, office).await?.facts()))
+}
+
+/// A domain of ours that a person named.
+async fn ours(name: &str, office: &Office) -> Result<Domain, Failure> {
+    let name = domain(name)?;
+    if office.is_ours(&name).await? {
+        return Ok(name);
+    }
+    Err(Failure::new(format!("{name} is no domain of ours")))
 }
 
 fn domain(text: &str) -> Result<Domain, Failure> {

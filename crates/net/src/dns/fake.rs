@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Answer, Later, Resolver};
+use super::{Answer, Later, Resolver, Srv};
 
 /// Answers what it was told; any other name does not exist.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ struct Entry {
     addresses: Vec<IpAddr>,
     txt: Vec<Vec<u8>>,
     ptr: Vec<String>,
+    srv: Vec<Srv>,
     broken: bool,
 }
 
@@ -47,6 +48,11 @@ impl Fake {
     /// Adds the name of an address.
     pub fn add_ptr(&self, address: IpAddr, name: &str) {
         self.change(&address.to_string(), |entry| entry.ptr.push(name.to_owned()));
+    }
+
+    /// Adds an SRV record; `name` is all of it, such as `_imaps._tcp.example.com`.
+    pub fn add_srv(&self, name: &str, srv: Srv) {
+        self.change(name, |entry| entry.srv.push(srv));
     }
 
     /// Makes each question about this name fail, or no longer.
@@ -94,6 +100,10 @@ impl Resolver for Fake {
 
     fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
         self.answer(name, |entry| entry.txt)
+    }
+
+    fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>> {
+        self.answer(name, |entry| entry.srv)
     }
 
     fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {

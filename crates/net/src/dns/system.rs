@@ -13,7 +13,7 @@ use hickory_resolver::{
 };
 use mailwright_config::Dns;
 
-use super::{Answer, Later, Resolver};
+use super::{Answer, Later, Resolver, Srv};
 
 /// Asks the system's servers, or those of the configuration.
 pub struct System {
@@ -127,6 +127,18 @@ impl Resolver for System {
     fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
         Box::pin(self.ask(name, RecordType::TXT, |data| match data {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
+            _ => None,
+        }))
+    }
+
+    fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>> {
+        Box::pin(self.ask(name, RecordType::SRV, |data| match data {
+            RData::SRV(srv) => Some(Srv {
+                priority: srv.priority,
+                weight: srv.weight,
+                port: srv.port,
+                target: host(&srv.target.to_ascii()),
+            }),
             _ => None,
         }))
     }

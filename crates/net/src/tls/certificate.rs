@@ -19,6 +19,8 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use sha2::{Digest as _, Sha256};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The name of the certificate for clients that ask for none, or for another.
 const ANY: &str = "*";
@@ -109,6 +111,17 @@ impl Certificates {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
         *self.sources.write().unwrap_or_else(PoisonError::into_inner) = sources;
         Ok(())
+    }
+
+    /// What DANE wants of the certificate for `name`: the SHA-256 of its public key, in
+    /// hexadecimal, as a TLSA record `3 1 1` has it. It stays the same while the key does.
+    ///
+    /// Source: RFC 6698 section 2.1, RFC 7671 section 5.1.
+    pub fn tlsa(&self, name: &str) -> Option<String> {
+        let found = self.find(Some(name))?;
+        let (_, certificate) = X509Certificate::from_der(found.cert.first()?).ok()?;
+        let hash = Sha256::digest(certificate.tbs_certificate.subject_pki.raw);
+        Some(hash.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}")))
     }
 
     /// The certificate for a client that asks for `name`.

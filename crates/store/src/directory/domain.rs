@@ -103,6 +103,7 @@ pub fn remove_domain(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
     if used.is_some() {
         return Err(StoreError::Exists("an address in this domain"));
     }
+    tx.execute("DELETE FROM dkim_key WHERE domain = :id", params! { id: row.id })?;
     tx.execute("DELETE FROM domain WHERE id = :id", params! { id: row.id })?;
     Ok(())
 }

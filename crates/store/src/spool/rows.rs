@@ -155,10 +155,10 @@ pub(super) fn insert_for(
     tx.execute(
         "INSERT INTO spool (id, tenant, parent, body, size, head, head_skip, sender, envid, ret,
              body_type, smtputf8, confined, stream, priority, arrived, expires, deliver_by,
-             by_mode, by_trace, depth, listener, peer, helo, account)
+             by_mode, by_trace, depth, listener, peer, helo, account, sign_as)
          VALUES (:id, :tenant, :parent, :body, :size, :head, :head_skip, :sender, :envid, :ret,
              :body_type, :smtputf8, :confined, :stream, :priority, :arrived, :expires, :deliver_by,
-             :by_mode, :by_trace, :depth, :listener, :peer, :helo, :account)",
+             :by_mode, :by_trace, :depth, :listener, :peer, :helo, :account, :sign_as)",
         params! {
             id: rows.id, tenant: terms.tenant, parent: terms.parent, body: rows.body,
             size: rows.size, head: &rows.head, head_skip: rows.head_skip, sender: &rows.sender,
@@ -167,7 +167,7 @@ pub(super) fn insert_for(
             priority: terms.priority, arrived: terms.arrived, expires: terms.expires,
             deliver_by: rows.deliver_by, by_mode: rows.by_mode, by_trace: rows.by_trace,
             depth: terms.depth, listener: &origin.listener, peer: &origin.peer,
-            helo: &origin.helo, account: origin.account,
+            helo: &origin.helo, account: origin.account, sign_as: terms.sign_as.as_deref(),
         },
     )?;
     let mut sites: BTreeSet<&str> = BTreeSet::new();
