@@ -162,6 +162,24 @@ pub struct Auth {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub throttle_wait: Duration,
+    /// Failed logins, none an hour after the one before it, after which an address may not connect
+    /// any more; of IPv6 the /64 that it is in. 0 blocks none. Default 30.
+    pub block_after: u32,
+    /// Blocked addresses of a /24, of IPv6 a /48, within a day, after which all of it is blocked.
+    /// 0 blocks none. Default 4.
+    pub block_sites: u32,
+    /// How long such a block lasts. Default 1h.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub block_time: Duration,
+    /// Networks that are never blocked so. Default loopback.
+    #[serde(with = "unit::networks")]
+    #[schemars(with = "Vec<String>")]
+    pub never_block: Vec<IpNet>,
+    /// How long the audit log is kept: logins, administration, blocks. Default 90d.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub audit_kept: Duration,
     /// How long a password that was right is remembered, as a keyed hash in memory. Default 5m.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
@@ -178,6 +196,11 @@ impl Default for Auth {
             submit_from: Vec::new(),
             throttle_after: 10,
             throttle_wait: Duration::from_secs(5),
+            block_after: 30,
+            block_sites: 4,
+            block_time: Duration::from_hours(1),
+            never_block: loopback.iter().filter_map(|net| net.parse().ok()).collect(),
+            audit_kept: Duration::from_hours(90 * 24),
             cache: Duration::from_mins(5),
             checks_max: 2,
         }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use mailwright_config::{CatchAll, Config, Live};
 use mailwright_sasl::DecoyKey;
-use mailwright_store::{Lane, Store, StoreError, directory as row};
+use mailwright_store::{Lane, Store, StoreError, directory as row, guard};
 use mailwright_words::{Domain, Timestamp};
 
+use crate::block::{Strikes, Table};
 use crate::check::Checker;
 use crate::error::DirectoryError;
 use crate::keys::{self, Signers};
@@ -29,6 +31,14 @@ pub struct Settings {
     pub throttle_after: u32,
     /// How long they wait at first.
     pub throttle_wait: Duration,
+    /// Failed logins after which an address is blocked; 0 blocks none.
+    pub block_after: u32,
+    /// Blocked addresses after which the network around them is; 0 blocks none.
+    pub block_sites: u32,
+    /// How long a block lasts.
+    pub block_time: Duration,
+    /// Networks that are never blocked by themselves.
+    pub never_block: Vec<IpNet>,
     /// How long a password that was right is remembered.
     pub cache: Duration,
     /// Passwords checked at once.
@@ -47,6 +57,10 @@ impl Settings {
             backup: backup.iter().filter_map(|name| Domain::parse(name).ok()).collect(),
             throttle_after: config.auth.throttle_after,
             throttle_wait: config.auth.throttle_wait,
+            block_after: config.auth.block_after,
+            block_sites: config.auth.block_sites,
+            block_time: config.auth.block_time,
+            never_block: config.auth.never_block.clone(),
             cache: config.auth.cache,
             checks_max: config.auth.checks_max,
             srs_lifetime: config.intake.srs_lifetime,
@@ -66,6 +80,9 @@ pub(crate) struct Inner {
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
     pub(crate) srs: Srs,
+    /// Networks that may not connect.
+    pub(crate) blocks: Live<Table>,
+    pub(crate) strikes: Strikes,
     /// Who signs for which domain.
     pub(crate) signers: Live<Signers>,
     /// Whether any app password can be used with CRAM-MD5; asked at each `EHLO`.
@@ -79,6 +96,7 @@ impl Directory {
     pub async fn open(store: Store, settings: Settings) -> Result<Self, DirectoryError> {
         let key = secret(&store, "scram.decoy").await?;
         let srs = Srs::new(secret(&store, "srs.key").await?);
+        let blocks = Live::new(Table::of(&store.read(guard::blocks).await?));
         let signers = Live::new(keys::signers(store.read(row::keys).await?));
         let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
@@ -86,6 +104,8 @@ impl Directory {
             throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
             decoy: DecoyKey::new(key),
             srs,
+            blocks,
+            strikes: Strikes::default(),
             signers,
             has_cram_md5,
             store,

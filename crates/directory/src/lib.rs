@@ -9,6 +9,8 @@
 
 mod account;
 mod alias;
+mod audit;
+mod block;
 mod check;
 mod directory;
 mod error;
@@ -31,5 +33,6 @@ pub use keys::Key;
 pub use login::{Connection, Identity, Login, Turn};
 pub use mailwright_mailauth::sign::Signer;
 pub use mailwright_store::directory::{DomainKind, KeyState};
+pub use mailwright_store::guard::{Audit, Block};
 pub use password::{HashError, ImportError, generate};
 pub use resolve::Resolved;

@@ -143,8 +143,18 @@ impl Login {
             output = match self.answer(output, now).await {
                 Ok(Next::Step(output)) => output,
                 Ok(Next::Turn(turn)) => return turn,
-                Err(denied) => return Turn::Denied(denied),
+                Err(denied) => {
+                    self.denied(&denied, now).await;
+                    return Turn::Denied(denied);
+                }
             };
+        }
+    }
+
+    /// What was denied for its password, or came too often, counts towards a block.
+    async fn denied(&self, denied: &Denied, now: Timestamp) {
+        if matches!(denied, Denied::Credentials | Denied::Throttled(_)) {
+            self.directory.strike(&self.name, self.address, now).await;
         }
     }
 
@@ -265,7 +275,10 @@ impl Login {
             return Err(self.failed(Failure::Credentials, now));
         }
         let directory = &self.directory.0;
-        directory.throttle.succeeded(&self.name, self.address);
+        if directory.throttle.succeeded(&self.name, self.address, now) {
+            let peer = self.address.to_canonical().to_string();
+            self.directory.audit(("login", &principal.name, &peer), String::new(), now).await;
+        }
         if let Some(used) = credentials.get(credential)
             && used.last_used.is_none_or(|last| now.since(last) >= USED_STEP)
         {

@@ -29,7 +29,8 @@ pub(crate) struct Throttle {
 #[derive(Debug, Default)]
 struct Tables {
     failures: Generations<Subject, Failures>,
-    familiar: Generations<(String, IpAddr), ()>,
+    /// When a login of a client was last told.
+    familiar: Generations<(String, IpAddr), Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,7 +85,8 @@ impl Throttle {
     /// was counted as a failure when it began.
     ///
     /// The address keeps its other count: else an attacker with one account could try all others.
-    pub(crate) fn succeeded(&self, name: &str, address: IpAddr) {
+    /// Says whether the login is to be told: the first of its client, or the first in an hour.
+    pub(crate) fn succeeded(&self, name: &str, address: IpAddr, now: Timestamp) -> bool {
         let name = name.to_lowercase();
         let mut tables = self.lock();
         let from = Subject::Address(site(address));
@@ -95,7 +97,10 @@ impl Throttle {
             _ => tables.failures.remove(&from),
         }
         tables.failures.remove(&Subject::Account(name.clone()));
-        tables.familiar.put((name, site(address)), ());
+        let client = (name, site(address));
+        let told = tables.familiar.find(&client).filter(|last| now.since(*last) < LONGEST);
+        tables.familiar.put(client, told.unwrap_or(now));
+        told.is_none()
     }
 
     fn left(&self, failures: Failures, now: Timestamp) -> Duration {
@@ -125,7 +130,7 @@ fn site(address: IpAddr) -> IpAddr {
 
 /// A map that never holds more than two generations of entries.
 #[derive(Debug)]
-struct Generations<K, V> {
+pub(crate) struct Generations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
 }
@@ -137,18 +142,18 @@ impl<K, V> Default for Generations<K, V> {
 }
 
 impl<K: Eq + Hash, V: Copy> Generations<K, V> {
-    fn find(&self, key: &K) -> Option<V> {
+    pub(crate) fn find(&self, key: &K) -> Option<V> {
         self.young.get(key).or_else(|| self.old.get(key)).copied()
     }
 
-    fn put(&mut self, key: K, value: V) {
+    pub(crate) fn put(&mut self, key: K, value: V) {
         if self.young.len() >= GENERATION_MAX && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, value);
     }
 
-    fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
@@ -200,11 +205,11 @@ mod tests {
     #[test]
     fn a_client_that_logged_in_does_not_wait_for_what_others_do() {
         let throttle = throttle();
-        throttle.succeeded("ann@mw.example", OTHER);
+        throttle.succeeded("ann@mw.example", OTHER, at(0));
         (0..9).for_each(|_| throttle.failed("ann@mw.example", ADDRESS, at(0)));
         assert_eq!(throttle.wait("ann@mw.example", OTHER, at(0)), Duration::ZERO);
         assert!(throttle.wait("ann@mw.example", ADDRESS, at(0)) > Duration::ZERO);
-        throttle.succeeded("ann@mw.example", ADDRESS);
+        throttle.succeeded("ann@mw.example", ADDRESS, at(0));
         assert!(throttle.wait("ann@mw.example", ADDRESS, at(0)) > Duration::ZERO, "the address");
     }
 
@@ -215,7 +220,7 @@ mod tests {
             throttle.failed("ann@mw.example", ADDRESS, at(0));
         }
         throttle.failed("bob@mw.example", ADDRESS, at(0));
-        throttle.succeeded("bob@mw.example", ADDRESS);
+        throttle.succeeded("bob@mw.example", ADDRESS, at(0));
         assert_eq!(throttle.wait("bob@mw.example", ADDRESS, at(0)), Duration::ZERO);
         throttle.failed("ann@mw.example", ADDRESS, at(0));
         assert!(throttle.wait("bob@mw.example", ADDRESS, at(0)) > Duration::ZERO);

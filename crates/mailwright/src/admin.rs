@@ -2,6 +2,8 @@
 
 mod account;
 mod alias;
+mod audit;
+mod block;
 mod doctor;
 mod domain;
 mod give;
@@ -28,10 +30,23 @@ pub(crate) async fn run(
     office: &Office,
     console: &mut Console,
 ) -> Result<(), Failure> {
+    if let Some(told) = audit::told(&command) {
+        office.directory.audit(("admin", "command line", ""), told, office.now()).await;
+    }
+    carry_out(command, office, console).await
+}
+
+async fn carry_out(
+    command: AdminCommand,
+    office: &Office,
+    console: &mut Console,
+) -> Result<(), Failure> {
     match command {
         AdminCommand::Domain(command) => domain::run(command, office, console).await,
         AdminCommand::Account(command) => account::run(command, office, console).await,
         AdminCommand::Alias(command) => alias::run(command, office, console).await,
+        AdminCommand::Block(command) => block::run(command, office, console).await,
+        AdminCommand::Audit(command) => audit::run(command, office, console).await,
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Doctor(command) => doctor::run(command, office, console).await,

@@ -82,6 +82,12 @@ pub(crate) enum AdminCommand {
     /// Aliases: addresses that lead to other addresses
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Networks that may not connect
+    #[command(subcommand)]
+    Block(BlockCommand),
+    /// Who did what: logins, administration, blocks
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Messages in mailboxes
     #[command(subcommand)]
     Message(MessageCommand),
@@ -335,6 +341,50 @@ pub(crate) enum AliasCommand {
     Remove {
         /// The alias
         address: String,
+    },
+}
+
+/// Commands about blocked networks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockCommand {
+    /// List the blocked networks
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let nobody of a network connect
+    Add {
+        /// Its address, with a length for more than one, as 192.0.2.0/24
+        network: String,
+        /// For how many hours [default: for ever]
+        #[arg(long)]
+        hours: Option<u32>,
+        /// Why
+        #[arg(long, default_value = "by hand")]
+        reason: String,
+    },
+    /// Let a network connect again
+    Remove {
+        /// The network, as the list has it
+        network: String,
+    },
+}
+
+/// Commands about the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List what was done, the newest first
+    List {
+        /// One kind only: `login`, `login_failed`, `blocked`, `admin` or `over_limit`
+        #[arg(long)]
+        kind: Option<String>,
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct Served {
 struct Entry {
     door: Door,
     terms: Terms,
+    office: Office,
 }
 
 /// A door, by what is spoken behind it.
@@ -139,7 +140,7 @@ impl House {
                 Door::Smtp(Arc::new(door.map_err(unfit)?))
             }
         };
-        Ok(Entry { door, terms: self.terms(&config, listener) })
+        Ok(Entry { door, terms: self.terms(&config, listener), office: self.office.clone() })
     }
 
     fn pop3(&self, name: &str, listener: &ListenerConfig, config: &Arc<Config>) -> Arc<pop3::Door> {
@@ -225,6 +226,10 @@ fn busy(role: Role, host: &str) -> String {
 
 async fn session(entry: Arc<Entry>, arrival: Arrival) {
     let Arrival { stream, peer, .. } = arrival;
+    if entry.office.directory.is_blocked(peer.ip(), entry.office.now()) {
+        tracing::debug!(%peer, "Connection of a blocked network closed.");
+        return;
+    }
     let terms = entry.terms.clone();
     let implicit_tls = terms.implicit_tls;
     let held = match &entry.door {

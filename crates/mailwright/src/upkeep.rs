@@ -2,6 +2,7 @@
 //!
 //! In chunks on the store's low lane, so that nobody who sends mail waits for it.
 
+mod guard;
 mod keys;
 
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
         async move { store.render_delivered().await }
     });
     keys::spawn(office, tasks, stopping);
+    guard::spawn(office, tasks, stopping);
     index(office.store.clone(), tasks, stopping);
     let forgetting = office.clone();
     repeat(tasks, stopping, move || {

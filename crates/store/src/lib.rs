@@ -10,6 +10,7 @@ pub mod directory;
 pub mod engine;
 mod error;
 pub mod event;
+pub mod guard;
 pub mod index;
 pub mod mailbox;
 pub mod queue;
