@@ -3,10 +3,12 @@
 mod certificate;
 mod client;
 mod facts;
+mod inspect;
 mod server;
 
 pub use certificate::{CertificateError, Certificates, SelfSigned, Sources};
 pub use client::{Client, Trust};
+pub use inspect::{CertificateFacts, Distrust, Inspected, Inspector, Obstacle, chain_of, obstacle};
 pub use server::Acceptor;
 
 use std::sync::Arc;

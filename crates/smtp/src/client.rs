@@ -8,6 +8,8 @@
 mod body;
 mod capability;
 mod command;
+mod habits;
+mod rehearsal;
 mod transaction;
 mod transcript;
 
@@ -21,11 +23,14 @@ use crate::reply::{Bounds, Malformed, Reader};
 
 pub use body::Stuffer;
 pub use capability::Capabilities;
+pub use habits::Habits;
+pub use rehearsal::{Extent, Rehearsed};
 pub use transaction::{Lacking, Loss, Phase, Transaction, Verdict};
 
 pub use crate::command::By;
 
 use command::{Command, Expect};
+use rehearsal::Rehearsal;
 use transaction::Tally;
 use transcript::Transcript;
 
@@ -69,6 +74,8 @@ pub enum Step {
     Body,
     /// The transaction is over: one verdict for each of its recipients, in their order.
     Done(Vec<Verdict>),
+    /// The end of [`Session::rehearse`]: what the host said, and nothing was sent.
+    Rehearsed(Rehearsed),
     /// The session is over, outside of a transaction.
     Failed(Failure),
     /// Close the connection.
@@ -132,6 +139,8 @@ enum Stage {
     Auth,
     /// `MAIL` to `DATA`.
     Envelope(Running),
+    /// An envelope without a message.
+    Rehearsal(Rehearsal),
     /// The driver streams the message.
     Body(Running, Form),
     /// The reply to the message is awaited.
@@ -168,6 +177,8 @@ pub struct Session {
     expected: VecDeque<Expect>,
     capabilities: Capabilities,
     greeting: Option<Reply>,
+    hello: Option<Reply>,
+    habits: Habits,
     initial: Option<Vec<u8>>,
     transcript: Transcript,
     needs_reset: bool,
@@ -186,11 +197,18 @@ impl Session {
             expected: VecDeque::from([Expect::Greeting]),
             capabilities: Capabilities::default(),
             greeting: None,
+            hello: None,
+            habits: Habits::default(),
             initial: None,
             transcript: Transcript::default(),
             needs_reset: false,
             progress: 0,
         }
+    }
+
+    /// Changes its ways; to be called before anything else.
+    pub fn set_habits(&mut self, habits: Habits) {
+        self.habits = habits;
     }
 
     /// Takes what came from the host.
@@ -234,6 +252,16 @@ impl Session {
         self.greeting.as_ref()?.lines.first()?.split(' ').next()
     }
 
+    /// What the host greeted with.
+    pub fn greeting(&self) -> Option<&Reply> {
+        self.greeting.as_ref()
+    }
+
+    /// What the host answered to its last hello, word for word.
+    pub fn hello_reply(&self) -> Option<&Reply> {
+        self.hello.as_ref()
+    }
+
     /// Whether [`Self::begin`] may be called.
     pub fn is_ready(&self) -> bool {
         matches!(self.stage, Stage::Ready) && self.steps.is_empty()
@@ -275,7 +303,7 @@ impl Session {
             self.capabilities = Capabilities::default();
             if matches!(self.stage, Stage::Handshake) {
                 self.stage = Stage::Opening;
-                self.hello();
+                self.say_hello();
             }
         }
     }
@@ -315,11 +343,17 @@ impl Session {
             let line = Transaction::rcpt(recipient, &self.capabilities);
             self.pending.push_back(Command::new(line, Expect::Rcpt(index)));
         }
-        if transaction.envelope.body != BodyType::BinaryMime {
+        if !self.is_chunked(&transaction) {
             self.pending.push_back(Command::new("DATA", Expect::Data));
         }
         self.stage = Stage::Envelope(Running { transaction, tally, go: false });
         Ok(())
+    }
+
+    /// Whether a message goes with `BDAT`.
+    fn is_chunked(&self, transaction: &Transaction) -> bool {
+        transaction.envelope.body == BodyType::BinaryMime
+            || (self.habits.chunking && self.capabilities.chunking)
     }
 
     /// Frames the next piece of the message into `out`.
@@ -382,7 +416,8 @@ impl Session {
     /// Sends what may be sent; says whether anything was.
     fn pump(&mut self) -> bool {
         let mut bytes = Vec::new();
-        let room = if self.capabilities.pipelining { IN_FLIGHT_MAX } else { 1 };
+        let grouped = self.capabilities.pipelining && self.habits.pipelining;
+        let room = if grouped { IN_FLIGHT_MAX } else { 1 };
         while self.expected.len() < room {
             let Some(command) = self.pending.pop_front() else { break };
             if let Stage::Envelope(running) = &self.stage
@@ -407,7 +442,7 @@ impl Session {
         false
     }
 
-    fn hello(&mut self) {
+    fn say_hello(&mut self) {
         let verb = if self.settings.lmtp { "LHLO" } else { "EHLO" };
         let line = format!("{verb} {}", self.settings.hostname);
         self.pending.push_back(Command::new(line, Expect::Hello));
@@ -435,6 +470,9 @@ impl Session {
             Some(Expect::StartTls) => self.tls_answered(reply),
             Some(Expect::Auth) => self.auth_answered(reply),
             Some(Expect::Rset) if reply.is_positive() => {}
+            Some(expect) if matches!(self.stage, Stage::Rehearsal(_)) => {
+                self.rehearsed(expect, reply);
+            }
             // Nothing was asked, or the host does not even reset.
             // It says nothing of the recipients, however permanent it sounds.
             None | Some(Expect::Rset) => self.lose_at(phase, Cause::Unexpected(reply.code)),
@@ -446,10 +484,15 @@ impl Session {
         match (expect, reply.code) {
             (Expect::Greeting, 220) => {
                 self.greeting = Some(reply);
-                self.hello();
+                if self.habits.hello {
+                    return self.say_hello();
+                }
+                self.stage = Stage::Ready;
+                self.steps.push_back(Step::Ready);
             }
             (Expect::Hello | Expect::Helo, 250) => {
                 self.capabilities = Capabilities::read(&reply);
+                self.hello = Some(reply);
                 if expect == Expect::Helo {
                     self.capabilities =
                         Capabilities { name: self.capabilities.name.clone(), ..Default::default() };
@@ -525,7 +568,7 @@ impl Session {
         let Stage::Envelope(running) = std::mem::replace(&mut self.stage, Stage::Closed) else {
             return;
         };
-        let binary = running.transaction.envelope.body == BodyType::BinaryMime;
+        let binary = self.is_chunked(&running.transaction);
         if running.tally.has_taken() && (running.go || binary) {
             let mut stuffer = Some(Stuffer::default());
             if binary {
@@ -637,7 +680,7 @@ impl Session {
             (None, Stage::Ready | Stage::Closed) => Phase::Idle,
             (None, Stage::Handshake) => Phase::Tls,
             (None, Stage::Auth) => Phase::Auth,
-            (None, Stage::Envelope(_)) => Phase::Mail,
+            (None, Stage::Envelope(_) | Stage::Rehearsal(_)) => Phase::Mail,
             (None, Stage::Body(..)) => Phase::Body,
             (None, Stage::Final(_)) => Phase::Final,
             (None, Stage::Quit) => Phase::Quit,

@@ -95,7 +95,7 @@ fn connector(config: ClientConfig) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-fn server_name(name: &str) -> io::Result<ServerName<'static>> {
+pub(super) fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let text = literal.map_or(name, |text| text.strip_prefix("IPv6:").unwrap_or(text));
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -107,7 +107,7 @@ fn server_name(name: &str) -> io::Result<ServerName<'static>> {
 
 /// The clock, as rustls reads it.
 #[derive(Debug)]
-struct Time(Arc<dyn Clock>);
+pub(super) struct Time(pub(super) Arc<dyn Clock>);
 
 impl TimeProvider for Time {
     fn current_time(&self) -> Option<UnixTime> {

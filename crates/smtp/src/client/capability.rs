@@ -13,6 +13,8 @@ pub struct Capabilities {
     pub starttls: bool,
     /// 8BITMIME. Source: RFC 6152.
     pub eight_bit_mime: bool,
+    /// CHUNKING. Source: RFC 3030.
+    pub chunking: bool,
     /// BINARYMIME together with CHUNKING. Source: RFC 3030.
     pub binary_mime: bool,
     /// SMTPUTF8. Source: RFC 6531.
@@ -37,7 +39,7 @@ impl Capabilities {
         let mut lines = reply.lines.iter();
         let name = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default();
         let mut found = Self { name: name.to_owned(), ..Self::default() };
-        let (mut chunking, mut binary) = (false, false);
+        let mut binary = false;
         for line in lines {
             let mut words = line.split([' ', '=']).filter(|word| !word.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
@@ -45,7 +47,7 @@ impl Capabilities {
                 "PIPELINING" => found.pipelining = true,
                 "STARTTLS" => found.starttls = true,
                 "8BITMIME" => found.eight_bit_mime = true,
-                "CHUNKING" => chunking = true,
+                "CHUNKING" => found.chunking = true,
                 "BINARYMIME" => binary = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
@@ -58,7 +60,7 @@ impl Capabilities {
                 _ => {}
             }
         }
-        found.binary_mime = chunking && binary;
+        found.binary_mime = found.chunking && binary;
         found
     }
 

@@ -127,6 +127,7 @@ impl Player {
                 }
                 Step::Failed(Failure::Lost(loss)) => self.news.push(loss.to_string()),
                 Step::Close => self.news.push("close".to_owned()),
+                Step::Rehearsed(_) => self.news.push("rehearsed".to_owned()),
             }
         }
     }

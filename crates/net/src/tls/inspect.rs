@@ -1,0 +1,427 @@
+//! A handshake that refuses nobody, and tells what a careful client would think of the peer.
+//!
+//! For looking at hosts, not for talking to them: whoever sends a message or a password over such
+//! a connection reads [`Inspected::trust`] first.
+
+use std::{
+    fmt, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mailwright_words::Timestamp;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    time_provider::TimeProvider,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{FromDer, X509Certificate},
+};
+
+use super::{
+    CertificateError,
+    client::{Time, server_name},
+    facts,
+};
+use crate::{Clock, Stream, TlsFacts};
+
+/// Certificates of a chain that are told of.
+const CHAIN_MAX: usize = 10;
+/// Names of a certificate that are told of.
+const NAMES_MAX: usize = 100;
+
+/// Why a careful client would not believe a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not begun.
+    #[error("it is not valid yet")]
+    NotYet,
+    /// It is for other names.
+    #[error("it is not for this name")]
+    Name,
+    /// No known authority stands behind it, as with a certificate of one's own making, or one
+    /// that is shown without those that vouch for it.
+    #[error("no known authority vouches for it")]
+    Issuer,
+    /// It was revoked.
+    #[error("it was revoked")]
+    Revoked,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// What the host said is no TLS.
+    NotTls,
+    /// It speaks no version of ours, which are 1.2 and 1.3.
+    Version,
+    /// Nothing in common among ciphers, groups or signatures.
+    Nothing,
+    /// The host gave up with this alert.
+    Alert(String),
+    /// It hung up.
+    Closed,
+    /// It took too long.
+    Late,
+    /// The name is no host name.
+    Name,
+    /// Something else.
+    Other(String),
+}
+
+/// What an error of [`Inspector::shake`] means.
+pub fn obstacle(error: &io::Error) -> Obstacle {
+    use rustls::AlertDescription as Alert;
+    match error.kind() {
+        io::ErrorKind::TimedOut => return Obstacle::Late,
+        io::ErrorKind::InvalidInput => return Obstacle::Name,
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => return Obstacle::Closed,
+        _ => {}
+    }
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidMessage(_)) => Obstacle::NotTls,
+        Some(Error::AlertReceived(Alert::ProtocolVersion)) => Obstacle::Version,
+        Some(Error::PeerIncompatible(why)) => match why {
+            rustls::PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | rustls::PeerIncompatible::Tls12NotOffered
+            | rustls::PeerIncompatible::Tls12NotOfferedOrEnabled => Obstacle::Version,
+            _ => Obstacle::Nothing,
+        },
+        Some(Error::AlertReceived(Alert::HandshakeFailure)) => Obstacle::Nothing,
+        Some(Error::AlertReceived(alert)) => Obstacle::Alert(format!("{alert:?}")),
+        _ => Obstacle::Other(error.to_string()),
+    }
+}
+
+/// A certificate, as far as people ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Whom it is for.
+    pub subject: String,
+    /// Who made it.
+    pub issuer: String,
+    /// The names and addresses it is for.
+    pub names: Vec<String>,
+    /// From when on it is valid.
+    pub begins: Timestamp,
+    /// Until when.
+    pub ends: Timestamp,
+    /// Made by its own subject.
+    pub is_self_issued: bool,
+}
+
+/// What a handshake showed.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// Version, cipher, channel bindings.
+    pub facts: TlsFacts,
+    /// The certificates the peer showed, its own first.
+    pub chain: Vec<CertificateFacts>,
+    /// Whether a careful client would go on.
+    pub trust: Result<(), Distrust>,
+}
+
+/// Shakes hands to look.
+#[derive(Clone)]
+pub struct Inspector {
+    roots: Arc<RootCertStore>,
+    identity: Option<Arc<Identity>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A certificate of ours, for hosts that ask for one.
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Inspector {
+    /// Knows Mozilla's authorities, and those in the PEM files `more`; `clock` says what has
+    /// expired.
+    ///
+    /// Errors: a file cannot be read, or holds what is no authority.
+    pub fn new(more: &[PathBuf], clock: Arc<dyn Clock>) -> Result<Self, CertificateError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for path in more {
+            for certificate in read(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| CertificateError::Key { path: path.clone(), error })?;
+            }
+        }
+        Ok(Self { roots: Arc::new(roots), identity: None, clock })
+    }
+
+    /// Shows a certificate of ours to hosts that ask for one.
+    ///
+    /// Errors: a file cannot be read, or holds no key.
+    pub fn with_identity(
+        mut self,
+        certificate: &Path,
+        key: &Path,
+    ) -> Result<Self, CertificateError> {
+        let chain = read(certificate)?;
+        let key = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| CertificateError::Pem { path: key.to_owned(), error })?;
+        self.identity = Some(Arc::new(Identity { chain, key }));
+        Ok(self)
+    }
+
+    /// Shakes hands with the host `name`, which may be an address or an address literal.
+    ///
+    /// Errors: `InvalidInput` for what is no host name; else the host speaks no TLS of ours, or
+    /// the connection broke.
+    pub async fn shake<S: Stream>(
+        &self,
+        stream: S,
+        name: &str,
+    ) -> io::Result<(TlsStream<S>, Inspected)> {
+        let name = server_name(name)?;
+        let witness = Arc::new(Witness::new(Arc::clone(&self.roots)).map_err(io::Error::other)?);
+        let config = self.config(Arc::clone(&witness)).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let (_, connection) = stream.get_ref();
+        let exporter = connection
+            .export_keying_material(vec![0; 32], facts::EXPORTER_LABEL, None)
+            .unwrap_or_default();
+        let shown = connection.peer_certificates().unwrap_or_default();
+        let facts = facts::facts(connection, None, exporter, shown.first());
+        let chain = shown.iter().take(CHAIN_MAX).filter_map(|der| describe(der)).collect();
+        let inspected = Inspected { facts, chain, trust: witness.verdict() };
+        Ok((stream, inspected))
+    }
+
+    fn config(&self, witness: Arc<Witness>) -> Result<ClientConfig, Error> {
+        let time: Arc<dyn TimeProvider> = Arc::new(Time(Arc::clone(&self.clock)));
+        let builder = ClientConfig::builder_with_details(super::provider(), time)
+            .with_protocol_versions(super::VERSIONS)?
+            .dangerous()
+            .with_custom_certificate_verifier(witness);
+        match &self.identity {
+            Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
+            None => Ok(builder.with_no_client_auth()),
+        }
+    }
+}
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector").finish_non_exhaustive()
+    }
+}
+
+/// The certificates in a PEM file, the first of which is the one that is shown.
+///
+/// Errors: the file cannot be read, or holds no certificate.
+pub fn chain_of(path: &Path) -> Result<Vec<CertificateFacts>, CertificateError> {
+    let chain = read(path)?;
+    Ok(chain.iter().take(CHAIN_MAX).filter_map(|der| describe(der)).collect())
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let broken = |error| CertificateError::Pem { path: path.to_owned(), error };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(broken)?
+        .collect::<Result<_, _>>()
+        .map_err(broken)?;
+    if found.is_empty() {
+        return Err(broken(rustls::pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(found)
+}
+
+fn describe(der: &[u8]) -> Option<CertificateFacts> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let at = |seconds: i64| Timestamp::new(seconds.saturating_mul(1000));
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|extension| extension.value.general_names.iter().filter_map(named));
+    Some(CertificateFacts {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        names: names.map(|names| names.take(NAMES_MAX).collect()).unwrap_or_default(),
+        begins: at(certificate.validity().not_before.timestamp()),
+        ends: at(certificate.validity().not_after.timestamp()),
+        is_self_issued: certificate.subject() == certificate.issuer(),
+    })
+}
+
+fn named(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(octets) => {
+            let address = <[u8; 4]>::try_from(*octets)
+                .map(IpAddr::from)
+                .or_else(|_| <[u8; 16]>::try_from(*octets).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Sees what the peer shows, lets everybody pass, and remembers who should not have.
+#[derive(Debug)]
+struct Witness {
+    strict: Arc<WebPkiServerVerifier>,
+    seen: Mutex<Option<Distrust>>,
+}
+
+impl Witness {
+    fn new(roots: Arc<RootCertStore>) -> Result<Self, rustls::client::VerifierBuilderError> {
+        let builder = WebPkiServerVerifier::builder_with_provider(roots, super::provider());
+        Ok(Self { strict: builder.build()?, seen: Mutex::new(None) })
+    }
+
+    fn verdict(&self) -> Result<(), Distrust> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        seen.map_or(Ok(()), Err)
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.strict.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let seen = verdict.err().map(|error| distrust(&error));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.strict.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.strict.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.strict.supported_verify_schemes()
+    }
+}
+
+fn distrust(error: &Error) -> Distrust {
+    use rustls::CertificateError as Flaw;
+    let Error::InvalidCertificate(flaw) = error else { return Distrust::Other(error.to_string()) };
+    match flaw {
+        Flaw::Expired | Flaw::ExpiredContext { .. } => Distrust::Expired,
+        Flaw::NotValidYet | Flaw::NotValidYetContext { .. } => Distrust::NotYet,
+        Flaw::NotValidForName | Flaw::NotValidForNameContext { .. } => Distrust::Name,
+        Flaw::UnknownIssuer => Distrust::Issuer,
+        Flaw::Revoked => Distrust::Revoked,
+        // A certificate of one's own making may call itself an authority.
+        Flaw::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Distrust::Issuer,
+        other => Distrust::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::{
+        clock::Manual,
+        tls::{Acceptor, Certificates, SelfSigned, Sources},
+    };
+
+    /// What a look at a certificate of one's own making for `mx.example` finds.
+    async fn look(name: &str, trusted: bool, clock: Arc<dyn Clock>) -> Inspected {
+        let folder = tempfile::tempdir().unwrap();
+        let names = vec!["mx.example".to_owned(), "192.0.2.1".to_owned()];
+        let own = SelfSigned { folder: folder.path().to_owned(), names };
+        let certificates =
+            Certificates::load(Sources { files: Vec::new(), self_signed: Some(own) }).unwrap();
+        let acceptor = Acceptor::new(certificates).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            acceptor.accept(stream).await.is_ok()
+        });
+        let file = folder.path().join("self-signed.crt");
+        let inspector =
+            Inspector::new(if trusted { std::slice::from_ref(&file) } else { &[] }, clock);
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (_, inspected) = inspector.unwrap().shake(stream, name).await.unwrap();
+        assert!(server.await.unwrap(), "the host sees a handshake like any other");
+        assert_eq!(chain_of(&file).unwrap(), inspected.chain);
+        inspected
+    }
+
+    #[tokio::test]
+    async fn each_flaw_is_told_and_stops_nothing() {
+        let now: Arc<dyn Clock> = Arc::new(crate::System::new());
+        let long_ago: Arc<dyn Clock> = Arc::new(Manual::new(Timestamp::new(1)));
+        let sound = look("mx.example", true, Arc::clone(&now)).await;
+        assert_eq!(sound.trust, Ok(()));
+        assert_eq!(sound.facts.version, "TLSv1.3");
+        let [certificate] = sound.chain.as_slice() else { panic!("{:?}", sound.chain) };
+        assert_eq!(certificate.names, ["mx.example", "192.0.2.1"]);
+        assert!(certificate.is_self_issued && certificate.begins < certificate.ends);
+        let trust = |inspected: Inspected| inspected.trust;
+        assert_eq!(trust(look("mx.example", false, Arc::clone(&now)).await), Err(Distrust::Issuer));
+        assert_eq!(trust(look("other.example", true, now).await), Err(Distrust::Name));
+        assert_eq!(trust(look("mx.example", true, long_ago).await), Err(Distrust::NotYet));
+    }
+
+    #[tokio::test]
+    async fn a_host_that_speaks_no_tls_is_known_by_what_it_says() {
+        for (says, expected) in
+            [(&b"220 mx.example ESMTP\r\n"[..], Obstacle::NotTls), (b"", Obstacle::Closed)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                use tokio::io::AsyncWriteExt as _;
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(says).await.unwrap();
+            });
+            let inspector = Inspector::new(&[], Arc::new(crate::System::new())).unwrap();
+            let stream = TcpStream::connect(address).await.unwrap();
+            let error = inspector.shake(stream, "mx.example").await.unwrap_err();
+            assert_eq!(obstacle(&error), expected, "{error:?}");
+        }
+    }
+}
