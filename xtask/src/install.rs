@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 22] = [
+const NEEDED: [(&str, &str); 24] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
@@ -28,6 +28,8 @@ const NEEDED: [(&str, &str); 22] = [
     ("python3", "/usr/bin/python3"),
     ("python3-pip", "/usr/share/doc/python3-pip"),
     ("iproute2", "/sbin/ip"),
+    ("nftables", "/usr/sbin/nft"),
+    ("faketime", "/usr/bin/faketime"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
     // For libFuzzer, in the long run.

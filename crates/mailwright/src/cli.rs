@@ -2,9 +2,17 @@
 //!
 //! Scripts rely on these names and forms; a change here is a breaking change.
 
+mod doctor;
+mod login;
+mod send;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use doctor::{Doctor, DoctorCommand, Form, HostExam};
+pub(crate) use login::HostOptions;
+pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};
 
 /// A mail platform in one binary: server, sending platform, sandbox and doctor.
 #[derive(Debug, Parser)]
@@ -54,9 +62,11 @@ pub(crate) enum Command {
         #[arg(long)]
         same_uids: bool,
     },
+    /// Send a message, or a part of a session, to one host, to try things out
+    Send(Box<Send>),
     /// What is done to a server's data, running or not
     #[command(flatten)]
-    Admin(AdminCommand),
+    Admin(Box<AdminCommand>),
 }
 
 /// Commands about the configuration alone.
@@ -94,9 +104,8 @@ pub(crate) enum AdminCommand {
     /// Mail on its way
     #[command(subcommand)]
     Queue(QueueCommand),
-    /// Look for faults
-    #[command(subcommand)]
-    Doctor(DoctorCommand),
+    /// Find out why mail does not arrive
+    Doctor(Doctor),
     /// Take a message from standard input, as programs expect of sendmail
     Sendmail(Sendmail),
     /// Take the messages of an import from standard input
@@ -117,20 +126,6 @@ pub(crate) enum AdminCommand {
     /// Print a backup as a tar archive
     #[command(hide = true)]
     Snapshot,
-}
-
-/// Commands that look for faults.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DoctorCommand {
-    /// Check all rows and bodies; exits with 1 when something is wrong
-    Store {
-        /// Mend what can be computed anew, and render messages of older versions
-        #[arg(long)]
-        mend: bool,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// A way to keep messages in files.

@@ -9,6 +9,7 @@ mod backup;
 mod cli;
 mod console;
 mod courier;
+mod doctor;
 mod files;
 mod gauge;
 mod inout;
@@ -20,9 +21,11 @@ mod ports;
 mod privilege;
 mod reload;
 mod remote;
+mod send;
 mod serve;
 mod setup;
 mod upkeep;
+mod world;
 
 use std::{
     io::Write,
@@ -31,7 +34,7 @@ use std::{
 };
 
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand};
+use cli::{AdminCommand, Cli, Command, ConfigCommand};
 use mailwright_config::{Config, Source};
 use rustix::{fs::Mode, process::umask};
 
@@ -108,12 +111,27 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
         Command::Restore { source: from, same_uids } => {
             backup::restore(&from, &load(&source)?, same_uids)
         }
+        Command::Send(send) => runtime()?.block_on(send::run(*send, &load(&source)?)),
         Command::Admin(command) => {
             keep_private();
             let config = load(&source)?;
-            runtime()?.block_on(remote::run(command, arguments, config))
+            runtime()?.block_on(carry_out(*command, arguments, config))
         }
     }
+}
+
+/// A command on the store goes to who has it; what looks elsewhere is done here.
+async fn carry_out(
+    command: AdminCommand,
+    arguments: Vec<String>,
+    config: Config,
+) -> Result<ExitCode, Failure> {
+    if let AdminCommand::Doctor(doctor) = &command
+        && let Some(code) = doctor::run(&doctor.command, &config).await?
+    {
+        return Ok(code);
+    }
+    remote::run(command, arguments, config).await
 }
 
 /// What this process makes from now on is for its user alone: messages, the database, keys.

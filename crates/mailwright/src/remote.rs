@@ -239,7 +239,7 @@ fn understood(text: &str) -> Result<AdminCommand, Failure> {
         .map_err(|error| Failure::of("the arguments cannot be read", &error))?;
     let cli = Cli::try_parse_from(arguments).map_err(|error| Failure::new(error.to_string()))?;
     match cli.command {
-        Command::Admin(command) => Ok(command),
+        Command::Admin(command) => Ok(*command),
         _ => Err(Failure::new("this command is not for a running server")),
     }
 }

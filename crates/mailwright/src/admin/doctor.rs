@@ -29,7 +29,9 @@ pub(super) async fn run(
     office: &Office,
     console: &Console,
 ) -> Result<(), Failure> {
-    let DoctorCommand::Store { mend, json } = command;
+    let DoctorCommand::Store { mend, json } = command else {
+        return Err(Failure::new("this examination needs no store"));
+    };
     let report = office.store.check(office.now(), mend).await?;
     let unmended = report.unmended;
     if json {

@@ -1,0 +1,224 @@
+//! `doctor smtp`, `doctor imap` and `doctor pop3`: a host, seen as a client of it sees it.
+//!
+//! Nothing is sent: a session goes to `RCPT` at most. Each port is looked at by itself, then the
+//! ports together, which tells a blocked port, a proxy and a stripped STARTTLS from a broken host.
+//! Source: RFC 5321, RFC 3207, RFC 6409, RFC 8314.
+
+mod banner;
+mod ports;
+mod reading;
+mod smtp;
+
+use std::net::SocketAddr;
+
+use mailwright_words::{Address, ReversePath};
+
+pub use crate::reach::{NoPlace, Place};
+
+use crate::{
+    Check, Credentials, Report, Section,
+    reach::{Reach, addresses, reach},
+    world::{Stream, World},
+};
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Sending.
+    Smtp,
+    /// Reading, with folders.
+    Imap,
+    /// Fetching.
+    Pop3,
+}
+
+impl Service {
+    /// The ports that are tried when none is named.
+    pub const fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Smtp => &[25, 465, 587, 2525],
+            Self::Imap => &[993, 143],
+            Self::Pop3 => &[995, 110],
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "SMTP",
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+        }
+    }
+}
+
+/// Whether a port begins with TLS, as its number says.
+const fn begins_with_tls(port: u16) -> bool {
+    matches!(port, 465 | 993 | 995)
+}
+
+/// What is to be found out.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The host.
+    pub place: Place,
+    /// What is spoken.
+    pub service: Service,
+    /// The login to try.
+    pub credentials: Option<Credentials>,
+    /// The envelope to try, with SMTP.
+    pub envelope: Option<(ReversePath, Vec<Address>)>,
+    /// The name the certificate has to have, instead of the host's.
+    pub tls_name: Option<String>,
+}
+
+impl Question {
+    /// The name that the certificate has to have.
+    fn tls_name(&self) -> &str {
+        self.tls_name.as_deref().unwrap_or(&self.place.host)
+    }
+}
+
+/// What one port showed, for the look at all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Seen {
+    port: u16,
+    /// A connection was made.
+    open: bool,
+    /// No answer at all, which is what a firewall looks like.
+    silent: bool,
+    /// It speaks what it should.
+    speaks: bool,
+    /// The name in its greeting.
+    name: Option<String>,
+    /// It is encrypted.
+    secure: bool,
+    /// It takes logins.
+    logins: bool,
+}
+
+/// Examines a host.
+pub async fn examine(world: &World, question: &Question) -> Report {
+    let subject = format!("{} {}", question.service.name(), question.place);
+    let (found, check) = addresses(world, &question.place.host).await;
+    let mut first = Section::new(question.place.host.clone());
+    first.push(check);
+    if found.is_empty() {
+        return Report::new(subject, vec![first], false);
+    }
+    let wanted = match question.place.port {
+        Some(port) => vec![port],
+        None => question.service.ports().to_vec(),
+    };
+    let mut sections = vec![first];
+    let mut seen = Vec::new();
+    for port in wanted {
+        let places: Vec<SocketAddr> = found.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let (section, one) = at_port(world, question, &places).await;
+        sections.push(section);
+        seen.push(one);
+    }
+    if question.place.port.is_none() {
+        sections.push(ports::together(question.service, &seen));
+    }
+    let examined = seen.iter().any(|seen| seen.speaks);
+    Report::new(subject, sections, examined)
+}
+
+/// One port of all addresses: each is connected to, and the first that is open is examined.
+async fn at_port(world: &World, question: &Question, places: &[SocketAddr]) -> (Section, Seen) {
+    let port = places.first().map_or(0, SocketAddr::port);
+    let mut section = Section::new(format!("port {port}"));
+    let mut seen = Seen { port, ..Seen::default() };
+    let is_alone = question.place.port.is_some();
+    let reached = all(world, places).await;
+    let any_open = reached.iter().any(|(_, reach)| reach.is_made());
+    let mut open = None;
+    for (place, reach) in reached {
+        seen.silent |= matches!(reach, Reach::Silent);
+        section.push(ports::reached(&place, &reach, any_open, is_alone));
+        if let Reach::Made(stream, _) = reach
+            && open.is_none()
+        {
+            open = Some((stream, place));
+        }
+    }
+    if let Some((stream, place)) = open {
+        seen.open = true;
+        let line = Line { world, question, place, implicit: begins_with_tls(port) };
+        match question.service {
+            Service::Smtp => smtp::examine(&line, stream, &mut section, &mut seen).await,
+            Service::Imap | Service::Pop3 => {
+                reading::examine(&line, stream, &mut section, &mut seen).await;
+            }
+        }
+    }
+    (section, seen)
+}
+
+/// Connects to all at once, and tells in their order.
+async fn all(world: &World, places: &[SocketAddr]) -> Vec<(SocketAddr, Reach)> {
+    let mut tries = tokio::task::JoinSet::new();
+    for (index, place) in places.iter().copied().enumerate() {
+        let world = world.clone();
+        tries.spawn(async move { (index, place, reach(&world, place).await) });
+    }
+    let mut done = Vec::new();
+    while let Some(one) = tries.join_next().await {
+        done.extend(one.ok());
+    }
+    done.sort_by_key(|(index, ..)| *index);
+    done.into_iter().map(|(_, place, reach)| (place, reach)).collect()
+}
+
+/// What a look at one port of one address needs.
+struct Line<'a> {
+    world: &'a World,
+    question: &'a Question,
+    place: SocketAddr,
+    /// TLS begins with the first octet.
+    implicit: bool,
+}
+
+impl Line<'_> {
+    /// Another connection to the same place.
+    async fn again(&self) -> Option<Stream> {
+        match reach(self.world, self.place).await {
+            Reach::Made(stream, _) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Whether clients of this port turn away from a certificate that they do not believe.
+    fn is_strict(&self) -> bool {
+        self.place.port() != 25 || self.question.service != Service::Smtp
+    }
+
+    /// Whether TLS works from the first octet, on a connection of its own.
+    async fn speaks_tls(&self) -> bool {
+        let Some(stream) = self.again().await else { return false };
+        let shake = self.world.inspector.shake(stream, self.question.tls_name());
+        matches!(tokio::time::timeout(self.world.timeout, shake).await, Ok(Ok(_)))
+    }
+}
+
+/// The check of a login.
+fn login_check(mechanism: &str, result: Result<(), &str>) -> Check {
+    const ID: &str = "login";
+    const TITLE: &str = "Login";
+    match result {
+        Ok(()) => Check::right(ID, TITLE, format!("{mechanism} works")),
+        Err(reply) => Check::wrong(ID, TITLE, format!("{mechanism} was refused: {reply}"))
+            .means(
+                "Name or password is wrong for this host; or it wants a password made for one \
+                 program, or lets this account in by other mechanisms only.",
+            )
+            .mend(
+                "Look whether the name is the whole address. Read the reply; `mailwright doctor \
+                 code` explains it.",
+            ),
+    }
+    .tried(format!("AUTH {mechanism}"))
+}
+
+#[cfg(test)]
+mod tests;

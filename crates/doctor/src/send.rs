@@ -1,0 +1,501 @@
+//! A message, or a part of a session, to one host: what `mailwright send` does.
+//!
+//! It is for people and scripts who try things out: it goes as far as it is asked to, tells each
+//! phase apart, and never tries again. The queue is for mail that has to arrive.
+
+use std::net::{IpAddr, SocketAddr};
+
+use mailwright_net::dns::Answer;
+use mailwright_smtp::client::{
+    Cause, Extent, Failure, Habits, Loss, Phase as Point, Rehearsed, Session, Settings, Step,
+    Transaction, Verdict,
+};
+use mailwright_smtp::reply::Bounds;
+use mailwright_words::{Envelope, Reply};
+
+pub use crate::dialogue::Watch;
+pub use crate::reach::{NoPlace, Place};
+
+use crate::{
+    Credentials,
+    dialogue::Dialogue,
+    login::{Bar, Outcome, login},
+    reach::{Reach, addresses, reach},
+    world::World,
+};
+
+/// How much TLS there is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// None, even where it is offered.
+    None,
+    /// STARTTLS where it is offered.
+    Opportunistic,
+    /// STARTTLS, or nothing is sent.
+    Required,
+    /// From the first octet.
+    Implicit,
+}
+
+/// A part of a session, in the order they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The name, the connection and the greeting.
+    Connect,
+    /// `EHLO`, `HELO` or `LHLO`.
+    Ehlo,
+    /// The handshake.
+    Tls,
+    /// The login.
+    Auth,
+    /// `MAIL`.
+    Mail,
+    /// `RCPT`.
+    Rcpt,
+    /// `DATA` or `BDAT`, and the message.
+    Data,
+}
+
+impl Phase {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Ehlo => "ehlo",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+        }
+    }
+
+    /// The exit code of a command that fails here.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Connect => 3,
+            Self::Ehlo => 4,
+            Self::Tls => 5,
+            Self::Auth => 6,
+            Self::Mail => 7,
+            Self::Rcpt => 8,
+            Self::Data => 9,
+        }
+    }
+}
+
+/// Where the host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This host.
+    Server(Place),
+    /// The best that answers of those that the MX records of this domain name.
+    Mx(String),
+}
+
+/// What is to be sent, and how.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Where to.
+    pub target: Target,
+    /// The port where none was named.
+    pub port: u16,
+    /// How much TLS.
+    pub tls: Tls,
+    /// Whether only a host is good whose certificate is.
+    pub verify: bool,
+    /// The name the certificate has to have, instead of the host's.
+    pub tls_name: Option<String>,
+    /// Whether LMTP is spoken.
+    pub lmtp: bool,
+    /// Pipelining, `BDAT`.
+    pub habits: Habits,
+    /// The login.
+    pub credentials: Option<Credentials>,
+    /// Sender, recipients, parameters.
+    pub envelope: Envelope,
+    /// The message, with CRLF.
+    pub message: Vec<u8>,
+    /// Where to end, and send nothing.
+    pub stop: Option<Phase>,
+}
+
+/// What was said about one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Who.
+    pub recipient: String,
+    /// Whether the host took it, or would.
+    pub taken: bool,
+    /// The host's last word about it.
+    pub reply: String,
+}
+
+/// Why it went no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Where.
+    pub phase: Phase,
+    /// What was wrong, in a sentence.
+    pub reason: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// The host, as it was asked for.
+    pub host: String,
+    /// Where it was.
+    pub peer: Option<SocketAddr>,
+    /// Version and cipher.
+    pub tls: Option<String>,
+    /// Whether the certificate was good, and if not, why.
+    pub trust: Option<Result<(), String>>,
+    /// The mechanism of the login.
+    pub login: Option<&'static str>,
+    /// The recipients, each with the host's word, as far as it came to them.
+    pub recipients: Vec<Answered>,
+    /// Why it went no further than it should.
+    pub trouble: Option<Trouble>,
+    /// What was said, without secrets.
+    pub conversation: String,
+}
+
+impl Sent {
+    /// 0 when all was as asked for, else what tells the phase.
+    pub fn exit_code(&self) -> u8 {
+        self.trouble.as_ref().map_or(0, |trouble| trouble.phase.exit_code())
+    }
+}
+
+type Done = Result<(), Trouble>;
+
+fn trouble(phase: Phase, reason: impl Into<String>) -> Trouble {
+    Trouble { phase, reason: reason.into() }
+}
+
+/// Sends, as far as `order` says; `watch` is told each line.
+pub async fn send(world: &World, order: &Order, watch: Option<Watch<'_>>) -> Sent {
+    let mut sent = Sent::default();
+    let result = connect(world, order, &mut sent).await;
+    let (stream, peer) = match result {
+        Ok(found) => found,
+        Err(trouble) => {
+            sent.trouble = Some(trouble);
+            return sent;
+        }
+    };
+    let mut session = Session::new(Settings {
+        hostname: world.hostname.clone(),
+        lmtp: order.lmtp,
+        command_timeout: world.timeout,
+        final_timeout: world.timeout.saturating_mul(4),
+        bounds: Bounds::default(),
+    });
+    session.set_habits(Habits { hello: order.stop != Some(Phase::Connect), ..order.habits });
+    session.note(&format!("connected to {} at {peer}", sent.host));
+    sent.peer = Some(peer);
+    let mut run = Run { world, order, sent, dialogue: Dialogue::new(stream, session, watch) };
+    let result = run.converse(peer.ip()).await;
+    let mut sent = run.sent;
+    sent.trouble = result.err();
+    sent.conversation = run.dialogue.quit().await;
+    sent
+}
+
+/// The first host and address that takes a connection.
+async fn connect(
+    world: &World,
+    order: &Order,
+    sent: &mut Sent,
+) -> Result<(crate::Stream, SocketAddr), Trouble> {
+    let hosts = match &order.target {
+        Target::Server(place) => vec![(place.host.clone(), place.port.unwrap_or(order.port))],
+        Target::Mx(domain) => {
+            let hosts = mx(world, domain).await.map_err(|why| trouble(Phase::Connect, why))?;
+            hosts.into_iter().map(|host| (host, order.port)).collect()
+        }
+    };
+    let mut last = "there is no host".to_owned();
+    for (host, port) in hosts {
+        let (found, check) = addresses(world, &host).await;
+        if found.is_empty() {
+            last = check.found;
+        }
+        for address in found {
+            let address = SocketAddr::new(address, port);
+            match reach(world, address).await {
+                Reach::Made(stream, _) => {
+                    sent.host = host;
+                    return Ok((stream, address));
+                }
+                other => last = format!("{host} at {address}: {}", other.words()),
+            }
+        }
+        sent.host = host;
+    }
+    Err(trouble(Phase::Connect, last))
+}
+
+/// The hosts of a domain, best first. Source: RFC 5321 section 5.1, RFC 7505.
+async fn mx(world: &World, domain: &str) -> Result<Vec<String>, String> {
+    match world.resolver.mx(domain).await {
+        Answer::Found(mut records) => {
+            records.sort();
+            if records.iter().all(|(_, host)| host == ".") {
+                return Err(format!("{domain} takes no mail: its MX record says so"));
+            }
+            Ok(records.into_iter().map(|(_, host)| host).filter(|host| host != ".").collect())
+        }
+        Answer::NoData => Ok(vec![domain.to_owned()]),
+        Answer::NoSuchDomain => Err(format!("there is no domain {domain}")),
+        Answer::Temporary(why) => Err(format!("the MX of {domain} cannot be looked up: {why}")),
+    }
+}
+
+struct Run<'a, 'w> {
+    world: &'a World,
+    order: &'a Order,
+    sent: Sent,
+    dialogue: Dialogue<'w>,
+}
+
+impl Run<'_, '_> {
+    fn is_end(&self, phase: Phase) -> bool {
+        self.order.stop.is_some_and(|stop| stop <= phase)
+    }
+
+    async fn converse(&mut self, peer: IpAddr) -> Done {
+        if self.order.tls == Tls::Implicit {
+            self.shake().await?;
+        }
+        self.greet().await?;
+        if self.is_end(Phase::Ehlo) {
+            return Ok(());
+        }
+        self.secure().await?;
+        if self.is_end(Phase::Tls) {
+            return Ok(());
+        }
+        self.log_in(peer).await?;
+        match self.order.stop {
+            Some(Phase::Mail) => self.rehearse(Extent::Mail).await,
+            Some(Phase::Rcpt) => self.rehearse(Extent::Rcpt).await,
+            Some(Phase::Data) => self.rehearse(Extent::Data).await,
+            Some(_) => Ok(()),
+            None => self.transact().await,
+        }
+    }
+
+    /// To the first moment at rest.
+    async fn greet(&mut self) -> Done {
+        match self.dialogue.advance().await {
+            Step::Ready => Ok(()),
+            step => Err(self.ended(step, Phase::Connect)),
+        }
+    }
+
+    async fn secure(&mut self) -> Done {
+        if matches!(self.order.tls, Tls::None | Tls::Implicit) {
+            return Ok(());
+        }
+        if !self.dialogue.session.capabilities().starttls {
+            return match self.order.tls {
+                Tls::Required => Err(trouble(Phase::Tls, "the host does not offer STARTTLS")),
+                _ if self.order.verify => {
+                    Err(trouble(Phase::Tls, "the host does not offer STARTTLS, nor prove itself"))
+                }
+                _ => Ok(()),
+            };
+        }
+        self.dialogue.session.start_tls();
+        match self.dialogue.advance().await {
+            Step::StartTls => {}
+            Step::TlsRefused(reply) => return Err(trouble(Phase::Tls, reply.to_string())),
+            step => return Err(self.ended(step, Phase::Tls)),
+        }
+        self.shake().await?;
+        self.dialogue.session.tls();
+        match self.dialogue.advance().await {
+            Step::Ready => Ok(()),
+            step => Err(self.ended(step, Phase::Ehlo)),
+        }
+    }
+
+    async fn shake(&mut self) -> Done {
+        let name = self.order.tls_name.clone().unwrap_or_else(|| self.sent.host.clone());
+        let shaken = self.dialogue.shake(&self.world.inspector, &name).await;
+        shaken.map_err(|error| trouble(Phase::Tls, format!("the handshake broke: {error}")))?;
+        if let Some(tls) = &self.dialogue.tls {
+            self.sent.tls = Some(format!("{} {}", tls.facts.version, tls.facts.cipher));
+            self.sent.trust = Some(tls.trust.clone().map_err(|why| why.to_string()));
+            if let Err(why) = tls.trust.as_ref().map_err(ToString::to_string)
+                && self.order.verify
+            {
+                return Err(trouble(Phase::Tls, format!("the certificate for {name}: {why}")));
+            }
+        }
+        Ok(())
+    }
+
+    async fn log_in(&mut self, peer: IpAddr) -> Done {
+        let Some(credentials) = &self.order.credentials else { return Ok(()) };
+        let fail = |reason: String| Err(trouble(Phase::Auth, reason));
+        match login(&mut self.dialogue, credentials, peer).await {
+            Outcome::In(mechanism) => {
+                self.sent.login = Some(mechanism.name());
+                Ok(())
+            }
+            Outcome::Refused(mechanism, reply) => fail(format!("{mechanism}: {reply}")),
+            Outcome::Nothing(Bar::Mechanism) => {
+                let offered = self.dialogue.session.capabilities().auth.join(" ");
+                let offered = if offered.is_empty() { "none" } else { &offered };
+                fail(format!("no mechanism in common; the host offers {offered}"))
+            }
+            Outcome::Nothing(Bar::Readable) => fail(
+                "the password would be readable on the way: the connection is not encrypted, or \
+                 the certificate is not good"
+                    .to_owned(),
+            ),
+            Outcome::Unproven(mechanism) => {
+                fail(format!("{mechanism}: the host did not prove that it knows the password"))
+            }
+            Outcome::Broken(step) => Err(self.ended(step, Phase::Auth)),
+        }
+    }
+
+    fn transaction(&self) -> Transaction {
+        let bytes = u64::try_from(self.order.message.len()).unwrap_or(u64::MAX);
+        Transaction { envelope: self.order.envelope.clone(), bytes, by: None }
+    }
+
+    async fn rehearse(&mut self, extent: Extent) -> Done {
+        let transaction = self.transaction();
+        self.dialogue.session.rehearse(&transaction, extent);
+        let Rehearsed { mail, recipients, data } = match self.dialogue.advance().await {
+            Step::Rehearsed(rehearsed) => rehearsed,
+            step => return Err(self.ended(step, Phase::Mail)),
+        };
+        if !mail.is_positive() {
+            return Err(trouble(Phase::Mail, mail.to_string()));
+        }
+        let names = self.order.envelope.recipients.iter().map(|one| one.address.to_string());
+        let answered = names.zip(&recipients).map(|(recipient, reply)| Answered {
+            recipient,
+            taken: reply.is_positive(),
+            reply: reply.to_string(),
+        });
+        self.sent.recipients = answered.collect();
+        self.all_taken()?;
+        match data {
+            Some(reply) if !reply.is_intermediate() => Err(trouble(Phase::Data, reply.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    fn all_taken(&self) -> Done {
+        match self.sent.recipients.iter().find(|answered| !answered.taken) {
+            Some(refused) => {
+                let reason = format!("{}: {}", refused.recipient, refused.reply);
+                Err(trouble(Phase::Rcpt, reason))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn transact(&mut self) -> Done {
+        let transaction = self.transaction();
+        if let Err(lacking) = self.dialogue.session.begin(transaction) {
+            return Err(trouble(Phase::Mail, lacking.to_string()));
+        }
+        let mut has_sent = false;
+        let verdicts = loop {
+            match self.dialogue.advance().await {
+                Step::Body => {
+                    has_sent = true;
+                    self.dialogue.body(&self.order.message).await;
+                }
+                Step::Done(verdicts) => break verdicts,
+                step => return Err(self.ended(step, Phase::Mail)),
+            }
+        };
+        let names = self.order.envelope.recipients.iter().map(|one| one.address.to_string());
+        self.sent.recipients =
+            names.zip(&verdicts).map(|(recipient, verdict)| answered(recipient, verdict)).collect();
+        if let Some(Verdict::Lost(loss)) =
+            verdicts.iter().find(|verdict| matches!(verdict, Verdict::Lost(_)))
+        {
+            return Err(lost(*loss));
+        }
+        let Some(refused) = self.sent.recipients.iter().find(|answered| !answered.taken) else {
+            return Ok(());
+        };
+        let reason = format!("{}: {}", refused.recipient, refused.reply);
+        let none_taken = self.sent.recipients.iter().all(|answered| !answered.taken);
+        let phase = if has_sent && none_taken { Phase::Data } else { Phase::Rcpt };
+        let phase = if self.is_mail_refused() { Phase::Mail } else { phase };
+        Err(trouble(phase, reason))
+    }
+
+    /// Whether the first word to this transaction was a no.
+    fn is_mail_refused(&self) -> bool {
+        let said = self.dialogue.session.conversation();
+        let answer = said
+            .lines()
+            .skip_while(|line| !line.starts_with("C: MAIL"))
+            .find_map(|line| line.strip_prefix("S: "));
+        answer.is_some_and(|answer| answer.starts_with(['4', '5']))
+    }
+
+    /// A step that ends what was under way.
+    fn ended(&self, step: Step, phase: Phase) -> Trouble {
+        match step {
+            Step::Failed(Failure::Refused(point, reply)) => refused(point, &reply),
+            Step::Failed(Failure::Lost(loss)) => self.not_smtp(loss).unwrap_or_else(|| lost(loss)),
+            other => trouble(phase, format!("the session came to an unexpected end: {other:?}")),
+        }
+    }
+
+    /// What was said instead of a greeting.
+    fn not_smtp(&self, loss: Loss) -> Option<Trouble> {
+        let is_greeting = loss.phase == Point::Greeting;
+        if !is_greeting || !matches!(loss.cause, Cause::Malformed(_)) {
+            return None;
+        }
+        let said = String::from_utf8_lossy(&self.dialogue.first);
+        let line: String = said.lines().next()?.chars().filter(|c| !c.is_control()).collect();
+        Some(trouble(Phase::Connect, format!("the host does not speak SMTP; it said {line:?}")))
+    }
+}
+
+fn answered(recipient: String, verdict: &Verdict) -> Answered {
+    let (taken, reply) = match verdict {
+        Verdict::Accepted(reply) => (true, reply.to_string()),
+        Verdict::Refused(reply) => (false, reply.to_string()),
+        Verdict::Lost(loss) => (false, loss.to_string()),
+    };
+    Answered { recipient, taken, reply }
+}
+
+fn phase(point: Point) -> Phase {
+    match point {
+        Point::Greeting => Phase::Connect,
+        Point::Hello => Phase::Ehlo,
+        Point::Tls => Phase::Tls,
+        Point::Auth => Phase::Auth,
+        Point::Idle | Point::Mail => Phase::Mail,
+        Point::Rcpt => Phase::Rcpt,
+        Point::Data | Point::Body | Point::Final | Point::Quit => Phase::Data,
+    }
+}
+
+fn refused(point: Point, reply: &Reply) -> Trouble {
+    trouble(phase(point), reply.to_string())
+}
+
+fn lost(loss: Loss) -> Trouble {
+    trouble(phase(loss.phase), loss.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The options of `mailwright doctor`.
+
+use clap::{Args, Subcommand};
+use mailwright_doctor::send::Place;
+
+use super::login::{HostOptions, LoginOptions};
+
+/// Find out why mail does not arrive.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be examined.",
+    subcommand_required = true
+)]
+pub(crate) struct Doctor {
+    /// What to examine
+    #[command(subcommand)]
+    pub(crate) command: DoctorCommand,
+}
+
+/// Commands that look for faults.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorCommand {
+    /// Examine a host that takes mail: ports, greeting, TLS, login, envelope; nothing is sent
+    Smtp {
+        #[command(flatten)]
+        host: HostExam,
+        /// Try this envelope sender; `<>` is the null reverse-path
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+        /// Try this recipient
+        #[arg(long, value_name = "ADDRESS")]
+        to: Vec<String>,
+    },
+    /// Examine a host that mail is read from by IMAP
+    Imap(HostExam),
+    /// Examine a host that mail is fetched from by POP3
+    Pop3(HostExam),
+    /// Explain a reply, such as one in a log or a report
+    Code {
+        /// The reply; `-` reads standard input
+        #[arg(required = true, trailing_var_arg = true, value_name = "REPLY")]
+        text: Vec<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check all rows and bodies; exits with 1 when something is wrong
+    Store {
+        /// Mend what can be computed anew, and render messages of older versions
+        #[arg(long)]
+        mend: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A host, and how it is examined.
+#[derive(Debug, Args)]
+pub(crate) struct HostExam {
+    /// The host; without `:PORT` the usual ports are tried
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) login: LoginOptions,
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+    #[command(flatten)]
+    pub(crate) form: Form,
+}
+
+/// How an examination is told.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Form {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// All of every check, and what was said on the wire
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}

@@ -1,0 +1,105 @@
+//! `mailwright doctor`, as far as it needs no store: hosts, and what replies mean.
+
+use std::{
+    io::{self, Read, Write},
+    process::ExitCode,
+};
+
+use mailwright_config::Config;
+use mailwright_doctor::{
+    Report, code,
+    host::{self, Question, Service},
+};
+use mailwright_words::{Address, ReversePath};
+
+use crate::{
+    Failure,
+    cli::{DoctorCommand, Form, HostExam},
+    world,
+};
+
+/// Most octets of a reply that are read from standard input.
+const REPLY_MAX: u64 = 64 * 1024;
+
+/// Carries out a command, unless it is one for who has the store.
+pub(crate) async fn run(
+    command: &DoctorCommand,
+    config: &Config,
+) -> Result<Option<ExitCode>, Failure> {
+    let code = match command {
+        DoctorCommand::Store { .. } => return Ok(None),
+        DoctorCommand::Code { text, json } => explain(text, *json)?,
+        DoctorCommand::Smtp { host, from, to } => {
+            let envelope = envelope(from.as_deref(), to)?;
+            examine(host, Service::Smtp, envelope, config).await?
+        }
+        DoctorCommand::Imap(host) => examine(host, Service::Imap, None, config).await?,
+        DoctorCommand::Pop3(host) => examine(host, Service::Pop3, None, config).await?,
+    };
+    Ok(Some(code))
+}
+
+type Tried = Option<(ReversePath, Vec<Address>)>;
+
+fn envelope(from: Option<&str>, to: &[String]) -> Result<Tried, Failure> {
+    if from.is_none() && to.is_empty() {
+        return Ok(None);
+    }
+    let from = from.unwrap_or_default().trim_start_matches('<').trim_end_matches('>');
+    let sender = ReversePath::parse(from)
+        .map_err(|error| Failure::of(&format!("{from:?} is no sender"), &error))?;
+    let recipient = |text: &String| {
+        Address::parse(text)
+            .map_err(|error| Failure::of(&format!("{text:?} is no address"), &error))
+    };
+    let to: Vec<Address> = to.iter().map(recipient).collect::<Result<_, _>>()?;
+    Ok(Some((sender, to)))
+}
+
+async fn examine(
+    exam: &HostExam,
+    service: Service,
+    envelope: Tried,
+    config: &Config,
+) -> Result<ExitCode, Failure> {
+    let question = Question {
+        place: exam.place.clone(),
+        service,
+        credentials: exam.login.credentials()?,
+        envelope,
+        tls_name: exam.host.tls_name.clone(),
+    };
+    let world = world::open(config, &exam.host)?;
+    tell(&host::examine(&world, &question).await, exam.form)
+}
+
+/// Prints a report; gives its exit code.
+fn tell(report: &Report, form: Form) -> Result<ExitCode, Failure> {
+    let mut output = io::stdout().lock();
+    if form.json {
+        writeln!(output, "{:#}", report.json())?;
+    } else {
+        output.write_all(report.text(form.verbose).as_bytes())?;
+    }
+    output.flush()?;
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+fn explain(words: &[String], as_json: bool) -> Result<ExitCode, Failure> {
+    let mut text = words.join(" ");
+    if text == "-" {
+        text.clear();
+        io::stdin().lock().take(REPLY_MAX).read_to_string(&mut text)?;
+    }
+    let explanation = code::explain(&text);
+    let mut output = io::stdout().lock();
+    if as_json {
+        let json = serde_json::to_string_pretty(&explanation)
+            .map_err(|error| Failure::of("JSON", &error))?;
+        writeln!(output, "{json}")?;
+    } else {
+        output.write_all(explanation.text().as_bytes())?;
+    }
+    output.flush()?;
+    Ok(ExitCode::from(if explanation.meanings.is_empty() { 2 } else { 0 }))
+}

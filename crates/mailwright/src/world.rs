@@ -1,0 +1,31 @@
+//! What examinations look at: the real network, the DNS of the configuration, the machine's clock.
+
+use std::{sync::Arc, time::Duration};
+
+use mailwright_config::Config;
+use mailwright_doctor::{Wire, World};
+use mailwright_net::{Clock, System, dns, tls::Inspector};
+
+use crate::{Failure, cli::HostOptions};
+
+/// The world as `config` and options have it.
+///
+/// Errors: certificates cannot be read, or the system's DNS configuration.
+pub(crate) fn open(config: &Config, options: &HostOptions) -> Result<World, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(System::new());
+    let unread = |error| Failure::of("certificates", &error);
+    let mut inspector = Inspector::new(&options.tls_ca, Arc::clone(&clock)).map_err(unread)?;
+    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        inspector = inspector.with_identity(certificate, key).map_err(unread)?;
+    }
+    let resolver = dns::System::new(&config.dns)
+        .map_err(|error| Failure::of("configuration of the DNS", &error))?;
+    Ok(World {
+        network: Arc::new(Wire),
+        resolver: Arc::new(resolver),
+        clock,
+        inspector,
+        timeout: Duration::from_secs(options.timeout),
+        hostname: options.ehlo.clone().unwrap_or_else(|| config.server.hostname.clone()),
+    })
+}

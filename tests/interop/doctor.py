@@ -1,0 +1,282 @@
+"""The doctor and `send` in worlds that are broken in one thing, beside swaks and openssl.
+
+In the namespace, where a firewall is one line of nft and ports 25 and 587 are nobody's.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import socketserver
+import subprocess
+import tempfile
+import threading
+
+from harness import BINARY, PASSWORD, Server, check, finish, wait_for
+from world import RESOLVER, REMOTE, World, needs_namespace
+
+needs_namespace()
+ANN = "ann@home.example"
+folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-doctor-"))
+
+
+def run(*arguments, text=None, environment=None):
+    """Runs the program; gives the completed process."""
+    return subprocess.run([str(BINARY), *arguments], input=text, capture_output=True, text=True,
+                          timeout=120, env={**os.environ, **(environment or {})}, cwd=folder)
+
+
+class Script(socketserver.StreamRequestHandler):
+    """A host that follows the dictionary of its server."""
+
+    timeout = 20
+
+    def handle(self):
+        script = self.server.script
+        try:
+            if script.get("silent"):
+                self.rfile.read(1)
+                return
+            self.say(script["greeting"])
+            while line := self.rfile.readline(4096):
+                verb = line.decode("latin-1").strip().upper()
+                found = [key for key in script if verb.startswith(key)]
+                self.say(script[max(found, key=len)] if found else "500 5.5.1 What?")
+                if verb == "QUIT":
+                    return
+        except OSError:
+            pass
+
+    def say(self, text):
+        self.wfile.write((text + "\r\n").encode())
+        self.wfile.flush()
+
+
+class Host(socketserver.ThreadingTCPServer):
+    """A scripted host on a port of its own."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, script, address=("127.0.0.1", 0)):
+        super().__init__(address, Script)
+        self.script = {"QUIT": "221 2.0.0 Bye", **script}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def place(self):
+        return "%s:%d" % self.server_address
+
+
+def examined(*arguments, **more):
+    """The report of an examination as JSON, and its exit code."""
+    done = run("doctor", *arguments, "--json", **more)
+    try:
+        return json.loads(done.stdout), done.returncode
+    except ValueError:
+        raise SystemExit(f"{arguments}: {done.returncode} {done.stdout} {done.stderr}")
+
+
+def loud(report):
+    """The names of the checks that speak, with their verdicts."""
+
+    def inside(section):
+        found = [(one["id"], one["verdict"]) for one in section["checks"]
+                 if one["verdict"] != "right"]
+        for inner in section.get("sections", []):
+            found += inside(inner)
+        return found
+
+    return [one for section in report["sections"] for one in inside(section)]
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def authority():
+    """An authority of our own."""
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Authority", "-days", 90,
+            "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
+
+
+def certificate(name, days, host="localhost"):
+    """A certificate of that authority; gives its file and that of its key."""
+    made, key = folder / f"{name}.pem", folder / f"{name}.key"
+    (folder / "names").write_text(f"subjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout", key, "-out",
+            folder / "request")
+    openssl("x509", "-req", "-in", folder / "request", "-CA", folder / "ca.pem", "-CAkey",
+            folder / "ca.key", "-days", days, "-extfile", folder / "names", "-out", made)
+    return made, key
+
+
+def with_certificate(name, made, key):
+    """A server that shows this certificate."""
+    extra = f'[tls]\nself_signed = false\n[tls.certificates."*"]\ncertificate = "{made}"\nkey = "{key}"\n'
+    return Server(hostname=name, extra=extra)
+
+
+world = World()
+servers = []
+try:
+    world.start_dns()
+    world.start_postfix()
+
+    authority()
+    good = with_certificate("mx.home.example", *certificate("good", 80)).accounts(ANN)
+    servers.append(good.start())
+    ca = ["--tls-ca", str(folder / "ca.pem")]
+    submission = f"localhost:{good.msa}"
+
+    # send, beside swaks
+    done = run("send", "--server", submission, *ca, "--tls", "starttls", "--tls-verify", "--user", ANN,
+               "--password-stdin", "--to", ANN, "--subject", "by-send", "--trace",
+               "--header", "X-Test: 7", "--body", "Grüße", text=PASSWORD + "\n")
+    check("send submits with TLS and a login", done.returncode == 0, done.stderr + done.stdout)
+    check("the trace shows the session and no secret",
+          "C: MAIL FROM" in done.stderr and "AUTH SCRAM" in done.stderr
+          and PASSWORD not in done.stderr, done.stderr)
+    arrived = good.with_subject(ANN, "by-send")
+    check("it arrives once", len(arrived) == 1, arrived)
+    copy = good.raw(arrived[0])
+    check("with its field and text", b"X-Test: 7\r\n" in copy and b"Gr=C3=BC=C3=9Fe" in copy, copy)
+    for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]:
+        done = run("send", "--server", submission, *ca, "--user", ANN, "--auth", mechanism, "--to",
+                   ANN, "--quit-after", "auth", environment={"MAILWRIGHT_PASSWORD": PASSWORD})
+        check(f"{mechanism} logs in", done.returncode == 0, done.stdout + done.stderr)
+    done = run("send", "--server", f"localhost:{good.msas}", *ca, "--tls", "implicit", "--user", ANN,
+               "--password-stdin", "--to", ANN, "--subject", "by-implicit", "--bdat", "--attach",
+               str(folder / "good.pem"), text=PASSWORD + "\n")
+    check("TLS from the first octet, BDAT, a file along", done.returncode == 0, done.stdout)
+    raw = good.raw(good.with_subject(ANN, "by-implicit")[0])
+    check("the file is there", b'filename="good.pem"' in raw, raw)
+    message = folder / "raw.eml"
+    message.write_bytes(b"From: x@home.example\nSubject: by-raw\n\n.\nlast")
+    done = run("send", "--server", f"127.0.0.1:{good.mta}", "--from", "bob@client.example", "--to", ANN,
+               "--raw", str(message), "--no-pipelining", "--json")
+    told = json.loads(done.stdout)
+    check("a raw file, told as JSON", done.returncode == 0 and told["recipients"][0]["taken"]
+          and told["failed"] is None, done.stdout)
+    check("it arrives with its lone dot",
+          b"\r\n\r\n.\r\nlast\r\n" in good.raw(good.with_subject(ANN, "by-raw")[0]))
+    done = run("send", "--server", f"127.0.0.1:{good.lmtp}", "--lmtp", "--from", "bob@client.example",
+               "--to", ANN, "--subject", "by-lmtp")
+    check("LMTP", done.returncode == 0 and len(good.with_subject(ANN, "by-lmtp")) == 1, done.stdout)
+    for what, code, line in [
+        ("a closed port", 3, ["--server", "127.0.0.1:1", "--from", "a@client.example", "--to", ANN]),
+        ("no TLS where it has to be", 5, ["--server", submission, "--tls-verify", "--from",
+                                          "a@client.example", "--to", ANN]),
+        ("a stranger's recipient", 8, ["--server", f"127.0.0.1:{good.mta}", "--from",
+                                       "a@client.example", "--to", "eve@other.example"]),
+        ("no sender", 1, ["--server", submission, "--to", ANN]),
+        ("an option nobody knows", 2, ["--server", submission, "--what"]),
+    ]:
+        done = run("send", *line)
+        check(f"{what} ends with {code}", done.returncode == code, (done.returncode, done.stdout, done.stderr))
+    done = run("send", "--server", submission, *ca, "--user", ANN, "--password-stdin", "--to", ANN,
+               text="wrong\n")
+    check("a wrong password ends with 6", done.returncode == 6 and "535" in done.stdout, done.stdout)
+    before = len(good.messages(ANN))
+    for phase in ["connect", "ehlo", "tls", "mail", "rcpt", "data"]:
+        done = run("send", "--server", f"localhost:{good.mta}", "--from", "bob@client.example", "--to",
+                   ANN, "--quit-after", phase)
+        check(f"it ends behind {phase}", done.returncode == 0, done.stdout + done.stderr)
+    check("and nothing arrives", len(good.messages(ANN)) == before)
+    config = folder / "resolver.toml"
+    config.write_text(f'[dns]\nservers = ["{RESOLVER}:53"]\n')
+    done = run("--config", str(config), "send", "--from", "bob@client.example", "--to",
+               "dan@remote.example", "--subject", "by-mx")
+    check("the MX is found", done.returncode == 0 and len(world.with_subject("dan", "by-mx")) == 1,
+          done.stdout + done.stderr)
+
+    # doctor smtp: a sound server, and one that is broken in one thing
+    login = ["--user", ANN, "--password-stdin"]
+    report, code = examined("smtp", submission, *ca, *login, text=PASSWORD + "\n")
+    check("a sound submission port is silent", code == 0 and loud(report) == [], loud(report))
+    report, code = examined("smtp", submission, *ca, *login, text="wrong\n")
+    check("a wrong password speaks alone", code == 1 and loud(report) == [("login", "wrong")],
+          loud(report))
+    report, code = examined("smtp", f"localhost:{good.msas}", *ca)
+    check("a port with TLS is found to be one", code == 0 and loud(report) == [], loud(report))
+    report, code = examined("smtp", submission)
+    check("a certificate of its own making speaks", loud(report) == [("tls.chain", "wrong")], loud(report))
+    report, code = examined("smtp", f"127.0.0.1:{good.msa}", *ca)
+    check("another name speaks", loud(report) == [("tls.name", "wrong")], loud(report))
+    old = with_certificate("mx.home.example", *certificate("old", 1)).start()
+    servers.append(old)
+    report, code = examined("smtp", f"localhost:{old.msa}", *ca)
+    check("a certificate near its end speaks", code == 0 and loud(report) == [("tls.dates", "warning")],
+          loud(report))
+    faketime = ["faketime", "+3 days"]
+    done = subprocess.run([*faketime, str(BINARY), "doctor", "smtp", f"localhost:{old.msa}", *ca, "--json"],
+                          capture_output=True, text=True, cwd=folder)
+    found = loud(json.loads(done.stdout))
+    check("one that has ended speaks", done.returncode == 1 and ("tls.dates", "wrong") in found, found)
+
+    sound = {"greeting": "220 mx.example ESMTP", "EHLO": "250-mx.example\r\n250 PIPELINING"}
+    for name, script, expected in [
+        ("asterisks", {**sound, "greeting": "220 *****************"}, ("smtp.greeting", "wrong")),
+        ("crossed-out keywords", {**sound, "EHLO": "250-mx.example\r\n250 XXXXXXXA"},
+         ("smtp.stripped", "wrong")),
+        ("STARTTLS taken out", {**sound, "STARTTLS": "220 go ahead"}, ("smtp.starttls", "wrong")),
+        ("no STARTTLS", {**sound, "STARTTLS": "502 no"}, ("smtp.starttls", "wrong")),
+        ("EHLO refused", {"greeting": "220 mx.example", "HELO": "250 mx.example"}, ("smtp.ehlo", "wrong")),
+        ("another service", {"greeting": "SSH-2.0-OpenSSH_9.2"}, ("smtp.greeting", "wrong")),
+        ("turned away", {"greeting": "554 5.7.1 blocked using zen.spamhaus.org"},
+         ("smtp.greeting", "wrong")),
+        ("silence", {"silent": True}, ("smtp.greeting", "wrong")),
+    ]:
+        report, code = examined("smtp", Host(script).place, "--timeout", "2")
+        check(f"{name}: it speaks", code == 1 and expected in loud(report), loud(report))
+
+    # a firewall: refused, dropped, forbidden
+    subprocess.run(["nft", "-f", "-"], input="""
+        table ip gate { chain in { type filter hook input priority 0;
+          tcp dport 2501 drop; tcp dport 2502 reject with tcp reset; }
+        }""", text=True, check=True)
+    report, code = examined("smtp", "127.0.0.1:2502", "--timeout", "2")
+    check("a closed port speaks", code == 1 and "refused" in json.dumps(report), report)
+    report, code = examined("smtp", "127.0.0.1:2501", "--timeout", "2")
+    check("a port that is filtered is told from a closed one",
+          code == 1 and "no answer" in json.dumps(report), report)
+
+    # what swaks and openssl find, it finds
+    swaks = subprocess.run(["swaks", "--server", f"127.0.0.1:{good.mta}", "--from", "a@client.example",
+                            "--to", "eve@other.example", "--quit-after", "RCPT"],
+                           capture_output=True, text=True)
+    report, code = examined("smtp", f"127.0.0.1:{good.mta}", "--from", "a@client.example", "--to",
+                            "eve@other.example")
+    refusal = next(line for line in swaks.stdout.splitlines() if " 550 " in line).split(" 550 ")[1]
+    texts = json.dumps(report)
+    check("it finds the refusal that swaks finds", refusal[:20] in texts and code == 1, (refusal, texts))
+    for what, options, says, expected in [
+        ("a stranger's chain", [], "unable to get local issuer", ("tls.chain", "wrong")),
+        ("another name", ["-CAfile", folder / "ca.pem", "-verify_hostname", "other.example"],
+         "hostname mismatch", ("tls.name", "wrong")),
+    ]:
+        seen = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{good.msa}", "-starttls",
+                               "smtp", "-verify_return_error", *map(str, options)], input="QUIT\n",
+                              capture_output=True, text=True)
+        name = ["--tls-name", "other.example"] if "-CAfile" in options else []
+        report, code = examined("smtp", submission, *name, *(ca if name else []))
+        check(f"it finds {what}, as openssl does",
+              says in seen.stderr + seen.stdout and expected in loud(report), (seen.stderr, loud(report)))
+    report, code = examined("smtp", f"{REMOTE}:25", "--timeout", "5")
+    check("Postfix is examined like any other", ("smtp.starttls", "wrong") not in loud(report), loud(report))
+
+    # doctor code
+    done = run("doctor", "code", "550 5.7.515 Access denied, sending domain does not pass")
+    check("a provider's code is explained", done.returncode == 0 and "Microsoft" in done.stdout
+          and "SPF, DKIM and DMARC" in done.stdout, done.stdout)
+    done = run("doctor", "code", "-", text="host mx.example said: 450 4.2.0 Greylisted\n")
+    check("a line of a log is explained", done.returncode == 0 and "second try" in done.stdout, done.stdout)
+    done = run("doctor", "code", "nothing here", "--json")
+    check("what is no reply ends with 2", done.returncode in (0, 2), done)
+finally:
+    for one in servers:
+        one.remove()
+    world.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+finish()
