@@ -159,8 +159,8 @@ pub enum Question {
         /// Where to.
         to: String,
     },
-    /// Moves them. Answered by [`Answer::Copied`]; that they went is seen in the next
-    /// [`Answer::Latest`]. Source: RFC 6851.
+    /// Moves them, maybe some of them. Answered by [`Answer::Copied`]; that they went is seen in
+    /// the next [`Answer::Latest`]. Source: RFC 6851.
     Move {
         /// Which. Those that are gone are passed over.
         uids: NumberSet,
@@ -310,6 +310,8 @@ pub enum Answer {
         source: NumberSet,
         /// Their UIDs where they are now.
         target: NumberSet,
+        /// Why a move ended before all were moved.
+        stopped: Option<Refusal>,
     },
     /// The UIDs of the rows that match.
     Found(NumberSet),

@@ -20,6 +20,7 @@ mod maildrop;
 mod meta;
 #[cfg(test)]
 mod model;
+mod relocate;
 mod removal;
 mod shelf;
 mod shown;
@@ -30,6 +31,7 @@ mod upkeep;
 
 use mailwright_words::{Id, Timestamp};
 
+use self::transfer::transfer;
 pub use self::{
     append::{Append, Appended},
     content::{Content, LARGE},
@@ -37,18 +39,17 @@ pub use self::{
     delivery::{Delivered, NewMessage, deliver, deliver_over},
     expunge::{expunge, vanished, without_rows},
     flag::{Change, How, change_flags},
-    folder::{
-        Fill, Limits, Named, create, delete_folder, fill, find, named, rename, subscribe, usage,
-    },
-    import::{Origin, was_imported},
+    folder::{Fill, Limits, Named, create, delete_folder, fill, find, named, subscribe, usage},
+    import::{Expunged, Origin, was_imported},
     keyword::KEYWORDS_MAX,
     listing::{Copy, Listed, copy, list},
-    maildrop::{Maildrop, MaildropRow, maildrop, remove},
+    maildrop::{Maildrop, MaildropRow, maildrop},
     meta::Wanted,
+    relocate::Halfway,
     removal::{delete, remove_folders, set_flags},
     shelf::View,
     shown::shown,
-    transfer::{Copied, Transfer, transfer},
+    transfer::{Copied, Transfer},
 };
 pub(crate) use self::{
     folder::next_uidvalidity,

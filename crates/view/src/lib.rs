@@ -15,6 +15,6 @@ pub use crate::{
     flags::{FlagChange, Flags},
     picture::{Expunges, News, Picture},
     row::Row,
-    set::NumberSet,
+    set::{Ascending, NumberSet},
     snapshot::{Counts, Editor, Identity, Snapshot},
 };

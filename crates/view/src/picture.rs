@@ -103,6 +103,16 @@ impl Picture {
         })
     }
 
+    /// How many of these messages the client counts.
+    pub fn count(&self, uids: &NumberSet) -> u32 {
+        let before = |uid| self.snapshot.rows_before(uid).saturating_add(self.ghosts_before(uid));
+        let within = |(first, last): (u32, u32)| {
+            let behind = last.checked_add(1).map_or_else(|| self.len(), before);
+            behind.saturating_sub(before(first))
+        };
+        uids.ranges().map(RangeInclusive::into_inner).map(within).sum()
+    }
+
     /// The rows with their sequence numbers, ascending; among them those that are gone.
     pub fn rows(&self) -> impl Iterator<Item = (u32, Row)> + '_ {
         self.rows_from(0)
@@ -189,10 +199,12 @@ impl Picture {
         }
         self.snapshot = new.clone();
         news.exists = (!news.appended.is_empty()).then(|| self.len());
-        let numbered = difference.changed.into_iter();
-        news.changed = numbered
-            .map(|(seq, row)| (seq.saturating_add(self.ghosts_before(row.uid)), row))
-            .collect();
+        news.changed = difference.changed;
+        if !self.ghosts.is_empty() {
+            for (seq, row) in &mut news.changed {
+                *seq = seq.saturating_add(self.ghosts_before(row.uid));
+            }
+        }
         news
     }
 }

@@ -62,6 +62,11 @@ impl NumberSet {
         self.ranges.get(place).is_some_and(|&(first, _)| first <= number)
     }
 
+    /// Tells of ascending numbers whether they are in it, without looking each of them up.
+    pub fn ascending(&self) -> Ascending<'_> {
+        Ascending { rest: &self.ranges }
+    }
+
     /// Adds a range; quickest at the end.
     pub fn insert(&mut self, range: RangeInclusive<u32>) {
         let (mut first, mut last) = range.into_inner();
@@ -99,6 +104,25 @@ impl NumberSet {
             }
         }
         both
+    }
+}
+
+/// A place in a set, see [`NumberSet::ascending`].
+#[derive(Debug, Clone)]
+pub struct Ascending<'a> {
+    rest: &'a [(u32, u32)],
+}
+
+impl Ascending<'_> {
+    /// Whether `number` is in the set; it must not be smaller than the one asked for before.
+    pub fn contains(&mut self, number: u32) -> bool {
+        while let Some((&(first, last), rest)) = self.rest.split_first() {
+            if number <= last {
+                return first <= number;
+            }
+            self.rest = rest;
+        }
+        false
     }
 }
 
@@ -176,6 +200,8 @@ mod tests {
             prop_assert!(set.iter().eq(model.iter().copied()));
             prop_assert!(set.ranges.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
             prop_assert!((0..70).all(|n| set.contains(n) == model.contains(&n)));
+            let mut ascending = set.ascending();
+            prop_assert!((0..70).step_by(3).all(|n| ascending.contains(n) == model.contains(&n)));
             let both: Vec<u32> = model.intersection(&other_model).copied().collect();
             prop_assert_eq!(set.intersection(&other).iter().collect::<Vec<_>>(), both);
         }

@@ -205,17 +205,21 @@ impl Editor {
     ///
     /// Gives the UIDs of those rows.
     pub fn change_flags(&mut self, uids: &NumberSet, change: FlagChange, modseq: u64) -> NumberSet {
-        let mut changed = NumberSet::new();
+        let (mut changed, mut wanted) = (NumberSet::new(), uids.ascending());
         for chunk in touched(&mut self.chunks, uids) {
-            let differs =
-                |row: &Row| uids.contains(row.uid) && change.applied_to(row.flags) != row.flags;
-            if !chunk.iter().any(differs) {
+            let differs = |row: &Row| change.applied_to(row.flags) != row.flags;
+            let mut ahead = wanted.clone();
+            if !chunk.iter().any(|row| ahead.contains(row.uid) && differs(row)) {
                 continue;
             }
-            for row in Arc::make_mut(chunk).iter_mut().filter(|row| differs(row)) {
+            for row in Arc::make_mut(chunk) {
                 let old = row.flags;
-                row.flags = change.applied_to(old);
-                self.counts = recounted(self.counts, old, row.flags);
+                let new = change.applied_to(old);
+                if !wanted.contains(row.uid) || new == old {
+                    continue;
+                }
+                row.flags = new;
+                self.counts = recounted(self.counts, old, new);
                 row.modseq = modseq;
                 changed.extend([row.uid]);
             }

@@ -72,8 +72,9 @@ impl Session {
             }
             (Asked::Expunge, Answer::Done) => self.expunged(),
             (Asked::Close, Answer::Done) => self.leave(Reply::ok("Closed")),
-            (Asked::Copy { moves }, Answer::Copied { uidvalidity, source, target }) => {
-                self.copied(moves, uidvalidity, (&source, &target));
+            (Asked::Copy { moves }, Answer::Copied { uidvalidity, source, target, stopped }) => {
+                let reply = stopped.map_or(Reply::ok("Done"), Reply::refusal);
+                self.copied((moves, reply), uidvalidity, (&source, &target));
             }
             (Asked::Search(search), answer) => self.found(&search, answer),
             (Asked::Quota { root_of }, Answer::Quota(quota)) => self.quota_told(root_of, quota),

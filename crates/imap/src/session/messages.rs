@@ -102,12 +102,19 @@ impl Session {
     fn as_expected(&self, uids: &NumberSet, change: &Change, snapshot: &Snapshot) -> NumberSet {
         let State::Selected(selected) = &self.state else { return NumberSet::new() };
         let change = in_bits(change, snapshot.keywords());
-        let known = selected.picture.by_uid(uids).into_iter();
-        let expected = known.filter(|(_, row)| {
-            let now = snapshot.find(row.uid);
-            now.is_some_and(|now| now.flags == change.applied_to(row.flags))
+        let (Some(first), Some(last)) = (uids.first(), uids.last()) else {
+            return NumberSet::new();
+        };
+        // Both ascend, so each is gone through once.
+        let (mut wanted, mut now) = (uids.ascending(), snapshot.rows_from(first).peekable());
+        let known = selected.picture.rows_from(first).map(|(_, row)| row);
+        let expected = known.take_while(|row| row.uid <= last).filter(|row| {
+            while now.next_if(|now| now.uid < row.uid).is_some() {}
+            let now = now.peek().filter(|now| now.uid == row.uid);
+            wanted.contains(row.uid)
+                && now.is_some_and(|now| now.flags == change.applied_to(row.flags))
         });
-        expected.map(|(_, row)| row.uid).collect()
+        expected.map(|row| row.uid).collect()
     }
 
     pub(super) fn expunge(&mut self, set: Option<&Set>) {
@@ -149,18 +156,17 @@ impl Session {
 
     pub(super) fn copied(
         &mut self,
-        moves: bool,
+        (moves, mut reply): (bool, Reply),
         uidvalidity: u32,
         (source, target): (&NumberSet, &NumberSet),
     ) {
-        let mut reply = Reply::ok("Done");
         let code = (!source.is_empty()).then(|| format!("COPYUID {uidvalidity} {source} {target}"));
         if moves {
             // Before the messages go, so that the client can follow them: RFC 6851 section 4.3.
             if let Some(code) = code {
                 self.untagged(&["OK [", &code, "] They are there now"]);
             }
-            reply.tells_modseq = self.enabled.qresync;
+            reply.tells_modseq = self.enabled.qresync && reply.is_ok();
         } else if let Some(code) = code {
             reply = reply.with_code(code);
         }

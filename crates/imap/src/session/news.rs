@@ -32,9 +32,12 @@ impl Session {
         }
         self.tell_gone(&news);
         self.tell_count(&news);
-        let changed = news.changed.iter();
-        for (seq, row) in changed.filter(|(_, row)| !quiet.is_some_and(|q| q.contains(row.uid))) {
-            self.tell_flags(*seq, row);
+        let mut quiet = quiet.map(NumberSet::ascending);
+        for (seq, row) in &news.changed {
+            let is_quiet = quiet.as_mut().is_some_and(|quiet| quiet.contains(row.uid));
+            if !is_quiet {
+                self.tell_flags(*seq, row);
+            }
         }
     }
 
@@ -61,8 +64,7 @@ impl Session {
 
     pub(super) fn tell_recent(&mut self) {
         let State::Selected(selected) = &self.state else { return };
-        let picture = &selected.picture;
-        let recent = selected.recent.iter().filter(|&uid| picture.seq(uid).is_some()).count();
+        let recent = selected.picture.count(&selected.recent);
         self.untagged(&[&recent.to_string(), " RECENT"]);
     }
 

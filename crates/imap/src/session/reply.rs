@@ -37,6 +37,11 @@ impl Reply {
         Self::new(Status::Ok, Cow::Borrowed(text))
     }
 
+    /// Whether it tells of success.
+    pub(super) fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
     pub(crate) const fn no(text: &'static str) -> Self {
         Self::new(Status::No, Cow::Borrowed(text))
     }

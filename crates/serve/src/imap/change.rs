@@ -6,15 +6,15 @@ use mailwright_store::{
     body::BodyWriter,
     mailbox::{self, Append, Change, How, Transfer},
 };
-use mailwright_view::NumberSet;
+use mailwright_view::{NumberSet, Snapshot};
 use mailwright_words::Id;
 
 use super::conversation::{Conversation, refusal};
 
-/// Ranges that one transaction changes.
-const RANGES: usize = 500;
+/// Ranges, and messages in them, that one transaction changes.
+const STORED: (usize, u32) = (500, 2000);
 /// Messages that one transaction expunges.
-const EXPUNGED: usize = 5000;
+const EXPUNGED: usize = 1000;
 
 /// What is being appended.
 #[derive(Debug)]
@@ -34,12 +34,8 @@ impl Conversation {
         let id = self.mailbox()?;
         let change = of_store(change);
         let mut modified = NumberSet::new();
-        let ranges: Vec<_> = uids.ranges().collect();
-        for some in ranges.chunks(RANGES) {
-            let mut uids = NumberSet::new();
-            for range in some {
-                uids.insert(range.clone());
-            }
+        let latest = self.open.as_mut().and_then(|open| open.view.latest());
+        for uids in pieces(&uids, &latest.ok_or(Refusal::NonExistent)?, STORED) {
             let change = change.clone();
             let kept = self.door.store.write_relaxed(move |tx| {
                 mailbox::change_flags(tx, id, &uids, &change, unchanged_since)
@@ -75,15 +71,18 @@ impl Conversation {
     ) -> Result<Answer, Refusal> {
         let (account, id, now) = (self.account()?, self.mailbox()?, self.door.clock.now());
         let how = if moves { Transfer::Move } else { Transfer::Copy };
-        let copied = self
-            .write(move |tx| {
-                let target = mailbox::find(tx, account, &to)?;
-                let target = target.ok_or(mailwright_store::StoreError::Missing("mailbox"))?;
-                mailbox::transfer(tx, (id, &uids), target, how, now)
-            })
-            .await?;
+        let target = self.read(move |tx| mailbox::find(tx, account, &to)).await?;
+        let target = target.ok_or(Refusal::NonExistent)?;
+        let (copied, stopped) = match self.door.store.transfer((id, &uids), target, how, now).await
+        {
+            Ok(copied) => (copied, None),
+            Err(halfway) => {
+                let refusal = refusal(&halfway.error);
+                (halfway.moved.ok_or(refusal)?, Some(refusal))
+            }
+        };
         let mailbox::Copied { uidvalidity, source, target } = copied;
-        Ok(Answer::Copied { uidvalidity, source, target })
+        Ok(Answer::Copied { uidvalidity, source, target, stopped })
     }
 
     pub(super) async fn append_begin(&mut self, message: Message) -> Result<Answer, Refusal> {
@@ -138,6 +137,39 @@ impl Conversation {
     }
 }
 
+/// Parts a set so that each part has few ranges and few messages.
+fn pieces(
+    uids: &NumberSet,
+    snapshot: &Snapshot,
+    (ranges_max, rows_max): (usize, u32),
+) -> Vec<NumberSet> {
+    let mut pieces = vec![NumberSet::new()];
+    let (mut ranges, mut rows) = (0, 0);
+    for range in uids.ranges() {
+        let (low, high) = range.into_inner();
+        let mut low = Some(low);
+        while let Some(first) = low {
+            if ranges >= ranges_max || rows >= rows_max {
+                pieces.push(NumberSet::new());
+                (ranges, rows) = (0, 0);
+            }
+            let before = snapshot.rows_before(first);
+            // The first message that is too much, if it is in this range.
+            let beyond = snapshot.row(before.saturating_add(rows_max - rows).saturating_add(1));
+            let beyond = beyond.map(|row| row.uid).filter(|uid| *uid <= high);
+            let last = beyond.map_or(high, |uid| uid.saturating_sub(1));
+            if let Some(piece) = pieces.last_mut() {
+                piece.insert(first..=last);
+            }
+            ranges += 1;
+            rows += snapshot.rows_before(last.saturating_add(1)).saturating_sub(before);
+            low = beyond;
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 fn of_store(change: imap::Change) -> Change {
     let (how, system, keywords) = match change {
         imap::Change::Set { system, keywords } => (How::Set, system, keywords),
@@ -145,4 +177,43 @@ fn of_store(change: imap::Change) -> Change {
         imap::Change::Remove { system, keywords } => (How::Remove, system, keywords),
     };
     Change { how, system, keywords }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwright_view::{Flags, Identity, Row};
+    use mailwright_words::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_set_is_parted_by_ranges_and_messages() {
+        let now = Timestamp::new(0);
+        let row = |uid| Row {
+            uid,
+            flags: Flags::default(),
+            message: Id::from_i64(1),
+            modseq: 1,
+            size: 1,
+            internal_date: now,
+            save_date: now,
+        };
+        let identity =
+            Identity { mailbox: Id::from_i64(1), uidvalidity: 1, uidnext: 100, highest_modseq: 1 };
+        let rows = (1..=5).chain(11..=15).chain([20]).map(row).collect();
+        let snapshot = Snapshot::new(identity, Vec::new(), rows);
+        let parted = |ranges: &[(u32, u32)]| {
+            let mut set = NumberSet::new();
+            for &(low, high) in ranges {
+                set.insert(low..=high);
+            }
+            let parts = pieces(&set, &snapshot, (2, 4));
+            parts.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(parted(&[(1, u32::MAX)]), ["1:4", "5:13", "14:4294967295"]);
+        assert_eq!(parted(&[(1, 1), (3, 3), (5, 5), (11, 11)]), ["1,3", "5,11"]);
+        assert_eq!(parted(&[(6, 9), (30, 40)]), ["6:9,30:40"]);
+        assert_eq!(parted(&[(2, 3), (5, 20)]), ["2:3,5:11", "12:19", "20"]);
+        assert!(parted(&[]).is_empty());
+    }
 }

@@ -93,12 +93,8 @@ impl Conversation {
 
     pub(super) async fn rename(&self, from: String, to: String) -> Result<Answer, Refusal> {
         let (account, limits, now) = (self.account()?, self.door.limits(), self.door.clock.now());
-        let store = self.door.store.clone();
-        let rename = move |tx: &mut Tx<'_>| {
-            mailbox::rename(tx, (account, &from, &to), (store.ids(), limits), now)
-        };
-        self.write(rename).await?;
-        Ok(Answer::Done)
+        let renamed = self.door.store.rename_folder((account, from, to), limits, now).await;
+        renamed.map(|()| Answer::Done).map_err(|error| refusal(&error))
     }
 
     pub(super) async fn subscribe(

@@ -6,11 +6,12 @@ use mailwright_directory::Login;
 use mailwright_net::{self as net, Event, TlsFacts};
 use mailwright_pop3::{self as pop3, Answer, Peer, Question, Reply, Session, Step};
 use mailwright_sasl::ChannelBinding;
-use mailwright_store::{Lane, StoreError, mailbox, mailbox::CopyReader};
+use mailwright_store::{StoreError, mailbox::CopyReader};
 use mailwright_view::{NumberSet, Snapshot};
 use mailwright_words::{Id, metric};
 
-use super::{ahead::Ahead, auth::unreadable, door::Door, occupied::Place};
+use super::{ahead::Ahead, auth::unreadable, door::Door};
+use crate::shared::Place;
 
 /// One POP3 session with its answers.
 #[derive(Debug)]
@@ -109,14 +110,11 @@ impl Conversation {
         let Some(Inbox { account, mailbox, place, .. }) = self.inbox.take() else {
             return Answer::Done;
         };
-        let uids: Vec<u32> = uids.iter().collect();
         if uids.is_empty() {
             return Answer::Done;
         }
         let now = self.door.clock.now();
-        let write =
-            move |tx: &mut mailwright_store::Tx<'_>| mailbox::remove(tx, mailbox, &uids, now);
-        let removed = self.door.store.write(Lane::Quick, write).await;
+        let removed = self.door.store.remove_messages(mailbox, uids, now).await;
         drop(place);
         match removed {
             Ok(messages) => {

@@ -1,14 +1,15 @@
 //! Each flaw is made by hand, found, and mended where that can be done.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
+use mailwright_view::NumberSet;
 use mailwright_words::Id;
 
 use super::*;
 use crate::{
     Options, Tx,
     directory::{NewPrincipal, PrincipalKind, add_principal},
-    mailbox::{Append, Origin, create_folders, list},
+    mailbox::{Append, Expunged, Origin, create_folders, expunge, list},
 };
 
 const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
@@ -92,7 +93,7 @@ async fn a_message_in_no_folder_goes_as_expunged_ones_do() {
     let mended = [(Flaw::Unfiled, true), (Flaw::Counters, true), (Flaw::Account, true)];
     assert_eq!(found, mended);
     assert_eq!(flaws(&store, false).await, []);
-    store.sweep_mailboxes(NOW, std::time::Duration::ZERO).await.unwrap();
+    store.sweep_mailboxes(NOW, Duration::ZERO).await.unwrap();
     let report = store.check(NOW, false).await.unwrap();
     assert_eq!((report.findings.len(), report.messages), (0, 1));
 }
@@ -124,13 +125,29 @@ async fn lost_bytes_and_wrong_sizes_are_told_and_stay_told() {
 async fn an_import_puts_a_message_into_a_folder_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = filled(folder.path()).await;
+    let bring = async |mailbox, origin, expunged| {
+        let one = message(&store, b"Subject: three\r\n\r\n3").await;
+        let known = (Origin::new(origin), expunged);
+        store.import_message(id(mailbox), one, known, NOW).await.unwrap()
+    };
+    let (stays, back) = (Expunged::StaysAway, Expunged::ComesBack);
     let mut uids = Vec::new();
     for (mailbox, origin) in [(11, 5), (11, 5), (11, 6), (12, 5), (12, 5)] {
-        let one = message(&store, b"Subject: three\r\n\r\n3").await;
-        uids.push(store.import_message(id(mailbox), one, Origin::new(origin), NOW).await.unwrap());
+        uids.push(bring(mailbox, origin, stays).await);
     }
     assert_eq!(uids, [Some(3), None, Some(4), Some(1), None]);
     assert_eq!(store.read_blocking(|tx| list(tx, ANN, None, None, 10)).unwrap().len(), 5);
+    assert_eq!(flaws(&store, false).await, []);
+    // What somebody has thrown away stays away, also when its content is gone for good.
+    let all = NumberSet::range(1..=u32::MAX);
+    let expunged = move |tx: &mut Tx<'_>| expunge(tx, id(12), (&all, false), 10, NOW);
+    store.write(Lane::Quick, expunged).await.unwrap();
+    assert_eq!(bring(12, 5, stays).await, None);
+    store.sweep_mailboxes(NOW, Duration::ZERO).await.unwrap();
+    assert_eq!(bring(12, 5, stays).await, None);
+    assert_eq!(bring(12, 5, back).await, Some(2));
+    assert_eq!(bring(12, 5, back).await, None);
+    assert_eq!(bring(11, 6, back).await, None, "it is still there");
     assert_eq!(flaws(&store, false).await, []);
 }
 

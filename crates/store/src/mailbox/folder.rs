@@ -5,13 +5,12 @@
 //! with others below it is not deleted. A name that was subscribed to stays so until the client
 //! says otherwise. Source: RFC 9051 sections 6.3.4 to 6.3.9.
 
-use mailwright_view::NumberSet;
 use mailwright_words::{Id, IdSource, Timestamp};
 
 use crate::{
     engine::Tx,
     error::StoreError,
-    mailbox::{Edit, Transfer, What, transfer},
+    mailbox::{Edit, What},
     params,
 };
 
@@ -248,24 +247,30 @@ pub fn delete_folder(tx: &mut Tx<'_>, account: Id, name: &str) -> Result<(), Sto
     Ok(())
 }
 
-/// Renames a folder with all below it; INBOX gives its messages to a new folder and stays.
+/// Messages that are still to be moved from INBOX to the folder that took its name away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moving {
+    pub(super) source: Id,
+    pub(super) target: Id,
+}
+
+/// Renames a folder with all below it; for INBOX, a new folder is made that gets its messages.
 ///
 /// Errors: [`StoreError::Missing`], [`StoreError::Exists`], [`StoreError::Limit`],
 /// [`StoreError::Cannot`] for a name below its own.
-pub fn rename(
+pub(super) fn rename(
     tx: &mut Tx<'_>,
     (account, from, to): (Id, &str, &str),
     (ids, limits): (&IdSource, Limits),
     now: Timestamp,
-) -> Result<(), StoreError> {
-    let mailbox = find(tx, account, from)?.ok_or(StoreError::Missing("mailbox"))?;
+) -> Result<Option<Moving>, StoreError> {
+    let source = find(tx, account, from)?.ok_or(StoreError::Missing("mailbox"))?;
     if find(tx, account, to)?.is_some() {
         return Err(StoreError::Exists("mailbox"));
     }
     if from == "INBOX" {
         let target = create(tx, (account, to), None, (ids, limits), now)?;
-        let all = NumberSet::range(1..=u32::MAX);
-        return transfer(tx, (mailbox, &all), target, Transfer::Move, now).map(drop);
+        return Ok(Some(Moving { source, target }));
     }
     let below = format!("{from}/");
     if to.starts_with(&below) {
@@ -286,7 +291,7 @@ pub fn rename(
     if longest > limits.name_max {
         return Err(StoreError::Limit("the name of a mailbox"));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Subscribes to a name, or no longer.

@@ -1,8 +1,8 @@
 //! Messages from elsewhere, each taken in once however often it is brought.
 //!
-//! A message of an import has an origin, as one of the spool has; origins of imports are negative,
-//! so that the two never meet. While the content is in any folder, the same origin is not put into
-//! the same folder again.
+//! What a message is known by in its folder is kept while the folder is, also when the message was
+//! expunged since: so an import that is repeated does not bring back what somebody has thrown away,
+//! unless it is told to.
 
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ use crate::{
     store::Store,
 };
 
+/// Origins that one closure forgets.
+const CHUNK: usize = 1000;
+
 /// What a message of an import is known by in its folder: any bits, but for the sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin(i64);
@@ -28,14 +31,35 @@ impl Origin {
     }
 }
 
-/// Whether a message of this origin was put into the folder, and its content is still there.
-pub fn was_imported(tx: &mut Tx<'_>, mailbox: Id, origin: Origin) -> Result<bool, StoreError> {
-    tx.query_opt(
-        "SELECT 1 FROM message WHERE origin = :origin AND first_mailbox = :mailbox",
-        params! { origin: origin.0, mailbox },
-        |row| row.get::<i64>(0),
-    )
-    .map(|found| found.is_some())
+/// Whether what was imported and expunged since is imported again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expunged {
+    /// It stays away.
+    StaysAway,
+    /// It comes back.
+    ComesBack,
+}
+
+/// Whether a message of this origin need not be put into the folder.
+pub fn was_imported(
+    tx: &mut Tx<'_>,
+    (mailbox, origin): (Id, Origin),
+    expunged: Expunged,
+) -> Result<bool, StoreError> {
+    let message: Option<Id> = tx.query_opt(
+        "SELECT message FROM imported WHERE mailbox = :mailbox AND origin = :origin",
+        params! { mailbox, origin: origin.0 },
+        |row| row.get(0),
+    )?;
+    match (message, expunged) {
+        (None, _) => Ok(false),
+        (Some(_), Expunged::StaysAway) => Ok(true),
+        (Some(message), Expunged::ComesBack) => tx.query_one(
+            "SELECT EXISTS (SELECT 1 FROM mailbox_msg WHERE message = :message)",
+            params! { message },
+            |row| row.get(0),
+        ),
+    }
 }
 
 impl Store {
@@ -46,23 +70,23 @@ impl Store {
         &self,
         mailbox: Id,
         message: Append,
-        origin: Origin,
+        (origin, expunged): (Origin, Expunged),
         now: Timestamp,
     ) -> Result<Option<u32>, StoreError> {
         let (ready, body) = Ready::new(message, self.ids().next(now));
         let (id, ready) = (body.id(), Arc::new([ready]));
-        self.write_body(body, move |tx| import(tx, mailbox, (&ready, id), origin, now)).await
+        let known = ((mailbox, origin), expunged);
+        self.write_body(body, move |tx| import(tx, (&ready, id), known, now)).await
     }
 }
 
 fn import(
     tx: &mut Tx<'_>,
-    mailbox: Id,
     (ready, body): (&[Ready; 1], BodyId),
-    origin: Origin,
+    ((mailbox, origin), expunged): ((Id, Origin), Expunged),
     now: Timestamp,
 ) -> Result<Option<u32>, StoreError> {
-    if was_imported(tx, mailbox, origin)? {
+    if was_imported(tx, (mailbox, origin), expunged)? {
         body::release(tx, body, now)?;
         return Ok(None);
     }
@@ -70,8 +94,19 @@ fn import(
     let [message] = ready;
     tx.render_later(message.id());
     tx.execute(
-        "UPDATE message SET origin = :origin, first_mailbox = :mailbox WHERE id = :id",
-        params! { origin: origin.0, mailbox, id: message.id() },
+        "INSERT INTO imported (mailbox, origin, message) VALUES (:mailbox, :origin, :message)
+         ON CONFLICT (mailbox, origin) DO UPDATE SET message = excluded.message",
+        params! { mailbox, origin: origin.0, message: message.id() },
     )?;
     Ok(appended.uids.iter().next())
+}
+
+/// Forgets a chunk of what was imported into a folder that goes; says whether there may be more.
+pub(super) fn forget(tx: &mut Tx<'_>, mailbox: Id) -> Result<bool, StoreError> {
+    let gone = tx.execute(
+        "DELETE FROM imported WHERE mailbox = :mailbox AND origin IN
+             (SELECT origin FROM imported WHERE mailbox = :mailbox LIMIT :limit)",
+        params! { mailbox, limit: CHUNK },
+    )?;
+    Ok(gone == CHUNK)
 }

@@ -1,14 +1,13 @@
-//! The inbox as POP3 sees it: messages by UID, removed as a set.
+//! The inbox as POP3 sees it: messages by UID.
 //!
 //! Source: RFC 1939.
 
-use mailwright_view::NumberSet;
-use mailwright_words::{Id, Timestamp};
+use mailwright_words::Id;
 
 use crate::{
     engine::Tx,
     error::StoreError,
-    mailbox::{Folder, expunge, folder},
+    mailbox::{Folder, folder},
     params,
 };
 
@@ -43,19 +42,4 @@ pub fn maildrop(tx: &mut Tx<'_>, account: Id) -> Result<Maildrop, StoreError> {
         |row| Ok(MaildropRow { uid: row.get(0)?, message: row.get(1)?, size: row.get(2)? }),
     )?;
     Ok(Maildrop { folder, messages })
-}
-
-/// Expunges the messages of these UIDs, ascending, from one folder; those that are gone already
-/// are left out. Gives how many were there.
-///
-/// Errors: [`StoreError::Missing`] when the folder is gone.
-pub fn remove(
-    tx: &mut Tx<'_>,
-    mailbox: Id,
-    uids: &[u32],
-    now: Timestamp,
-) -> Result<usize, StoreError> {
-    let uids: NumberSet = uids.iter().copied().collect();
-    let gone = expunge(tx, mailbox, (&uids, false), usize::MAX, now)?;
-    Ok(usize::try_from(gone.len()).unwrap_or(usize::MAX))
 }

@@ -8,6 +8,7 @@ use crate::{
     Lane, Options, Store,
     body::BodyId,
     directory::{NewPrincipal, PrincipalKind, add_principal},
+    mailbox::folder::rename,
 };
 
 const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
@@ -235,7 +236,9 @@ fn inbox_stays_and_names_are_subscribed_to_without_a_folder() {
         .write_blocking(Lane::Quick, move |tx| {
             let of = (&ids, limits);
             play(tx, &Step::Deliver(0, 9), 1)?;
-            rename(tx, (ANN, "INBOX", "old"), of, NOW)?;
+            let moving = rename(tx, (ANN, "INBOX", "old"), of, NOW)?.unwrap();
+            let (from, all) = (moving.source, set((1, 9)));
+            transfer(tx, (from, &all), moving.target, Transfer::Move, NOW)?;
             assert_eq!(fill(tx, ANN, "old")?.unwrap().total, 1);
             assert_eq!(fill(tx, ANN, "INBOX")?.unwrap().total, 0);
             subscribe(tx, (ANN, "nowhere"), true, limits)?;

@@ -7,7 +7,7 @@ use crate::{
     body::{self, BodyId},
     engine::Tx,
     error::StoreError,
-    mailbox::{Change, Edit, How, What, change_flags, next_modseq},
+    mailbox::{Change, Edit, How, What, change_flags, import, next_modseq},
     params,
 };
 
@@ -91,6 +91,11 @@ pub fn remove_folders(tx: &mut Tx<'_>, account: Id, now: Timestamp) -> Result<bo
     if orphans.len() == 200 {
         return Ok(false);
     }
+    for mailbox in mailboxes(tx, account)? {
+        if import::forget(tx, mailbox)? {
+            return Ok(false);
+        }
+    }
     gone(tx, account)?;
     for sql in [
         "DELETE FROM subscription WHERE account = :account",
@@ -130,13 +135,14 @@ fn places(tx: &mut Tx<'_>, message: Id) -> Result<Vec<Place>, StoreError> {
     )
 }
 
+fn mailboxes(tx: &mut Tx<'_>, account: Id) -> Result<Vec<Id>, StoreError> {
+    let sql = "SELECT id FROM mailbox WHERE account = :account";
+    tx.query(sql, params! { account }, |row| row.get(0))
+}
+
 /// Tells the views of an account's mailboxes that they are gone.
 fn gone(tx: &mut Tx<'_>, account: Id) -> Result<(), StoreError> {
-    let mailboxes: Vec<Id> =
-        tx.query("SELECT id FROM mailbox WHERE account = :account", params! { account }, |row| {
-            row.get(0)
-        })?;
-    for mailbox in mailboxes {
+    for mailbox in mailboxes(tx, account)? {
         tx.publish(Edit { mailbox, modseq: u64::MAX, what: What::Gone });
     }
     Ok(())

@@ -34,11 +34,15 @@ pub enum Transfer {
     Move,
 }
 
-/// Copies or moves messages of one mailbox into another of the account, or the same.
+/// Messages that one call copies or moves, at most.
+pub(super) const CHUNK: u32 = 1000;
+
+/// Copies or moves messages of one mailbox into another of the account, or the same: the first
+/// [`CHUNK`] of them.
 ///
 /// Errors: [`StoreError::Missing`] for a mailbox that is gone, [`StoreError::OverQuota`],
 /// [`StoreError::Limit`] when the target has no room for the keywords.
-pub fn transfer(
+pub(super) fn transfer(
     tx: &mut Tx<'_>,
     (source, uids): (Id, &NumberSet),
     target: Id,
@@ -99,13 +103,19 @@ fn place(tx: &mut Tx<'_>, account: Id, mailbox: Id) -> Result<(u32, u32), StoreE
 fn rows(tx: &mut Tx<'_>, mailbox: Id, uids: &NumberSet) -> Result<Vec<Row>, StoreError> {
     let sql = format!(
         "SELECT {} FROM mailbox_msg WHERE mailbox = :mailbox AND uid BETWEEN :low AND :high
-         ORDER BY uid",
+         ORDER BY uid LIMIT :left",
         load::COLUMNS
     );
     let mut rows = Vec::new();
+    let mut left = usize::try_from(CHUNK).unwrap_or(usize::MAX);
     for range in uids.ranges() {
         let (low, high) = range.into_inner();
-        rows.extend(tx.query(&sql, params! { mailbox, low, high }, load::row)?);
+        let more = tx.query(&sql, params! { mailbox, low, high, left }, load::row)?;
+        left = left.saturating_sub(more.len());
+        rows.extend(more);
+        if left == 0 {
+            break;
+        }
     }
     Ok(rows)
 }

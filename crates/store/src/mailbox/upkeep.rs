@@ -8,7 +8,7 @@ use mailwright_words::{Id, Timestamp};
 use crate::{
     Lane, StoreError,
     engine::Tx,
-    mailbox::{expunge, removal::drop_message},
+    mailbox::{expunge, import, removal::drop_message},
     params,
     store::Store,
 };
@@ -103,6 +103,9 @@ fn empty_dead(tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, StoreError> {
         |row| row.get(0),
     )?;
     let Some(last) = last else {
+        if import::forget(tx, mailbox)? {
+            return Ok(true);
+        }
         for sql in [
             "DELETE FROM keyword WHERE mailbox = :mailbox",
             "DELETE FROM mailbox_change WHERE mailbox = :mailbox",

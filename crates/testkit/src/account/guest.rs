@@ -172,12 +172,12 @@ impl Guest {
             }
             Question::Copy { uids, to } => {
                 let (uidvalidity, source, target) = account.copy(id, &uids, &to)?;
-                Ok(Answer::Copied { uidvalidity, source, target })
+                Ok(Answer::Copied { uidvalidity, source, target, stopped: None })
             }
             Question::Move { uids, to } => {
                 let (uidvalidity, source, target) = account.copy(id, &uids, &to)?;
                 account.expunge(id, Some(&source), false)?;
-                Ok(Answer::Copied { uidvalidity, source, target })
+                Ok(Answer::Copied { uidvalidity, source, target, stopped: None })
             }
             Question::Fetch { rows, needs } => Ok(self.fetch(&rows, &needs, account)),
             Question::More { row, need, offset, octets } => {

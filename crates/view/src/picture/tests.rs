@@ -92,6 +92,7 @@ proptest! {
             prop_assert_eq!(found, slow);
             let found = picture.by_uid(&some);
             let slow: Vec<_> = picture.rows().filter(|(_, row)| some.contains(row.uid)).collect();
+            prop_assert_eq!(picture.count(&some), u32::try_from(slow.len()).unwrap());
             prop_assert_eq!(found, slow);
         }
         let news = picture.advance(&snapshot, Expunges::Tell);
