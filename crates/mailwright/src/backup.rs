@@ -99,6 +99,7 @@ pub(crate) fn restore(
     if !data.join("mailwright.db").is_file() {
         return Err(Failure::new(format!("{shown} is no backup: it has no mailwright.db")));
     }
+    backup::forget_index(data).map_err(|error| Failure::of("cannot remove the index", &error))?;
     if !same_uids {
         backup::adopt(data, System::new().now())
             .map_err(|error| Failure::of("cannot use the restored data", &error))?;

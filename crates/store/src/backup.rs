@@ -17,6 +17,7 @@ use crate::{
     body::{BodyId, blocking},
     engine::{Tx, open_database},
     error::{OpenError, StoreError},
+    index,
     mailbox::next_uidvalidity,
     store::{Store, lock_folder},
 };
@@ -131,6 +132,14 @@ fn named(database: &Path) -> Result<Named, StoreError> {
         |row| row.get(0),
     )?;
     Ok((segments, files))
+}
+
+/// Removes what a restored data folder may have of an index, which can be of another moment than
+/// its rows; it is made anew.
+///
+/// Errors: those of the disk.
+pub fn forget_index(path: &Path) -> Result<(), StoreError> {
+    Ok(index::remove(path)?)
 }
 
 /// Makes a restored data folder one of its own: every folder gets a UIDVALIDITY that it never had,

@@ -13,7 +13,7 @@ mod tests;
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -204,14 +204,20 @@ fn attach(path: &Path, epoch: i64) -> Result<Option<Connection>, StoreError> {
 }
 
 /// Makes an empty index in place of what is there.
-fn anew(path: &Path, epoch: i64) -> Result<Connection, StoreError> {
+/// Removes the index of a data folder; it is made anew when the folder is opened.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match fs::remove_file(PathBuf::from(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        match fs::remove_file(folder.join(format!("{NAME}{suffix}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
+    }
+    Ok(())
+}
+
+fn anew(path: &Path, epoch: i64) -> Result<Connection, StoreError> {
+    if let Some(folder) = path.parent() {
+        remove(folder)?;
     }
     let connection = connect(path)?;
     connection.execute_batch(TABLES)?;

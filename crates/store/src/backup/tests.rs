@@ -138,6 +138,13 @@ async fn a_restored_folder_has_a_uidvalidity_it_never_had() {
         let read = |tx: &mut Tx<'_>| Ok(folder(tx, ANN, "INBOX")?.unwrap().uidvalidity);
         store.read_blocking(read).unwrap()
     };
+    // An index that came with the rows is of no use.
+    for name in ["index.db", "index.db-wal", "index.db-shm"] {
+        fs::write(target.path().join(name), b"x").unwrap();
+    }
+    forget_index(target.path()).unwrap();
+    assert!(!target.path().join("index.db-wal").exists());
+    forget_index(target.path()).unwrap();
     // A clock that went back helps nobody to an old number.
     assert_eq!(adopt(target.path(), Timestamp::new(1)).unwrap(), 6);
     assert!(of(&open(target.path())) > of(&store));
