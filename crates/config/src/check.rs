@@ -76,6 +76,7 @@ fn limits(config: &Config) -> Checked {
         ("storage.group_messages_max", wide(config.storage.group_messages_max), 1),
         ("storage.segment_size", config.storage.segment_size, 4 << 20),
         ("mailboxes.sessions_per_account_max", wide(config.mailboxes.sessions_per_account_max), 1),
+        ("mailboxes.searches_max", wide(config.mailboxes.searches_max), 1),
         (
             "mailboxes.pop3_sessions_per_account_max",
             wide(config.mailboxes.pop3_sessions_per_account_max),

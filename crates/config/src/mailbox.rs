@@ -65,6 +65,9 @@ pub struct Mailboxes {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub search_time_max: Duration,
+    /// Most searches that look at contents at once; one of them at least, and half of them at most,
+    /// are for one account. Others wait, and the wait counts. Default 8.
+    pub searches_max: usize,
     /// Threads of one search that decode messages. Default 2.
     pub search_threads: usize,
     /// Age at which messages in the Junk folder are removed. Default never.
@@ -94,6 +97,7 @@ impl Default for Mailboxes {
             folder_name_max: 1000,
             append_messages_max: 500,
             search_time_max: Duration::from_mins(1),
+            searches_max: 8,
             search_threads: 2,
             junk_kept: None,
             trash_kept: None,

@@ -11,7 +11,7 @@ use mailwright_net::{
     listen::{Rules, open},
     tls::Acceptor,
 };
-use mailwright_serve::{imap, pop3, smtp};
+use mailwright_serve::{Shared, imap, pop3, smtp};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{Failure, office::Office, setup::Open};
@@ -28,11 +28,9 @@ pub(crate) struct House {
     pub(crate) office: Office,
     pub(crate) acceptor: Arc<Acceptor>,
     /// Sessions of each account, over all doors that show mailboxes.
-    pub(crate) places: imap::Places,
+    pub(crate) shared: Shared,
     /// Becomes true when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Which accounts have POP3 sessions.
-    pub(crate) occupied: pop3::Occupied,
 }
 
 /// A listener that serves, as far as a reload changes it.
@@ -148,7 +146,7 @@ impl House {
             (name, listener),
             Arc::clone(config),
             (self.office.directory.clone(), self.office.store.clone()),
-            (Arc::clone(&self.office.clock), self.occupied.clone()),
+            (Arc::clone(&self.office.clock), self.shared.clone()),
             true,
         ))
     }
@@ -165,7 +163,7 @@ impl House {
 
     fn imap(&self, listener: (&str, &ListenerConfig), config: &Arc<Config>) -> imap::Door {
         let Office { directory, store, clock, .. } = &self.office;
-        let shared = (directory.clone(), store.clone(), self.places.clone());
+        let shared = (directory.clone(), store.clone(), self.shared.clone());
         imap::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)
     }
 

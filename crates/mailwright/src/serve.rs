@@ -14,7 +14,7 @@ use mailwright_net::{
     tls::{Acceptor, Certificates},
 };
 use mailwright_sasl::Secret;
-use mailwright_serve::{imap::Places, pop3::Occupied};
+use mailwright_serve::Shared;
 use mailwright_words::{Address, Domain};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -54,8 +54,8 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let mut tasks = JoinSet::new();
     let acceptor = Acceptor::new(Arc::clone(&certificates))
         .map_err(|error| Failure::of("TLS does not start", &error))?;
-    let (acceptor, places, occupied) = (Arc::new(acceptor), Places::default(), Occupied::default());
-    let house = House { office, acceptor, places, stopping, occupied };
+    let (acceptor, shared) = (Arc::new(acceptor), Shared::default());
+    let house = House { office, acceptor, shared, stopping };
     let House { office, stopping, .. } = &house;
     let served = ports.spawn(&house, &sources(office, metrics), &mut tasks)?;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;

@@ -2,7 +2,9 @@
 //!
 //! The protocol itself is pure; only the answers to its questions may wait.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
 
 /// One side of a protocol on one connection.
 pub trait Conversation: Send + 'static {
@@ -14,6 +16,12 @@ pub trait Conversation: Send + 'static {
 
     /// What is to be done next; `None` when the peer has to speak.
     fn next(&mut self) -> Option<Step<Self::Question>>;
+
+    /// What is told when the peer hangs up while this question is being answered, so that an answer
+    /// that nobody waits for any more may end early; `None`: it goes on to its end.
+    fn watch(&mut self, _question: &Self::Question) -> Option<Arc<Notify>> {
+        None
+    }
 
     /// Finds the answer and gives it to the protocol. It is never cancelled.
     fn answer(&mut self, question: Self::Question) -> impl Future<Output = ()> + Send;

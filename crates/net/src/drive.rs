@@ -6,11 +6,17 @@
 
 mod pool;
 
-use std::{future::pending, io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::AsyncWriteExt,
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
@@ -24,6 +30,8 @@ const WRITE_KEPT: usize = 2 * 1024;
 const NEWS_APART: Duration = Duration::from_millis(10);
 /// How long an answer may take before what was written is sent ahead of it.
 const SLOW_ANSWER: Duration = Duration::from_millis(20);
+/// Octets that the peer may say while an answer is sought, before its silence is no longer watched.
+const AHEAD_BYTES: usize = 32 * 1024;
 /// How often a conversation is asked anew how long its peer may be silent: the more peers there
 /// are, the less each may.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -62,7 +70,8 @@ where
     let deadline = Instant::now() + terms.session_timeout;
     let stream: Option<Box<dyn Stream>> = Some(Box::new(stream));
     let quiet_until = Instant::now();
-    let mut line = Line { stream, terms, deadline, out: Vec::new(), told: false, quiet_until };
+    let mut line =
+        Line { stream, terms, deadline, out: Vec::new(), ended: false, told: false, quiet_until };
     let result = line.hold(&mut conversation).await;
     if result.is_err() {
         conversation.event(Event::Eof);
@@ -77,6 +86,8 @@ struct Line {
     terms: Terms,
     deadline: Instant,
     out: Vec<u8>,
+    /// Whether the peer sends no more.
+    ended: bool,
     /// Whether the conversation knows that the server stops.
     told: bool,
     /// When the next news may be told.
@@ -113,28 +124,81 @@ impl Line {
         }
     }
 
-    /// Answers; what was written goes out first when that takes long.
+    /// Answers; when that takes long, what was written goes out first, and a peer that hangs up is
+    /// told of to a conversation that wants to know.
     async fn ask<C: Conversation>(
         &mut self,
         conversation: &mut C,
         question: C::Question,
     ) -> io::Result<()> {
+        let watch = conversation.watch(&question);
+        let (flushed, ahead) = self.answer(conversation, question, watch).await;
+        if !ahead.is_empty() {
+            conversation.feed(&ahead);
+        }
+        flushed
+    }
+
+    /// Answers; gives what was said meanwhile to a conversation that watches.
+    async fn answer<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        question: C::Question,
+        watch: Option<Arc<Notify>>,
+    ) -> (io::Result<()>, Vec<u8>) {
+        let mut ahead = Vec::new();
         let mut answer = pin!(conversation.answer(question));
-        if self.out.is_empty() {
+        if self.out.is_empty() && watch.is_none() {
             answer.await;
-            return Ok(());
+            return (Ok(()), ahead);
         }
         if timeout(SLOW_ANSWER, &mut answer).await.is_ok() {
-            return Ok(());
+            return (Ok(()), ahead);
         }
-        // Both to their end: an answer under way may be a commit.
-        let (flushed, ()) = tokio::join!(self.flush(), answer);
-        flushed
+        let (flushed, is_answered) = self.flush_beside(answer.as_mut()).await;
+        match watch.filter(|_| flushed.is_ok()) {
+            _ if is_answered => {}
+            None => answer.await,
+            Some(gone) => tokio::select! {
+                () = &mut answer => {}
+                () = self.listen(&mut ahead, &gone) => answer.await,
+            },
+        }
+        (flushed, ahead)
+    }
+
+    /// Flushes to its end while an answer is sought; says whether that came, too.
+    async fn flush_beside(
+        &mut self,
+        mut answer: Pin<&mut impl Future<Output = ()>>,
+    ) -> (io::Result<()>, bool) {
+        // Neither is dropped half-way: an answer under way may be a commit.
+        let (mut flush, mut is_answered) = (pin!(self.flush()), false);
+        loop {
+            tokio::select! {
+                flushed = &mut flush => return (flushed, is_answered),
+                () = &mut answer, if !is_answered => is_answered = true,
+            }
+        }
+    }
+
+    /// Reads what the peer says while an answer is sought; ends when it may say no more ahead.
+    async fn listen(&mut self, ahead: &mut Vec<u8>, gone: &Notify) {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else { return };
+        while ahead.len() < AHEAD_BYTES {
+            match pool::read(stream).await {
+                Ok(read) if !read.bytes().is_empty() => ahead.extend_from_slice(read.bytes()),
+                Ok(_) | Err(_) => {
+                    self.ended = true;
+                    return gone.notify_one();
+                }
+            }
+        }
     }
 
     /// Reads once; true when nothing more will come.
     async fn read<C: Conversation>(&mut self, conversation: &mut C) -> bool {
-        let Some(stream) = &mut self.stream else {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.ended) else {
             conversation.event(Event::Eof);
             return true;
         };

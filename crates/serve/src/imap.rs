@@ -11,10 +11,8 @@ mod door;
 mod fetch;
 mod folder;
 mod large;
-mod places;
 mod search;
 mod sort;
 
 pub use conversation::Conversation;
 pub use door::Door;
-pub use places::Places;

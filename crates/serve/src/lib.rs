@@ -5,4 +5,7 @@
 
 pub mod imap;
 pub mod pop3;
+mod shared;
 pub mod smtp;
+
+pub use shared::Shared;

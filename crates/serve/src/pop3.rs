@@ -7,10 +7,8 @@ mod ahead;
 mod auth;
 mod conversation;
 mod door;
-mod occupied;
 #[cfg(test)]
 mod tests;
 
 pub use conversation::Conversation;
 pub use door::Door;
-pub use occupied::Occupied;

@@ -25,6 +25,8 @@ struct Echo {
     slow: Arc<Notify>,
     hurry: Arc<AtomicBool>,
     news: Option<Arc<Notify>>,
+    /// Whether an answer ends early when the peer is gone, and its telling so.
+    watch: Option<(Arc<Notify>, Arc<Notify>)>,
 }
 
 impl Echo {
@@ -54,9 +56,19 @@ impl Conversation for Echo {
         }
     }
 
+    fn watch(&mut self, (): &()) -> Option<Arc<Notify>> {
+        self.watch.as_ref().map(|(gone, _)| Arc::clone(gone))
+    }
+
     async fn answer(&mut self, (): ()) {
-        self.slow.notified().await;
-        self.say("answered");
+        let Some((gone, told)) = self.watch.clone() else {
+            self.slow.notified().await;
+            return self.say("answered");
+        };
+        tokio::select! {
+            () = self.slow.notified() => self.say("answered"),
+            () = gone.notified() => told.notify_one(),
+        }
     }
 
     fn tls(&mut self, facts: TlsFacts) {
@@ -138,6 +150,34 @@ async fn what_was_written_does_not_wait_for_a_slow_answer() {
     heard(&mut stream, "one\n").await;
     slow.notify_one();
     heard(&mut stream, "answered\n").await;
+    ended(stream).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_hangs_up_ends_an_answer_that_watches() {
+    let (_stop, terms) = terms();
+    let (gone, told) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let watch = Some((gone, Arc::clone(&told)));
+    let mut stream = start(Echo { watch, ..Echo::default() }, terms);
+    say(&mut stream, "one\nslow\n").await;
+    heard(&mut stream, "one\n").await;
+    drop(stream);
+    told.notified().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_during_an_answer_that_watches_is_heard_after_it() {
+    let (_stop, terms) = terms();
+    let slow = Arc::new(Notify::new());
+    let watch = Some((Arc::<Notify>::default(), Arc::<Notify>::default()));
+    let mut stream = start(Echo { slow: Arc::clone(&slow), watch, ..Echo::default() }, terms);
+    say(&mut stream, "slow\n").await;
+    // More than the pipe holds: it is read while the answer is awaited, and no more than a part.
+    say(&mut stream, &"two\n".repeat(20_000)).await;
+    slow.notify_one();
+    heard(&mut stream, "answered\n").await;
+    heard(&mut stream, &"two\n".repeat(20_000)).await;
+    say(&mut stream, "quit\n").await;
     ended(stream).await;
 }
 

@@ -57,7 +57,7 @@ impl Conversation {
         let Identity { principal, name, .. } = identity;
         let most = self.door.config.mailboxes.sessions_per_account_max;
         let (listener, peer) = (&self.door.name, &self.peer);
-        let Some(place) = self.door.places.take(principal, most) else {
+        let Some(place) = self.door.shared.session(principal, most) else {
             tracing::info!(listener, %peer, account = name, "Too many sessions of an account.");
             return Err(Refusal::Busy);
         };

@@ -8,8 +8,10 @@ use mailwright_net::{self as net, Event, TlsFacts};
 use mailwright_sasl::ChannelBinding;
 use mailwright_store::{StoreError, mailbox::View};
 use mailwright_words::{Id, metric};
+use tokio::sync::Notify;
 
-use super::{change::Appending, door::Door, large::Large, places::Place};
+use super::{change::Appending, door::Door, large::Large};
+use crate::shared::Place;
 
 /// One IMAP session with its answers.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Conversation {
     pub(super) open: Option<Open>,
     pub(super) appending: Option<Box<Appending>>,
     pub(super) large: Option<Box<Large>>,
+    /// Tells that the client hung up while a search is under way.
+    pub(super) gone: Option<Arc<Notify>>,
     early: bool,
 }
 
@@ -61,6 +65,7 @@ impl Conversation {
             open: None,
             appending: None,
             large: None,
+            gone: None,
             early: false,
             door,
         }
@@ -203,6 +208,15 @@ impl net::Conversation for Conversation {
             Step::StartTls => net::Step::StartTls,
             Step::Close => net::Step::Close,
         })
+    }
+
+    fn watch(&mut self, question: &Question) -> Option<Arc<Notify>> {
+        let searches = matches!(
+            question,
+            Question::Search { .. } | Question::Sort { .. } | Question::Thread { .. }
+        );
+        self.gone = searches.then(Arc::default);
+        self.gone.clone()
     }
 
     async fn answer(&mut self, question: Question) {

@@ -9,7 +9,7 @@ use mailwright_net::Clock;
 use mailwright_sasl::ChannelBinding;
 use mailwright_store::{Store, mailbox::Limits};
 
-use super::places::Places;
+use crate::Shared;
 
 /// What the IMAP sessions of one listener share.
 #[derive(Debug)]
@@ -19,18 +19,18 @@ pub struct Door {
     pub(super) directory: Directory,
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) places: Places,
+    pub(super) shared: Shared,
     /// Without the mechanisms, which may change while the server runs.
     settings: Settings,
 }
 
 impl Door {
-    /// The door of the listener called `name`; with `tls` it offers STARTTLS. All doors share
-    /// `places`.
+    /// The door of the listener called `name`; with `tls` it offers STARTTLS. All doors of a
+    /// server share `shared`.
     pub fn new(
         (name, listener): (&str, &Listener),
         config: Arc<Config>,
-        (directory, store, places): (Directory, Store, Places),
+        (directory, store, shared): (Directory, Store, Shared),
         clock: Arc<dyn Clock>,
         tls: bool,
     ) -> Self {
@@ -50,7 +50,7 @@ impl Door {
             literal_timeout: config.timeouts.body,
             ..Settings::new(config.server.hostname.clone())
         };
-        Self { name: name.to_owned(), config, directory, store, clock, places, settings }
+        Self { name: name.to_owned(), config, directory, store, clock, shared, settings }
     }
 
     /// The rules of a session that begins now.

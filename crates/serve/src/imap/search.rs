@@ -33,7 +33,8 @@ impl Conversation {
 
     /// The rows that match, by UID.
     ///
-    /// Errors: [`Refusal::TooCostly`] when it takes longer than one may.
+    /// Errors: [`Refusal::TooCostly`] when it takes longer than one may, waiting for others
+    /// included; [`Refusal::Unavailable`] when nobody waits for it any more.
     pub(super) async fn matching(
         &self,
         snapshot: &Snapshot,
@@ -51,13 +52,28 @@ impl Conversation {
         if open.is_empty() {
             return Ok(found);
         }
-        let limit = self.door.config.mailboxes.search_time_max;
+        let mailboxes = &self.door.config.mailboxes;
         let place = Place::new(self.account()?, snapshot);
-        let looked = tokio::time::timeout(limit, self.looked(place, condition, open)).await;
+        let looking = tokio::time::timeout(mailboxes.search_time_max, async {
+            let _turn = self.door.shared.search(place.account, mailboxes.searches_max).await;
+            self.looked(place, condition, open).await
+        });
+        let looked = tokio::select! {
+            looked = looking => looked,
+            () = self.client_gone() => return Err(Refusal::Unavailable),
+        };
         let more = looked.ok().ok_or(Refusal::TooCostly)?;
         found.extend(more.map_err(|error| refusal(&error))?);
         found.sort_unstable_by_key(|row| row.uid);
         Ok(found)
+    }
+
+    /// Waits until the client hangs up.
+    async fn client_gone(&self) {
+        match &self.gone {
+            Some(gone) => gone.notified().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Those of the rows that match, by what else is known of them.

@@ -6,10 +6,8 @@ use mailwright_store::{StoreError, mailbox};
 use mailwright_view::{Flags, Identity as MailboxIdentity, Row, Snapshot};
 use mailwright_words::{Timestamp, metric};
 
-use super::{
-    conversation::{Conversation, Inbox},
-    occupied::Full,
-};
+use super::conversation::{Conversation, Inbox};
+use crate::shared::{Full, Most};
 
 impl Conversation {
     pub(super) async fn auth(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Answer {
@@ -53,18 +51,21 @@ impl Conversation {
     async fn enter(&mut self, identity: &Identity) -> Answer {
         let (door, account) = (&self.door, identity.name.as_str());
         let mailboxes = &door.config.mailboxes;
-        let entered = door.occupied.enter(
-            identity.principal,
-            mailboxes.pop3_sessions_per_account_max,
-            mailboxes.pop3_login_delay,
-            door.clock.now(),
-        );
+        let most = Most {
+            sessions: mailboxes.sessions_per_account_max,
+            maildrops: mailboxes.pop3_sessions_per_account_max,
+            delay: mailboxes.pop3_login_delay,
+        };
+        let entered = door.shared.maildrop(identity.principal, most, door.clock.now());
         let place = match entered {
             Ok(place) => place,
             Err(full) => {
                 tracing::info!(listener = door.name, peer = %self.peer, account, ?full,
                     "Maildrop not opened.");
                 return Answer::Refused(match full {
+                    Full::Sessions => {
+                        Reply::coded(Code::SystemTemporary, "The account has too many sessions")
+                    }
                     Full::InUse => Reply::coded(Code::InUse, "Another session has the maildrop"),
                     Full::Delay => Reply::coded(Code::LoginDelay, "Wait before the next login"),
                 });

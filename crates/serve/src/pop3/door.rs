@@ -9,7 +9,7 @@ use mailwright_pop3::Settings;
 use mailwright_sasl::ChannelBinding;
 use mailwright_store::Store;
 
-use super::occupied::Occupied;
+use crate::Shared;
 
 /// What the POP3 sessions of one listener share.
 #[derive(Debug)]
@@ -19,19 +19,19 @@ pub struct Door {
     pub(super) directory: Directory,
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) occupied: Occupied,
+    pub(super) shared: Shared,
     /// Without the mechanisms, which may change while the server runs.
     settings: Settings,
 }
 
 impl Door {
     /// The door of the listener called `name`; with `tls` it offers STLS. All doors of a server
-    /// share `occupied`.
+    /// share `shared`.
     pub fn new(
         (name, listener): (&str, &Listener),
         config: Arc<Config>,
         (directory, store): (Directory, Store),
-        (clock, occupied): (Arc<dyn Clock>, Occupied),
+        (clock, shared): (Arc<dyn Clock>, Shared),
         tls: bool,
     ) -> Self {
         let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
@@ -45,7 +45,7 @@ impl Door {
             idle_timeout: mailboxes.pop3_timeout,
             ..Settings::new(config.server.hostname.clone())
         };
-        Self { name: name.to_owned(), config, directory, store, clock, occupied, settings }
+        Self { name: name.to_owned(), config, directory, store, clock, shared, settings }
     }
 
     /// The rules of a session that begins now.

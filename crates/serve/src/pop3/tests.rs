@@ -9,7 +9,8 @@ use mailwright_sasl::Secret;
 use mailwright_store::{Lane, Options, Store, mailbox};
 use mailwright_words::{Address, Domain, Id};
 
-use super::{Conversation, Door, Occupied};
+use super::{Conversation, Door};
+use crate::Shared;
 
 const ANN: &str = "ann@here.example";
 
@@ -39,7 +40,7 @@ async fn world(change: impl FnOnce(&mut Config)) -> World {
         ("pop3", &listener),
         Arc::new(config),
         (directory, store.clone()),
-        (Arc::clone(&clock), Occupied::default()),
+        (Arc::clone(&clock), Shared::default()),
         true,
     );
     World { _folder: folder, store, clock, ann, door: Arc::new(door) }
