@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 24] = [
+const NEEDED: [(&str, &str); 26] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
@@ -22,7 +22,10 @@ const NEEDED: [(&str, &str); 24] = [
     ("mpop", "/usr/bin/mpop"),
     ("isync", "/usr/bin/mbsync"),
     ("offlineimap3", "/usr/bin/offlineimap"),
+    ("getmail6", "/usr/bin/getmail"),
     ("neomutt", "/usr/bin/neomutt"),
+    // Mail is imported from it.
+    ("dovecot-imapd", "/usr/lib/dovecot/imap"),
     ("strace", "/usr/bin/strace"),
     ("eatmydata", "/usr/bin/eatmydata"),
     ("python3", "/usr/bin/python3"),
@@ -37,7 +40,7 @@ const NEEDED: [(&str, &str); 24] = [
 ];
 
 /// What is in Python, by its module and its requirement.
-const PYTHON: [(&str, &str); 24] = [
+const PYTHON: [(&str, &str); 26] = [
     ("imapclient", "imapclient>=3,<5"),
     ("dkim", "dkimpy>=1.1,<2"),
     // For Ed25519 and the DNS in dkimpy.

@@ -1,9 +1,10 @@
-//! IMAP as a pure conversation: commands, responses, the server's session.
+//! IMAP as a pure conversation: commands, responses, the server's session and a client's.
 //!
 //! Bytes go in, steps come out; nothing here knows sockets, clocks, users or storage. What a
 //! session cannot decide from its picture of the mailbox it asks, and waits for the answer.
 //! Source: RFC 9051, RFC 3501, and the extensions each module names.
 
+pub mod client;
 pub mod command;
 mod fetch;
 mod folder;

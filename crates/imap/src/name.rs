@@ -49,13 +49,20 @@ fn canonical(name: &str) -> String {
     }
 }
 
+/// What a name of another server says; octets that are no name of a standard stay as they are.
+pub(crate) fn read_leniently(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets);
+    let decoded = Some(&text).filter(|text| text.is_ascii()).and_then(|t| decode(t, lenient_run));
+    decoded.unwrap_or_else(|| text.into_owned())
+}
+
 fn decoded(octets: &[u8], utf8: bool) -> Option<String> {
     let text = str::from_utf8(octets).ok()?;
-    if utf8 || !text.is_ascii() { Some(text.to_owned()) } else { decode(text) }
+    if utf8 || !text.is_ascii() { Some(text.to_owned()) } else { decode(text, run) }
 }
 
 /// What a text in modified UTF-7 says.
-fn decode(text: &str) -> Option<String> {
+fn decode(text: &str, run: fn(&str) -> Option<String>) -> Option<String> {
     let mut name = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((plain, coded)) = rest.split_once('&') {
@@ -77,6 +84,11 @@ fn decode(text: &str) -> Option<String> {
 
 /// What a run of modified base64 says. Only what needs it may stand in one.
 fn run(coded: &str) -> Option<String> {
+    let needless = |letter: char| letter.is_ascii_graphic() || letter == ' ';
+    lenient_run(coded).filter(|text| !text.contains(needless))
+}
+
+fn lenient_run(coded: &str) -> Option<String> {
     let (mut units, mut bits, mut count) = (Vec::new(), 0_u32, 0_u32);
     for letter in coded.bytes() {
         let value = LETTERS.iter().position(|&known| known == letter)?;
@@ -91,9 +103,7 @@ fn run(coded: &str) -> Option<String> {
     if count >= 6 || rest != 0 {
         return None;
     }
-    let text = String::from_utf16(&units).ok()?;
-    let needless = text.chars().any(|letter| letter.is_ascii_graphic() || letter == ' ');
-    (!needless && !text.is_empty()).then_some(text)
+    String::from_utf16(&units).ok().filter(|text| !text.is_empty())
 }
 
 /// The name in modified UTF-7.
@@ -183,7 +193,7 @@ mod tests {
 
         #[test]
         fn one_name_has_one_form(wire in "[&A-Za-z,+\\-]{1,12}") {
-            if let Some(name) = decode(&wire) {
+            if let Some(name) = decode(&wire, run) {
                 prop_assert_eq!(encode(&name), wire);
             }
         }

@@ -50,7 +50,9 @@ async fn carry_out(
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Doctor(doctor) => doctor::run(doctor.command, office, console).await,
-        AdminCommand::Take { address } => take::run(&address, office, console).await,
+        AdminCommand::Take { address, again } => {
+            take::run((&address, again), office, console).await
+        }
         AdminCommand::Give { address, folder } => {
             give::run(&address, folder.as_deref(), office, console).await
         }

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Check, show or explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Put messages from an mbox, a Maildir or .eml files into an account
+    /// Put messages from an mbox, a Maildir, .eml files or another server into an account
     Import(Import),
     /// Write an account's messages as a Maildir, mboxes or .eml files
     Export(Export),
@@ -113,6 +113,9 @@ pub(crate) enum AdminCommand {
     Take {
         /// The account
         address: String,
+        /// Also what was imported before and expunged since
+        #[arg(long)]
+        again: bool,
     },
     /// Print the messages of an export
     #[command(hide = true)]
@@ -144,7 +147,8 @@ pub(crate) enum Format {
 pub(crate) struct Import {
     /// The account
     pub(crate) address: String,
-    /// An mbox, a Maildir, an .eml file, or a folder of mboxes or .eml files
+    /// An mbox, a Maildir, an .eml file, a folder of mboxes or .eml files, or another server:
+    /// `imaps://USER@HOST`, `imap://USER@HOST` for STARTTLS, each with `/FOLDER` for one folder
     pub(crate) source: PathBuf,
     /// What the source is [default: what it looks like]
     #[arg(long, value_enum)]
@@ -152,6 +156,15 @@ pub(crate) struct Import {
     /// The folder that gets the messages, or under which the source's folders are made
     #[arg(long, default_value = "INBOX")]
     pub(crate) folder: String,
+    /// Bring back what was imported before and expunged since
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Read the password at the other server from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// A PEM file with an authority to believe about the other server's name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authority: Option<PathBuf>,
 }
 
 /// Which messages are written, and how.

@@ -1,14 +1,16 @@
-//! `mailwright import` and `mailwright export`: messages from and to files of other programs.
+//! `mailwright import` and `mailwright export`: messages from and to files of other programs, and
+//! from other servers.
 //!
-//! This process reads and writes the files, with the person's rights; a part of it, or the running
-//! server, has the store. Messages keep their bytes, but that a line ends with CRLF in a store:
-//! an import writes it so where a file has LF alone.
+//! This process reads and writes the files, with the person's rights, and speaks with the other
+//! server; a part of it, or the running server, has the store. Messages keep their bytes, but that
+//! a line ends with CRLF in a store: an import writes it so where a file has LF alone.
 
 mod eml;
 mod maildir;
 mod mbox;
 mod name;
 mod pen;
+mod server;
 mod wire;
 
 use std::{
@@ -24,7 +26,7 @@ use mailwright_net::control::Frame;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use self::pen::{Pen, Progress};
-pub(crate) use self::wire::{HEAD_MAX, Head};
+pub(crate) use self::wire::{HEAD_MAX, Head, KNOWN};
 use crate::{
     Failure,
     cli::{Export, Format, Import},
@@ -40,12 +42,15 @@ const MESSAGE_MAX: u64 = 256 << 20;
 
 /// Puts messages into an account.
 pub(crate) async fn import(import: Import, config: Config) -> Result<ExitCode, Failure> {
+    if let Some(place) = server::Place::of(&import.source) {
+        return server::import(import, place?, config).await;
+    }
     let shown = import.source.display().to_string();
     let failed = |error: io::Error| Failure::of(&format!("cannot read {shown}"), &error);
     let format = import.format.map_or_else(|| guess(&import.source), Ok).map_err(failed)?;
     let progress = Arc::new(Progress::new(size(&import.source).map_err(failed)?));
     let (ours, theirs) = tokio::io::duplex(PIPE);
-    let frames = remote::part(&["take", &import.address], config, theirs).await?;
+    let frames = remote::part(&take(&import), config, theirs).await?;
     let mut pen = Pen::new(ours, Handle::current(), Arc::clone(&progress), import.folder);
     let source = import.source;
     let reading = tokio::task::spawn_blocking(move || {
@@ -56,11 +61,22 @@ pub(crate) async fn import(import: Import, config: Config) -> Result<ExitCode, F
         }?;
         pen.finish()
     });
-    let counts = listen(frames, &progress).await;
+    let counts = listen(frames, &progress, None).await;
     let read = reading.await.map_err(|error| Failure::of("reading the source", &error))?;
     let counts = counts?;
-    let skipped = read.map_err(failed)?;
-    let Counts { new, before, refused } = counts;
+    tell(&counts, read.map_err(failed)?)
+}
+
+/// The command that takes what is imported.
+fn take(import: &Import) -> Vec<&str> {
+    let mut arguments = vec!["take", import.address.as_str()];
+    arguments.extend(import.again.then_some("--again"));
+    arguments
+}
+
+/// Says what an import came to.
+fn tell(counts: &Counts, skipped: u64) -> Result<ExitCode, Failure> {
+    let &Counts { new, before, refused } = counts;
     let mut sum = format!("{new} messages imported, {before} were there before");
     for (count, what) in [(refused, "refused"), (skipped, "left out")] {
         if count > 0 {
@@ -79,8 +95,12 @@ struct Counts {
     refused: u64,
 }
 
-/// Hears what becomes of each message, to the end.
-async fn listen(mut frames: mpsc::Receiver<Frame>, progress: &Progress) -> Result<Counts, Failure> {
+/// Hears what becomes of each message, to the end; answers to questions go to `asked`.
+async fn listen(
+    mut frames: mpsc::Receiver<Frame>,
+    progress: &Progress,
+    asked: Option<mpsc::Sender<String>>,
+) -> Result<Counts, Failure> {
     let (mut counts, mut rest) = (Counts::default(), Vec::new());
     while let Some(frame) = frames.recv().await {
         match frame {
@@ -97,10 +117,15 @@ async fn listen(mut frames: mpsc::Receiver<Frame>, progress: &Progress) -> Resul
         }
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            match String::from_utf8_lossy(&line).trim_end() {
-                "new" => counts.new += 1,
-                "before" => counts.before += 1,
-                other => {
+            let line = String::from_utf8_lossy(&line);
+            match (line.trim_end(), &asked) {
+                ("new", _) => counts.new += 1,
+                ("before", _) => counts.before += 1,
+                (answer, Some(asked)) if answer.starts_with(KNOWN) => {
+                    // Who asked may be gone; the messages before still count.
+                    asked.send(answer.replacen(KNOWN, "", 1)).await.unwrap_or_default();
+                }
+                (other, _) => {
                     counts.refused += 1;
                     progress.clear()?;
                     writeln!(io::stderr(), "{other}")?;

@@ -105,7 +105,10 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
             let config = load(&source)?;
             runtime()?.block_on(serve::serve(config, source))
         }
-        Command::Import(import) => runtime()?.block_on(inout::import(import, load(&source)?)),
+        Command::Import(import) => {
+            keep_private();
+            runtime()?.block_on(inout::import(import, load(&source)?))
+        }
         Command::Export(export) => runtime()?.block_on(inout::export(export, load(&source)?)),
         Command::Backup { target } => runtime()?.block_on(backup::backup(target, load(&source)?)),
         Command::Restore { source: from, same_uids } => {

@@ -7,6 +7,7 @@
 mod client;
 mod dsn;
 mod imap;
+mod imap_client;
 mod pop3;
 mod session;
 
@@ -21,11 +22,12 @@ use mailwright_words::{Address, HeaderBlock, Reply, ReversePath};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("address", address),
     ("body", body),
     ("dsn", dsn::dsn),
     ("header", header),
+    ("imap_client", imap_client::client),
     ("imap_command", imap::command),
     ("imap_session", imap::session),
     ("pop3_session", pop3::session),

@@ -68,6 +68,7 @@ async fn send(office: &Office, console: &Console, listed: Listed) -> Result<bool
         flags: listed.flags,
         date: Some(listed.received.ms()),
         length,
+        ..Head::default()
     };
     console.write(head.line()?).await?;
     pieces(console, content, length).await?;

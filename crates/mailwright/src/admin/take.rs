@@ -1,14 +1,15 @@
 //! The messages of an import, taken from standard input into an account.
 //!
 //! For each message one line is printed, in their order: `new`, `before`, or `refused` and why.
-//! Some are on their way at a time, and share their syncs. What a message is known by is its bytes
-//! and how many of the same came before it: so the same source brings nothing twice.
+//! Some are on their way at a time, and share their syncs. What a message is known by is what its
+//! source says, else its bytes and how many of the same came before it: so the same source brings
+//! nothing twice. A source may ask which messages are known before it reads them.
 
 use std::{collections::HashMap, future::poll_fn, pin::Pin, task::Poll};
 
 use mailwright_store::{
     StoreError,
-    mailbox::{self, Append, Limits, Origin},
+    mailbox::{self, Append, Expunged, Limits, Origin},
 };
 use mailwright_view::Flags;
 use mailwright_words::{Id, Timestamp};
@@ -18,7 +19,7 @@ use super::address;
 use crate::{
     Failure,
     console::Console,
-    inout::{HEAD_MAX, Head},
+    inout::{HEAD_MAX, Head, KNOWN},
     office::Office,
 };
 
@@ -38,6 +39,7 @@ struct Taking<'a> {
     office: &'a Office,
     console: &'a mut Console,
     account: Id,
+    expunged: Expunged,
     /// What was read and not used yet, and how much of it is used.
     input: (Vec<u8>, usize),
     folders: HashMap<String, Id>,
@@ -47,21 +49,29 @@ struct Taking<'a> {
     octets: u64,
 }
 
-pub(super) async fn run(name: &str, office: &Office, console: &mut Console) -> Result<(), Failure> {
+pub(super) async fn run(
+    (name, again): (&str, bool),
+    office: &Office,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let missing = || Failure::new(format!("there is no account {name}"));
     let account = office.directory.account(&address(name)?).await?.ok_or_else(missing)?.principal;
     let mut taking = Taking {
         office,
         console,
         account,
+        expunged: if again { Expunged::ComesBack } else { Expunged::StaysAway },
         input: (Vec::new(), 0),
         folders: HashMap::new(),
         seen: HashMap::new(),
         waiting: Vec::new(),
         octets: 0,
     };
-    while let Some(head) = taking.head().await? {
-        taking.take(head).await?;
+    while let Some(mut head) = taking.head().await? {
+        match head.asks.take() {
+            Some(origins) => taking.tell(&head, origins).await?,
+            None => taking.take(head).await?,
+        }
     }
     taking.flush().await
 }
@@ -99,8 +109,28 @@ impl Taking<'_> {
         }
     }
 
+    /// Makes a folder, and tells which of these messages came into it before.
+    async fn tell(&mut self, head: &Head, origins: Vec<u64>) -> Result<(), Failure> {
+        self.flush().await?;
+        let (mailbox, expunged) = (self.mailbox(head).await?, self.expunged);
+        let known = self
+            .office
+            .store
+            .read(move |tx| {
+                let mut known = String::with_capacity(origins.len());
+                for origin in origins {
+                    let origin = Origin::new(origin);
+                    let is_known = mailbox::was_imported(tx, (mailbox, origin), expunged)?;
+                    known.push(if is_known { '1' } else { '0' });
+                }
+                Ok(known)
+            })
+            .await?;
+        Ok(self.console.line(&format!("{KNOWN}{known}")).await?)
+    }
+
     async fn take(&mut self, head: Head) -> Result<(), Failure> {
-        let mailbox = self.mailbox(&head.folder).await?;
+        let mailbox = self.mailbox(&head).await?;
         let now = self.office.now();
         let mut writer = self.office.store.body(now);
         let (mut sum, mut left) = (Sha256::new(), head.length);
@@ -117,7 +147,7 @@ impl Taking<'_> {
             self.input.1 += most;
         }
         let body = writer.finish().await?;
-        let origin = self.origin(mailbox, sum);
+        let origin = head.origin.map_or_else(|| self.origin(mailbox, sum), Origin::new);
         let (system, keywords) = flags(&head.flags);
         let internal_date = head.date.map_or(now, Timestamp::new);
         let is_large = body.in_memory().is_none();
@@ -147,8 +177,9 @@ impl Taking<'_> {
         Origin::new(bits(numbered))
     }
 
-    /// The folder of that name; it is made when it is not there.
-    async fn mailbox(&mut self, name: &str) -> Result<Id, Failure> {
+    /// The folder of that use or name; it is made when it is not there.
+    async fn mailbox(&mut self, head: &Head) -> Result<Id, Failure> {
+        let (name, special_use) = (head.folder.as_str(), head.special_use.clone());
         if let Some(id) = self.folders.get(name) {
             return Ok(*id);
         }
@@ -160,10 +191,18 @@ impl Taking<'_> {
         };
         let (account, now, store) = (self.account, self.office.now(), self.office.store.clone());
         let made = move |tx: &mut mailwright_store::Tx<'_>| {
+            if let Some(wanted) = &special_use {
+                let folders = mailbox::named(tx, account)?.into_iter();
+                let mut own = folders.filter(|named| named.special_use.as_ref() == Some(wanted));
+                if let Some(id) = own.find_map(|named| named.mailbox) {
+                    return Ok(id);
+                }
+            }
             if let Some(id) = mailbox::find(tx, account, &folder)? {
                 return Ok(id);
             }
-            let id = mailbox::create(tx, (account, &folder), None, (store.ids(), limits), now)?;
+            let (use_, of) = (special_use.as_deref(), (store.ids(), limits));
+            let id = mailbox::create(tx, (account, &folder), use_, of, now)?;
             mailbox::subscribe(tx, (account, &folder), true, limits)?;
             Ok(id)
         };
@@ -178,11 +217,12 @@ impl Taking<'_> {
         self.octets = 0;
         let waiting = std::mem::take(&mut self.waiting);
         let keys: Vec<_> = waiting.iter().map(|one| (one.mailbox, one.origin)).collect();
+        let expunged = self.expunged;
         let before = self
             .office
             .store
             .read(move |tx| {
-                let was = |(mailbox, origin)| mailbox::was_imported(tx, mailbox, origin);
+                let was = |place| mailbox::was_imported(tx, place, expunged);
                 keys.into_iter().map(was).collect::<Result<Vec<_>, _>>()
             })
             .await?;
@@ -192,7 +232,7 @@ impl Taking<'_> {
             if is_there {
                 return Ok(None);
             }
-            store.import_message(mailbox, message, origin, now).await
+            store.import_message(mailbox, message, (origin, expunged), now).await
         });
         for done in all(writes.collect()).await {
             match done {

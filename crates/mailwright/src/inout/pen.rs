@@ -21,29 +21,30 @@ const BAR: u64 = 40;
 /// How far an import is; drawn on standard error where that is a terminal.
 #[derive(Debug)]
 pub(super) struct Progress {
-    total: u64,
+    total: AtomicU64,
     done: AtomicU64,
     drawn: AtomicU64,
     is_shown: bool,
 }
 
 impl Progress {
-    /// Of a source of so many octets.
+    /// Of a source of so much: octets of files, messages of a server.
     pub(super) fn new(total: u64) -> Self {
         let is_shown = io::stderr().is_terminal();
         let (done, drawn) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Self { total: total.max(1), done, drawn, is_shown }
+        Self { total: AtomicU64::new(total), done, drawn, is_shown }
     }
 
-    /// So many octets more of the source were read.
+    /// So much more of the source was read.
     pub(super) fn add(&self, octets: u64) {
         self.done.fetch_add(octets, Ordering::Relaxed);
     }
 
     /// Draws it, when it is another than before.
     pub(super) fn draw(&self, messages: u64) -> io::Result<()> {
-        let done = self.done.load(Ordering::Relaxed).min(self.total);
-        let percent = u64::try_from(u128::from(done) * 100 / u128::from(self.total)).unwrap_or(100);
+        let total = self.total.load(Ordering::Relaxed).max(1);
+        let done = self.done.load(Ordering::Relaxed).min(total);
+        let percent = u64::try_from(u128::from(done) * 100 / u128::from(total)).unwrap_or(100);
         let mark = (percent << 32) | (messages / 64);
         if !self.is_shown || self.drawn.swap(mark, Ordering::Relaxed) == mark {
             return Ok(());
@@ -87,22 +88,33 @@ impl Pen {
         (flags, date): (Vec<String>, Option<i64>),
         bytes: &[u8],
     ) -> io::Result<()> {
+        let head = Head { folder: folder.to_owned(), flags, date, ..Head::default() };
+        self.handle.clone().block_on(self.send(head, bytes))
+    }
+
+    /// As [`Pen::put`], with all that is known of the message.
+    pub(super) async fn send(&mut self, head: Head, bytes: &[u8]) -> io::Result<()> {
+        let bytes = with_crlf(bytes);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.say(Head { length, ..head }).await?;
+        self.to.write_all(&bytes).await
+    }
+
+    /// Says something that is followed by nothing: makes a folder, and asks what is known in it.
+    pub(super) async fn say(&mut self, head: Head) -> io::Result<()> {
         let is_inbox = self.root.eq_ignore_ascii_case("INBOX");
-        let folder = match (folder, is_inbox) {
+        // Below another folder, a folder keeps its name whatever it is for.
+        let special_use = head.special_use.filter(|_| is_inbox);
+        let folder = match (head.folder.as_str(), is_inbox) {
             ("" | "INBOX", _) => self.root.clone(),
             (name, true) => name.to_owned(),
             (name, false) => format!("{}/{name}", self.root),
         };
-        let bytes = with_crlf(bytes);
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let line = Head { folder, uid: 0, flags, date, length }.line()?;
-        self.handle.block_on(async {
-            self.to.write_all(&line).await?;
-            self.to.write_all(&bytes).await
-        })
+        let line = Head { folder, special_use, ..head }.line()?;
+        self.to.write_all(&line).await
     }
 
-    /// Says that so many octets of the source were read.
+    /// Says that so much of the source was read.
     pub(super) fn read(&self, octets: u64) {
         self.progress.add(octets);
     }
@@ -115,8 +127,13 @@ impl Pen {
     }
 
     /// Ends the messages; says how many were left out.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
-        self.handle.block_on(self.to.shutdown())?;
+    pub(super) fn finish(self) -> io::Result<u64> {
+        self.handle.clone().block_on(self.end())
+    }
+
+    /// As [`Pen::finish`].
+    pub(super) async fn end(mut self) -> io::Result<u64> {
+        self.to.shutdown().await?;
         Ok(self.left_out)
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Most octets of a head.
 pub(crate) const HEAD_MAX: usize = 64 * 1024;
 
-/// What is said of a message before its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What is said of a message before its bytes, or of a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
     /// The name of its folder.
     pub(crate) folder: String,
@@ -23,8 +23,22 @@ pub(crate) struct Head {
     #[serde(default)]
     pub(crate) date: Option<i64>,
     /// Octets that follow.
+    #[serde(default)]
     pub(crate) length: u64,
+    /// What it is known by at its source, where that is better than its bytes.
+    #[serde(default)]
+    pub(crate) origin: Option<u64>,
+    /// What its folder is for, such as `\Sent`: the account's own such folder gets it.
+    #[serde(default)]
+    pub(crate) special_use: Option<String>,
+    /// No message follows: the folder is made, and the answer is [`KNOWN`] with a letter for each
+    /// of these origins, `1` for one that came before.
+    #[serde(default)]
+    pub(crate) asks: Option<Vec<u64>>,
 }
+
+/// What the answer to a question begins with.
+pub(crate) const KNOWN: &str = "known:";
 
 impl Head {
     /// The line.
