@@ -32,7 +32,7 @@ try:
     check("it listens on the default port", wait_for(listens, 20, 0.005), screen())
     ready = time.monotonic() - begin
     check("it is ready within two seconds, unoptimised", ready < 2, f"{ready:.3f} s")
-    wait_for(lambda: "message list" in screen(), 5)
+    wait_for(lambda: "MAILINDEX" in screen(), 5)
     text = re.sub(r"\x1b\[[0-9;]*m", "", screen())
     for address in ["10025", "10587", "10465", "12525", "10143", "10993", "10080"]:
         check(f"the screen names port {address}", address in text, text)
@@ -53,6 +53,12 @@ try:
             return seen.returncode == 0 and "Hello" in seen.stdout
 
         check("the message arrived, by the line that shows it", wait_for(arrived, 10), shows[0])
+        reads = [line for line in lines if "imaps://" in line]
+        if check("the screen has a line to read it by IMAP", len(reads) == 1, text):
+            read = subprocess.run(reads[0], shell=True, cwd=folder, env=environment,
+                                  capture_output=True, text=True, timeout=60)
+            check("the line to read works as printed",
+                  read.returncode == 0 and "It works." in read.stdout, (reads[0], read))
     health = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
                              "http://127.0.0.1:10080/health"], capture_output=True, text=True)
     check("health answers", health.stdout == "200", (health.stdout, health.stderr))

@@ -1,4 +1,5 @@
-"""IMAP with clients that people have: imaplib, IMAPClient, curl, mbsync, offlineimap, fetchmail, neomutt."""
+"""IMAP with clients that people have: imaplib, IMAPClient, curl, mbsync, offlineimap, fetchmail,
+getmail, neomutt."""
 
 import email
 import imaplib
@@ -282,6 +283,53 @@ password "{PASSWORD}" sslproto '' keep fetchall mda "cat >> {box}"
     check("fetchmail fetches", status == 0 and b"Subject: pushed" in box.read_bytes(), text)
 
 
+def with_getmail():
+    """It remembers what it fetched by UID: a second run brings what is new alone."""
+    box, home = folder / "getmail", folder / "getmail-home"
+    for part in ["cur", "new", "tmp"]:
+        (box / part).mkdir(parents=True)
+    user = ""
+    if os.geteuid() == 0:
+        # It delivers nothing as root.
+        user = "user = nobody"
+        subprocess.run(["chown", "-R", "nobody", box], check=True)
+        folder.chmod(0o711)
+    home.mkdir(mode=0o700)
+    (home / "getmailrc").write_text(f"""[retriever]
+type = SimpleIMAPRetriever
+server = 127.0.0.1
+port = {imap}
+username = {BEN}
+password = {PASSWORD}
+mailboxes = ("INBOX", "Archive")
+[destination]
+type = Maildir
+path = {box}/
+{user}
+[options]
+read_all = false
+delivered_to = false
+received = false
+""")
+
+    def fetch():
+        status, text = run(["getmail", "--getmaildir", str(home), "--rcfile", "getmailrc"])
+        raw = [one.read_bytes().replace(b"\r\n", b"\n") for one in (box / "new").iterdir()]
+        return status, text, sorted(raw)
+
+    status, text, first = fetch()
+    want = sorted(server.raw(one).replace(b"\r\n", b"\n") for one in server.messages(BEN)
+                  if one["folder"] in ("INBOX", "Archive"))
+    check("getmail fetches all, byte for byte", status == 0 and first == want and len(want) > 1,
+          (text, len(first), len(want)))
+    deliver("for-getmail", to=BEN)
+    server.with_subject(BEN, "for-getmail")
+    status, text, second = fetch()
+    check("getmail fetches what is new, and that alone",
+          status == 0 and len(second) == len(first) + 1
+          and any(b"Subject: for-getmail" in raw for raw in second), (text, len(second)))
+
+
 def with_neomutt():
     rc = folder / "muttrc"
     rc.write_text(f"""set folder="imap://127.0.0.1:{imap}/"
@@ -325,6 +373,7 @@ try:
     with_mbsync()
     with_offlineimap()
     with_fetchmail()
+    with_getmail()
     with_neomutt()
     together()
     check("it stops with 0", server.stop() == 0)

@@ -64,9 +64,37 @@ impl Screen<'_> {
         format!(
             "\n  Account   {address}\n  Password  {password}   (told this once)\n\n\
              Send a first message:\n\n  {}\n\nSee that it arrived:\n\n  \
-             {program} --data {data} message list {address}\n",
-            self.first_message(account)
+             {program} --data {data} message list {address}\n\n{}",
+            self.first_message(account),
+            self.first_reading(account)
         )
+    }
+
+    /// A line for a shell that reads the first message; nothing where nobody reads by IMAP here.
+    fn first_reading(&self, account: &FirstAccount) -> String {
+        let FirstAccount { address, password } = account;
+        let imap = |tls| {
+            let is_it = move |open: &&Open| {
+                open.role == Some(Role::Imap) && open.implicit_tls == tls && open.address.is_ipv4()
+            };
+            self.listeners.iter().find(is_it).map(|open| open.address.port())
+        };
+        let url = match (imap(true), imap(false)) {
+            (Some(port), _) => format!("imaps://localhost:{port}"),
+            (None, Some(port)) => format!("imap://localhost:{port}"),
+            (None, None) => return String::new(),
+        };
+        format!(
+            "Read it by IMAP, as a mail client does:\n\n  curl -sS --ssl-reqd {}\
+             --user '{address}:{password}' '{url}/INBOX;MAILINDEX=1'\n",
+            self.trust()
+        )
+    }
+
+    /// What makes curl believe our certificate.
+    fn trust(&self) -> String {
+        let trust = |file: &Path| format!("--cacert {} ", file.display());
+        self.certificate.map(trust).unwrap_or_default()
     }
 
     /// A line for a shell that submits a message; curl verifies our certificate as any other.
@@ -76,10 +104,7 @@ impl Screen<'_> {
             open.role == Some(Role::Msa) && !open.implicit_tls && open.address.is_ipv4()
         });
         let port = msa.map_or(10587, |open| open.address.port());
-        let trust = self
-            .certificate
-            .map(|file| format!("--cacert {} ", file.display()))
-            .unwrap_or_default();
+        let trust = self.trust();
         format!(
             "printf 'From: {address}\\r\\nTo: {address}\\r\\nSubject: Hello\\r\\n\\r\\n\
              It works.\\r\\n' | curl -sS --ssl-reqd {trust}--url smtp://localhost:{port} \
@@ -127,6 +152,8 @@ mod tests {
             open(Some(Role::Mta), 10025, false),
             open(Some(Role::Msa), 10587, false),
             open(Some(Role::Msa), 10465, true),
+            open(Some(Role::Imap), 10143, false),
+            open(Some(Role::Imap), 10993, true),
             open(None, 10080, false),
         ];
         let account = FirstAccount { address: "you@localhost".into(), password: "pw".into() };
@@ -141,6 +168,9 @@ mod tests {
         assert!(text.contains("smtp://localhost:10587"), "{text}");
         assert!(text.contains("--cacert data/tls/cert.pem"), "{text}");
         assert!(text.contains("mailwright --data data message list you@localhost"), "{text}");
-        assert_eq!(text.matches("pw").count(), 2, "{text}");
+        assert!(text.contains("'imaps://localhost:10993/INBOX;MAILINDEX=1'"), "{text}");
+        assert_eq!(text.matches("pw").count(), 3, "{text}");
+        let screen = Screen { listeners: &listeners[..3], ..screen };
+        assert!(!screen.text().contains("IMAP"), "nobody can read by it");
     }
 }
