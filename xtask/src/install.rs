@@ -40,7 +40,7 @@ const NEEDED: [(&str, &str); 26] = [
 ];
 
 /// What is in Python, by its module and its requirement.
-const PYTHON: [(&str, &str); 26] = [
+const PYTHON: [(&str, &str); 4] = [
     ("imapclient", "imapclient>=3,<5"),
     ("dkim", "dkimpy>=1.1,<2"),
     // For Ed25519 and the DNS in dkimpy.
