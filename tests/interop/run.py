@@ -16,7 +16,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay",
-           "dkim", "attackers", "hostile", "real_ports", "doctor", "extensions", "imap", "imap_clients", "pop3", "inout", "moving", "postfix",
+           "dkim", "attackers", "door", "hostile", "real_ports", "doctor", "extensions", "imap",
+           "imap_clients", "pop3", "inout", "moving", "postfix",
            "sync_proof", "crash_loop"]
 
 

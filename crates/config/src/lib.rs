@@ -8,6 +8,7 @@
 mod check;
 mod dkim;
 mod docs;
+mod door;
 mod init;
 mod limit;
 mod listener;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dkim::Dkim;
 pub use docs::docs;
+pub use door::{DnsList, Door, ListAction, Submission};
 pub use init::init;
 pub use limit::{Limits, Timeouts};
 pub use listener::{Listener, Role};
@@ -68,6 +70,10 @@ pub struct Config {
     pub auth: Auth,
     /// What is done with a message as it comes in.
     pub intake: Intake,
+    /// Who is let in by MTA listeners.
+    pub door: Door,
+    /// How much an account may send.
+    pub submission: Submission,
     /// How messages leave.
     pub relay: Relay,
     /// How messages of ours are signed.
@@ -98,6 +104,8 @@ impl Default for Config {
             tls: Tls::default(),
             auth: Auth::default(),
             intake: Intake::default(),
+            door: Door::default(),
+            submission: Submission::default(),
             relay: Relay::default(),
             dkim: Dkim::default(),
             dns: Dns::default(),

@@ -115,6 +115,7 @@ impl Intake {
             listener = transaction.client.listener,
             "Message accepted."
         );
+        self.count_sent(&transaction.client, transaction.targets.len(), now).await;
         if leaves {
             self.tell_unsigned(&author, durable.id(), now).await;
         }
@@ -196,7 +197,7 @@ impl Intake {
         });
         let is_submission = client.role == Role::Msa;
         let change = Change {
-            trace,
+            trace: trace + &marks(client),
             date: is_submission.then(|| now.rfc5322()),
             message_id: is_submission.then(|| message_id(&settings.host, id)),
             without_bcc: is_submission,
@@ -248,6 +249,12 @@ impl Part {
         let via = self.via.as_ref().map(|address| format!("Delivered-To: {address}\r\n"));
         [via.unwrap_or_default().as_bytes(), stamped].concat()
     }
+}
+
+/// What lists in the DNS say of a client, as a field.
+fn marks(client: &Client) -> String {
+    let mark = |mark: &String| format!("X-Mailwright-Listed: {mark}\r\n");
+    client.marks.iter().map(mark).collect()
 }
 
 fn postmaster(of: &Address) -> ReversePath {

@@ -29,6 +29,8 @@ pub struct Client {
     pub size_max: u64,
     /// Most recipients its listener takes for a message.
     pub recipients_max: usize,
+    /// What lists in the DNS say of it, for its messages.
+    pub marks: Vec<String>,
 }
 
 impl Client {

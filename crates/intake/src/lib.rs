@@ -8,8 +8,10 @@
 
 mod accept;
 mod author;
+mod bucket;
 mod client;
 mod direct;
+mod guard;
 mod head;
 mod incoming;
 mod merge;
@@ -30,6 +32,7 @@ use mailwright_directory::Directory;
 use mailwright_store::Store;
 use mailwright_words::Timestamp;
 
+use crate::guard::Guard;
 use crate::incoming::Bounds;
 use crate::space::Space;
 
@@ -50,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) settings: Live<Settings>,
     pub(crate) space: Space,
+    pub(crate) guard: Guard,
 }
 
 impl Intake {
@@ -57,7 +61,8 @@ impl Intake {
     pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
         let space = Space::new(store.path());
         let settings = Live::new(settings);
-        Self(Arc::new(Inner { store, directory, settings, space }))
+        let guard = Guard::default();
+        Self(Arc::new(Inner { store, directory, settings, space, guard }))
     }
 
     /// Goes by other settings from the next question on.

@@ -98,6 +98,36 @@ pub enum Refusal {
         /// Who had it.
         recipient: String,
     },
+    /// A list in the DNS has the client.
+    #[error("{client} is on the list {zone}")]
+    Listed {
+        /// Where the client is.
+        client: String,
+        /// The list.
+        zone: String,
+    },
+    /// There were too many messages within an hour.
+    #[error("Too much mail for <{about}>, try again in {seconds} s")]
+    Rate {
+        /// From whom, from where, or to whom.
+        about: String,
+        /// How long to wait.
+        seconds: u64,
+    },
+    /// Whoever writes for the first time has to come again.
+    #[error("Greylisted, try again in {seconds} s")]
+    Greylisted {
+        /// How long to wait.
+        seconds: u64,
+    },
+    /// The account sent as much as it may.
+    #[error("{account} may not send more than {limit}")]
+    OverLimit {
+        /// Who.
+        account: String,
+        /// How much it may send.
+        limit: String,
+    },
     /// Free space or inodes are low.
     #[error("Storage is low, try again later")]
     Space,
@@ -117,11 +147,16 @@ impl Refusal {
     pub const fn status(&self) -> (u16, Status) {
         match self {
             Self::Authentication => (530, Status::new(5, 7, 0)),
-            Self::Sender { .. } | Self::Relay { .. } => (550, Status::new(5, 7, 1)),
+            Self::Sender { .. } | Self::Relay { .. } | Self::Listed { .. } => {
+                (550, Status::new(5, 7, 1))
+            }
             Self::Remote { .. } => (550, Status::new(5, 1, 2)),
             Self::Unknown { .. } => (550, Status::new(5, 1, 1)),
             Self::OverQuota { temporary: true, .. } => (452, Status::new(4, 2, 2)),
             Self::OverQuota { temporary: false, .. } => (552, Status::new(5, 2, 2)),
+            Self::Rate { .. } | Self::Greylisted { .. } | Self::OverLimit { .. } => {
+                (450, Status::new(4, 7, 1))
+            }
             Self::Recipients { .. } => (452, Status::new(4, 5, 3)),
             Self::Expansion { .. } => (451, Status::new(4, 3, 5)),
             Self::NoRecipients => (554, Status::new(5, 5, 1)),

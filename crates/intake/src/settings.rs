@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailwright_config::{Config, Limits, OverQuota};
+use mailwright_config::{Config, Door, Limits, OverQuota, Submission};
 use mailwright_words::{AddressError, Domain};
 
 /// What of the configuration acceptance goes by.
@@ -18,6 +18,10 @@ pub struct Settings {
     pub subaddress_folders: bool,
     /// Free octets of the disk under which nothing is taken; a tenth of the disk if that is less.
     pub free_space_min: u64,
+    /// Who is let in.
+    pub door: Door,
+    /// How much an account may send.
+    pub submission: Submission,
     /// How long a message is tried.
     pub lifetime: Duration,
     /// How long a report is tried.
@@ -35,6 +39,8 @@ impl Settings {
             over_quota_temporary: config.intake.over_quota == OverQuota::Temporary,
             subaddress_folders: config.intake.subaddress_folders,
             free_space_min: config.intake.free_space_min,
+            door: config.door.clone(),
+            submission: config.submission.clone(),
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,
         })

@@ -76,6 +76,7 @@ fn client(role: Role, identity: Option<&Identity>) -> Client {
         is_trusted: false,
         size_max: SIZE_MAX,
         recipients_max: 10,
+        marks: Vec::new(),
     }
 }
 

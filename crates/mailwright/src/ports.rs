@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use mailwright_api::Sources;
 use mailwright_config::{Config, Http, Listener as ListenerConfig, Live, Role};
 use mailwright_net::{
-    Arrival, Listener, Terms, drive,
+    Arrival, Listener, Terms, dns, drive,
     listen::{Rules, open},
     tls::Acceptor,
 };
@@ -158,7 +158,17 @@ impl House {
     ) -> Result<smtp::Door, smtp::DoorError> {
         let Office { directory, intake, clock, .. } = &self.office;
         let shared = (directory.clone(), intake.clone());
-        smtp::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)
+        let door = smtp::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)?;
+        if config.door.lists.is_empty() {
+            return Ok(door);
+        }
+        Ok(match dns::System::new(&config.dns) {
+            Ok(dns) => door.with_dns(Arc::new(dns)),
+            Err(error) => {
+                tracing::error!(%error, "Lists in the DNS are not asked.");
+                door
+            }
+        })
     }
 
     fn imap(&self, listener: (&str, &ListenerConfig), config: &Arc<Config>) -> imap::Door {

@@ -6,6 +6,7 @@
 mod auth;
 mod conversation;
 mod door;
+mod lists;
 #[cfg(test)]
 mod tests;
 mod transaction;

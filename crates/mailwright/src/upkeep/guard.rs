@@ -1,4 +1,5 @@
-//! What guards the server is swept: blocks that are over, old rows of the audit log.
+//! What guards the server is swept: blocks that are over, old rows of the audit log, what the
+//! greylist and the limits of accounts remember.
 
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ async fn round(office: &Office) -> Result<(), DirectoryError> {
     let released = directory.release_blocks(office.now()).await?;
     if released > 0 {
         tracing::info!(released, "Blocks ended.");
+    }
+    while office.intake.sweep_guard(office.now()).await? > 0 {
+        office.clock.sleep(BETWEEN_CHUNKS).await;
     }
     while directory.prune_audit(office.now().minus(kept)).await? > 0 {
         office.clock.sleep(BETWEEN_CHUNKS).await;

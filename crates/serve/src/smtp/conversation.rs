@@ -11,6 +11,7 @@ use mailwright_words::{Reply, Status, metric, trace::Protocol};
 
 use super::{
     door::{Door, Place},
+    lists::Standing,
     transaction::Open,
 };
 
@@ -25,6 +26,8 @@ pub struct Conversation {
     pub(super) login: Option<Login>,
     pub(super) auth_failures: usize,
     pub(super) open: Option<Open>,
+    /// What lists in the DNS say of the client, once they were asked.
+    pub(super) standing: Option<Standing>,
     early: bool,
     place: Place,
 }
@@ -50,6 +53,7 @@ impl Conversation {
             is_trusted: door.takes_submission_from(peer.ip()),
             size_max: door.message_size_max(),
             recipients_max: door.recipients_max(),
+            marks: Vec::new(),
         };
         Self {
             session,
@@ -59,6 +63,7 @@ impl Conversation {
             login: None,
             auth_failures: 0,
             open: None,
+            standing: None,
             early: false,
             place,
             door,

@@ -12,7 +12,7 @@ use std::{
 use mailwright_config::{BareNewlines, Config, Listener, Role};
 use mailwright_directory::{Connection, Directory};
 use mailwright_intake::Intake;
-use mailwright_net::Clock;
+use mailwright_net::{Clock, dns::Resolver};
 use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, FutureRelease, Settings};
 use mailwright_words::{AddressError, Domain, Timestamp};
@@ -37,6 +37,8 @@ pub struct Door {
     pub(super) directory: Directory,
     pub(super) intake: Intake,
     pub(super) clock: Arc<dyn Clock>,
+    /// The DNS, where lists in it are asked.
+    pub(super) dns: Option<Arc<dyn Resolver>>,
     /// Without what may change while the server runs: mechanisms, load, the time.
     settings: Settings,
     /// Sessions that are open.
@@ -69,10 +71,18 @@ impl Door {
             directory,
             intake,
             clock,
+            dns: None,
             settings,
             sessions,
             sessions_comfortable,
         })
+    }
+
+    /// Asks the lists of the configuration in this DNS.
+    #[must_use]
+    pub fn with_dns(mut self, dns: Arc<dyn Resolver>) -> Self {
+        self.dns = Some(dns);
+        self
     }
 
     /// The rules of a session that begins now.

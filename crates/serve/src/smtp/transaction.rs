@@ -1,6 +1,6 @@
 //! A transaction: sender, recipients, message; judged and stored by intake.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use mailwright_config::Role;
 use mailwright_intake::Target;
@@ -8,7 +8,7 @@ use mailwright_intake::{Incoming, Refusal, Transaction};
 use mailwright_smtp::server::{Answer, By, ForwardPath, Hold, MailFrom, RcptTo};
 use mailwright_words::{ByMode, DeliverBy, Envelope, Recipient, Reply, Status, Timestamp, metric};
 
-use super::conversation::Conversation;
+use super::{conversation::Conversation, lists};
 
 /// A transaction that is open.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ impl Conversation {
         self.client.protocol = self.spoken();
         let now = self.door.clock.now();
         let judged = self.door.intake.sender(&self.client, &mail.from, mail.size, now).await;
+        let intake = &self.door.intake;
+        let judged = match judged {
+            Ok(()) => intake.check_sender_rate(&self.client, &mail.from, now).await,
+            refused => refused,
+        };
         if let Err(refusal) = judged {
             return self.refused(&refusal, &mail.from.to_string());
         }
@@ -51,6 +56,12 @@ impl Conversation {
         if self.door.role != Role::Lmtp && open.known.contains(&name) {
             return recipient_ok();
         }
+        if let Err(refusal) = self.listed().await {
+            return self.refused(&refusal, &name);
+        }
+        let Some(open) = &self.open else {
+            return out_of_order();
+        };
         let (taken, size, now) = (open.targets.len(), open.size, self.door.clock.now());
         let (intake, client) = (&self.door.intake, &self.client);
         let judged = match rcpt.to {
@@ -59,6 +70,18 @@ impl Conversation {
                 let recipient = Recipient { address, notify: rcpt.notify, orcpt: rcpt.orcpt };
                 intake.recipient(client, recipient, (taken, size), now).await
             }
+        };
+        let is_trusted = self.standing.as_ref().is_some_and(|one| one.allowed.is_some());
+        let judged = match judged {
+            Ok(target) => intake
+                .check_recipient_rate(
+                    (client, is_trusted),
+                    (&open.envelope.from, &name, taken),
+                    now,
+                )
+                .await
+                .map(|()| target),
+            Err(refusal) => Err(refusal),
         };
         match (judged, &mut self.open) {
             (Ok(target), Some(open)) => {
@@ -69,6 +92,20 @@ impl Conversation {
             (Err(refusal), _) => self.refused(&refusal, &name),
             (Ok(_), None) => out_of_order(),
         }
+    }
+
+    /// Asks the lists about a stranger, once a session.
+    async fn listed(&mut self) -> Result<(), Refusal> {
+        let door = Arc::clone(&self.door);
+        let Some(dns) = door.dns.as_ref().filter(|_| door.role == Role::Mta) else { return Ok(()) };
+        if self.standing.is_none() {
+            let standing = lists::judge(dns, &door.config.door, self.peer.ip()).await;
+            self.client.marks.clone_from(&standing.marks);
+            self.standing = Some(standing);
+        }
+        let zone = self.standing.as_ref().and_then(|standing| standing.refused.clone());
+        let client = self.peer.ip().to_canonical().to_string();
+        zone.map_or(Ok(()), |zone| Err(Refusal::Listed { client, zone }))
     }
 
     pub(super) fn begin(&mut self) -> Reply {
