@@ -12,6 +12,7 @@ import socketserver
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 from harness import BINARY, PASSWORD, Server, check, finish, wait_for
 from world import RESOLVER, REMOTE, World, needs_namespace
@@ -274,6 +275,56 @@ try:
     check("a line of a log is explained", done.returncode == 0 and "second try" in done.stdout, done.stdout)
     done = run("doctor", "code", "nothing here", "--json")
     check("what is no reply ends with 2", done.returncode in (0, 2), done)
+
+    # this server: sound, then broken in one thing each
+    extra = f"""[dns]
+servers = ["{RESOLVER}:53"]
+[doctor]
+outbound_domains = ["remote.example"]
+bogus_name = "dead.broken.example"
+address_lists = ["list.example", "dead.broken.example"]
+queue_age = "1s"
+"""
+    own = Server(extra=extra).accounts(ANN).start()
+    servers.append(own)
+
+    def checkup():
+        done = own.run("doctor", "--json")
+        return json.loads(done.stdout), done.returncode
+
+    report, code = checkup()
+    check("a sound server has nothing wrong", code == 0 and not [one for one in loud(report)
+          if one[1] == "wrong"], loud(report))
+    texts = json.dumps(report)
+    check("its port 25 outwards was tried", "mx.remote.example at 127.0.0.2:25: greets" in texts, texts)
+    check("a list that does not know its own entry raises no alarm",
+          ("list.sound", "cannot-know") in loud(report), loud(report))
+    with urllib.request.urlopen(f"http://127.0.0.1:{own.http}/doctor", timeout=60) as page:
+        over_http = json.load(page)
+    check("the same over HTTP", loud(over_http) == loud(report), (loud(over_http), loud(report)))
+    done = own.run("backup", str(folder / "copy"))
+    (own.data / "last-backup").write_text("1000")
+    report, code = checkup()
+    check("an old backup speaks", done.returncode == 0 and ("backup", "warning") in loud(report), loud(report))
+    own.data.chmod(0o755)
+    report, code = checkup()
+    check("an open data folder speaks", code == 1 and ("data.rights", "wrong") in loud(report), loud(report))
+    own.data.chmod(0o700)
+    own.run("sendmail", "-f", ANN, "late@remote.example", text="Subject: stuck\n\nhello\n")
+
+    def is_stuck():
+        return ("queue.stuck", "warning") in loud(checkup()[0])
+
+    check("a message that waits is told of", wait_for(is_stuck, 30, 1), loud(checkup()[0]))
+    check("with the reply and what it means", "450 4.2.0" in json.dumps(checkup()[0]))
+    subprocess.run(["nft", "add rule ip gate in ip daddr 127.0.0.2 tcp dport 25 drop"], check=True)
+    report, code = checkup()
+    check("a blocked port 25 speaks", code == 1 and ("out.port25", "wrong") in loud(report), loud(report))
+    subprocess.run(["nft", "flush chain ip gate in"], check=True)
+    own.stop()
+    report, code = checkup()
+    check("a server that does not run speaks", code == 1 and ("server.runs", "wrong") in loud(report),
+          loud(report))
 finally:
     for one in servers:
         one.remove()

@@ -6,9 +6,15 @@ mod health;
 mod metric;
 mod setup;
 
-use std::{future::Future, io, pin::Pin, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::{ConnectInfo, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 pub use health::{Health, Problem};
 pub use metric::Metrics;
 pub use setup::{Checked, IsOurs, Offer, Setup};
@@ -16,6 +22,9 @@ use tokio::net::TcpListener;
 
 /// A count under way.
 pub type Refreshed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// An examination under way; none when it could not be made.
+pub type Examined = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
 
 /// What the pages are answered from.
 #[derive(Clone)]
@@ -28,6 +37,8 @@ pub struct Sources {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// What mail clients are told; without it they find nothing here.
     pub setup: Option<Setup>,
+    /// Examines the server, as JSON; only asked from this machine.
+    pub examine: Option<Arc<dyn Fn() -> Examined + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -44,7 +55,8 @@ pub async fn serve(
     sources: Sources,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router(sources)).with_graceful_shutdown(stop).await
+    let service = router(sources).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 fn router(sources: Sources) -> Router {
@@ -52,6 +64,7 @@ fn router(sources: Sources) -> Router {
     Router::new()
         .route("/health", get(health_page))
         .route("/metrics", get(metrics_page))
+        .route("/doctor", get(doctor_page))
         .with_state(sources)
         .merge(setup.unwrap_or_default())
 }
@@ -59,6 +72,21 @@ fn router(sources: Sources) -> Router {
 async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {
     let health = (sources.health)();
     (health.code(), axum::Json(health))
+}
+
+/// It tells what an operator alone should know, so it is for this machine.
+async fn doctor_page(
+    State(sources): State<Sources>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+) -> Response {
+    if !peer.ip().to_canonical().is_loopback() {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let Some(examine) = &sources.examine else { return StatusCode::NOT_FOUND.into_response() };
+    match examine().await {
+        Some(report) => ([(header::CONTENT_TYPE, "application/json")], report).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 async fn metrics_page(State(sources): State<Sources>) -> impl IntoResponse {

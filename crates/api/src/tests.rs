@@ -29,6 +29,9 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
         refresh: Arc::new(refresh),
         health: Arc::new(health),
         setup: None,
+        examine: Some(Arc::new(|| -> Examined {
+            Box::pin(std::future::ready(Some("{\"verdict\":\"right\"}".to_owned())))
+        })),
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, sources, async {
@@ -64,4 +67,7 @@ async fn health_and_metrics_are_told() {
         assert!(text.contains(told), "{told}\n{text}");
     }
     assert!(page(true, "/nothing", &metrics).await.starts_with("HTTP/1.1 404"));
+    let answer = page(true, "/doctor", &metrics).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("application/json"), "{answer}");
+    assert!(answer.ends_with("{\"verdict\":\"right\"}"), "{answer}");
 }

@@ -8,6 +8,7 @@
 mod check;
 mod dkim;
 mod docs;
+mod doctor;
 mod door;
 mod init;
 mod limit;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dkim::Dkim;
 pub use docs::docs;
+pub use doctor::Doctor;
 pub use door::{DnsList, Door, ListAction, Submission};
 pub use init::init;
 pub use limit::{Limits, Timeouts};
@@ -86,6 +88,8 @@ pub struct Config {
     pub storage: Storage,
     /// Reading mailboxes: IMAP and POP3.
     pub mailboxes: Mailboxes,
+    /// What `mailwright doctor` looks at beyond this machine, and what it finds old.
+    pub doctor: Doctor,
     /// Ports that take or show mail, by a name of your choice. A file that has one
     /// `[listeners.NAME]` has to have all: they take the place of the default ones.
     pub listeners: BTreeMap<String, Listener>,
@@ -112,6 +116,7 @@ impl Default for Config {
             queue: Queue::default(),
             storage: Storage::default(),
             mailboxes: Mailboxes::default(),
+            doctor: Doctor::default(),
             listeners: listener::first_run(),
             routes: BTreeMap::new(),
         }

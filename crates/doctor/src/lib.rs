@@ -16,6 +16,7 @@ mod login;
 mod reach;
 mod report;
 pub mod send;
+pub mod server;
 mod world;
 
 pub use login::{Credentials, Scheme};

@@ -49,7 +49,7 @@ async fn carry_out(
         AdminCommand::Audit(command) => audit::run(command, office, console).await,
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
-        AdminCommand::Doctor(doctor) => doctor::run(doctor.command, office, console).await,
+        AdminCommand::Doctor(doctor) => doctor::run(doctor, office, console).await,
         AdminCommand::Take { address, again } => {
             take::run((&address, again), office, console).await
         }

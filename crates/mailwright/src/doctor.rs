@@ -23,9 +23,10 @@ const REPLY_MAX: u64 = 64 * 1024;
 
 /// Carries out a command, unless it is one for who has the store.
 pub(crate) async fn run(
-    command: &DoctorCommand,
+    command: Option<&DoctorCommand>,
     config: &Config,
 ) -> Result<Option<ExitCode>, Failure> {
+    let Some(command) = command else { return Ok(None) };
     let code = match command {
         DoctorCommand::Store { .. } => return Ok(None),
         DoctorCommand::Code { text, json } => explain(text, *json)?,

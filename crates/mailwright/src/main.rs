@@ -6,6 +6,7 @@
 mod admin;
 mod archive;
 mod backup;
+mod checkup;
 mod cli;
 mod console;
 mod courier;
@@ -42,14 +43,21 @@ use rustix::{fs::Mode, process::umask};
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
-    /// What was wrong, and what to do.
+    /// What was wrong, and what to do; empty when all was told.
     message: String,
+    /// The exit code.
+    code: u8,
 }
 
 impl Failure {
     /// A failure told in this sentence.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// An end with this exit code, where all was told already.
+    pub(crate) const fn told(code: u8) -> Self {
+        Self { message: String::new(), code }
     }
 
     /// A failure while doing `what`.
@@ -60,7 +68,7 @@ impl Failure {
             message = format!("{message}: {inner}");
             cause = inner.source();
         }
-        Self { message }
+        Self { message, code: 1 }
     }
 }
 
@@ -77,7 +85,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             complain(&failure);
-            ExitCode::FAILURE
+            ExitCode::from(failure.code)
         }
     }
 }
@@ -91,6 +99,9 @@ fn arguments() -> impl Iterator<Item = String> {
 }
 
 fn complain(failure: &Failure) {
+    if failure.message.is_empty() {
+        return;
+    }
     // Nobody is left to tell when standard error is closed.
     writeln!(std::io::stderr(), "mailwright: {failure}").unwrap_or_default();
 }
@@ -130,7 +141,7 @@ async fn carry_out(
     config: Config,
 ) -> Result<ExitCode, Failure> {
     if let AdminCommand::Doctor(doctor) = &command
-        && let Some(code) = doctor::run(&doctor.command, &config).await?
+        && let Some(code) = doctor::run(doctor.command.as_ref(), &config).await?
     {
         return Ok(code);
     }

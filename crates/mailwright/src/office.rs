@@ -19,6 +19,8 @@ pub(crate) struct Office {
     pub(crate) store: Store,
     pub(crate) directory: Directory,
     pub(crate) intake: Intake,
+    /// Whether this process serves, or only carries out a command.
+    pub(crate) is_serving: bool,
 }
 
 impl Office {
@@ -48,7 +50,14 @@ impl Office {
         let settings = mailwright_intake::Settings::of(&config)
             .map_err(|error| Failure::of("server.hostname", &error))?;
         let intake = Intake::new(store.clone(), directory.clone(), settings);
-        Ok(Some(Self { config: Live::new(config), clock, store, directory, intake }))
+        Ok(Some(Self {
+            config: Live::new(config),
+            clock,
+            store,
+            directory,
+            intake,
+            is_serving: false,
+        }))
     }
 
     /// Goes by another configuration, as far as that needs no restart.

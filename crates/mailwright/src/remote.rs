@@ -132,8 +132,10 @@ async fn apart(
     let work = async move {
         let mut code = 0;
         if let Err(failure) = admin::run(command, &office, &mut console).await {
-            code = 1;
-            if console.note(&format!("mailwright: {failure}")).await.is_err() {
+            code = failure.code;
+            if !failure.message.is_empty()
+                && console.note(&format!("mailwright: {failure}")).await.is_err()
+            {
                 tracing::debug!(%failure, "Nobody is told.");
             }
         }
@@ -224,8 +226,10 @@ async fn attend(caller: ControlStream, office: Office) -> io::Result<()> {
     let code = match done {
         Ok(()) => 0,
         Err(failure) => {
-            console.note(&format!("mailwright: {failure}")).await?;
-            1
+            if !failure.message.is_empty() {
+                console.note(&format!("mailwright: {failure}")).await?;
+            }
+            failure.code
         }
     };
     drop(console);

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure,
+    Failure, checkup,
     gauge::Gauges,
     log,
     office::Office,
@@ -44,7 +44,8 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
         Metrics::install().map_err(|error| Failure::of("metrics do not start", &error))?;
     let ports = Ports::bind(&config)?;
     privilege::drop(&config.server)?;
-    let office = Office::open(config.clone()).await?;
+    let mut office = Office::open(config.clone()).await?;
+    office.is_serving = true;
     let certificates = Certificates::load(certificate_sources(&config))
         .map_err(|error| Failure::of("certificates", &error))?;
     let control = ControlListener::bind(&remote::socket(&config))
@@ -122,9 +123,10 @@ fn sources(office: &Office, metrics: Metrics) -> Sources {
         Box::pin(async move { gauges.refresh().await })
     };
     let setup = Some(setup(office));
+    let examine = Some(checkup::for_http(office));
     let office = office.clone();
     let health = Arc::new(move || health(&office));
-    Sources { metrics, refresh: Arc::new(refresh), health, setup }
+    Sources { metrics, refresh: Arc::new(refresh), health, setup, examine }
 }
 
 /// What mail clients are told of this server.

@@ -12,12 +12,25 @@ use crate::{Failure, cli::HostOptions};
 ///
 /// Errors: certificates cannot be read, or the system's DNS configuration.
 pub(crate) fn open(config: &Config, options: &HostOptions) -> Result<World, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(System::new());
     let unread = |error| Failure::of("certificates", &error);
-    let mut inspector = Inspector::new(&options.tls_ca, Arc::clone(&clock)).map_err(unread)?;
+    let mut world = plain(config, Duration::from_secs(options.timeout))?;
+    world.inspector = Inspector::new(&options.tls_ca, Arc::clone(&world.clock)).map_err(unread)?;
     if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
-        inspector = inspector.with_identity(certificate, key).map_err(unread)?;
+        world.inspector = world.inspector.with_identity(certificate, key).map_err(unread)?;
     }
+    if let Some(name) = &options.ehlo {
+        world.hostname.clone_from(name);
+    }
+    Ok(world)
+}
+
+/// The world as `config` has it.
+///
+/// Errors: the system's DNS configuration cannot be read.
+pub(crate) fn plain(config: &Config, timeout: Duration) -> Result<World, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(System::new());
+    let inspector = Inspector::new(&[], Arc::clone(&clock))
+        .map_err(|error| Failure::of("certificates", &error))?;
     let resolver = dns::System::new(&config.dns)
         .map_err(|error| Failure::of("configuration of the DNS", &error))?;
     Ok(World {
@@ -25,7 +38,7 @@ pub(crate) fn open(config: &Config, options: &HostOptions) -> Result<World, Fail
         resolver: Arc::new(resolver),
         clock,
         inspector,
-        timeout: Duration::from_secs(options.timeout),
-        hostname: options.ehlo.clone().unwrap_or_else(|| config.server.hostname.clone()),
+        timeout,
+        hostname: config.server.hostname.clone(),
     })
 }

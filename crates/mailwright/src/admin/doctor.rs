@@ -3,7 +3,12 @@
 use mailwright_store::check::{Finding, Report};
 use serde::Serialize;
 
-use crate::{Failure, cli::DoctorCommand, console::Console, office::Office};
+use crate::{
+    Failure, checkup,
+    cli::{Doctor, DoctorCommand, Form},
+    console::Console,
+    office::Office,
+};
 
 #[derive(Serialize)]
 struct Told {
@@ -24,14 +29,26 @@ struct Wrong {
     mended: bool,
 }
 
-pub(super) async fn run(
-    command: DoctorCommand,
-    office: &Office,
-    console: &Console,
-) -> Result<(), Failure> {
-    let DoctorCommand::Store { mend, json } = command else {
-        return Err(Failure::new("this examination needs no store"));
-    };
+pub(super) async fn run(doctor: Doctor, office: &Office, console: &Console) -> Result<(), Failure> {
+    match doctor.command {
+        None => examine(doctor.form, office, console).await,
+        Some(DoctorCommand::Store { mend, json }) => store(mend, json, office, console).await,
+        Some(_) => Err(Failure::new("this examination needs no store")),
+    }
+}
+
+/// Examines this server.
+async fn examine(form: Form, office: &Office, console: &Console) -> Result<(), Failure> {
+    let report = checkup::examine(office).await?;
+    let text = if form.json { format!("{:#}\n", report.json()) } else { report.text(form.verbose) };
+    console.write(text.into_bytes()).await?;
+    match report.exit_code() {
+        0 => Ok(()),
+        code => Err(Failure::told(code)),
+    }
+}
+
+async fn store(mend: bool, json: bool, office: &Office, console: &Console) -> Result<(), Failure> {
     let report = office.store.check(office.now(), mend).await?;
     let unmended = report.unmended;
     if json {

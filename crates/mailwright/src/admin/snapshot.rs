@@ -10,13 +10,13 @@ use std::{
 use mailwright_store::backup::{Piece, Snapshot};
 
 use super::blocking;
-use crate::{Failure, archive, console::Console, office::Office};
+use crate::{Failure, archive, checkup, console::Console, office::Office};
 
 /// Octets that are read at a time.
 const PIECE: u64 = 256 << 10;
 /// What stands in a data folder for the process alone, comes with the rows and bodies, or, as the
 /// index, is made anew where it is missing.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 11] = [
     "lock",
     "control.sock",
     "mailwright.db",
@@ -27,6 +27,7 @@ const LEFT_OUT: [&str; 10] = [
     "index.db-shm",
     "bodies",
     "backup.part",
+    checkup::LAST_BACKUP,
 ];
 
 pub(super) async fn run(office: &Office, console: &Console) -> Result<(), Failure> {
@@ -37,6 +38,7 @@ pub(super) async fn run(office: &Office, console: &Console) -> Result<(), Failur
         send(console, piece).await?;
     }
     console.write(archive::END.to_vec()).await?;
+    checkup::note_backup(office);
     Ok(())
 }
 

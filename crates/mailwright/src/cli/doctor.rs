@@ -5,16 +5,18 @@ use mailwright_doctor::send::Place;
 
 use super::login::{HostOptions, LoginOptions};
 
-/// Find out why mail does not arrive.
+/// Find out why mail does not arrive: without a command, this server is examined.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be examined.",
-    subcommand_required = true
+    args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Doctor {
     /// What to examine
     #[command(subcommand)]
-    pub(crate) command: DoctorCommand,
+    pub(crate) command: Option<DoctorCommand>,
+    #[command(flatten)]
+    pub(crate) form: Form,
 }
 
 /// Commands that look for faults.
