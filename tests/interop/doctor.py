@@ -267,6 +267,25 @@ try:
     report, code = examined("smtp", f"{REMOTE}:25", "--timeout", "5")
     check("Postfix is examined like any other", ("smtp.starttls", "wrong") not in loud(report), loud(report))
 
+    # doctor deliver: the road as the queue would go it
+    for to, expected, words in [
+        ("dan@remote.example", 0, "would be taken"), ("dan@prefer.example", 0, "down.example"),
+        ("dan@alias.example", 0, "would be taken"), ("dan@implicit.example", 0, "own address"),
+        ("nobody@remote.example", 1, "User unknown"), ("late@remote.example", 1, "450 4.2.0"),
+        ("a@null.example", 1, "null MX"), ("a@nowhere.example", 1, "no such domain"),
+        ("a@dangling.example", 1, "no name"), ("a@broken.example", 2, "no answer"),
+    ]:
+        done = run("--config", str(config), "doctor", "deliver", to, "--from", "bob@home.example",
+                   "--timeout", "3")
+        check(f"the road to {to} ends with {expected}", done.returncode == expected
+              and words in done.stdout, (done.returncode, done.stdout, done.stderr))
+    check("no message was sent on it", not world.with_subject("dan", "nothing", 0))
+    (folder / "strict.toml").write_text(config.read_text() + '[relay]\ntls = "verified"\n')
+    done = run("--config", str(folder / "strict.toml"), "doctor", "deliver", "dan@remote.example",
+               "--from", "bob@home.example")
+    check("more TLS than there is holds it up", done.returncode == 1 and "more than there is"
+          in done.stdout, done.stdout)
+
     # doctor code
     done = run("doctor", "code", "550 5.7.515 Access denied, sending domain does not pass")
     check("a provider's code is explained", done.returncode == 0 and "Microsoft" in done.stdout

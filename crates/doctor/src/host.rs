@@ -94,6 +94,8 @@ struct Seen {
     secure: bool,
     /// It takes logins.
     logins: bool,
+    /// A careful client believes its certificate.
+    trusted: bool,
 }
 
 /// Examines a host.
@@ -144,7 +146,8 @@ async fn at_port(world: &World, question: &Question, places: &[SocketAddr]) -> (
     }
     if let Some((stream, place)) = open {
         seen.open = true;
-        let line = Line { world, question, place, implicit: begins_with_tls(port) };
+        let implicit = begins_with_tls(port);
+        let line = Line { world, question, place, implicit, lmtp: false, relays: port == 25 };
         match question.service {
             Service::Smtp => smtp::examine(&line, stream, &mut section, &mut seen).await,
             Service::Imap | Service::Pop3 => {
@@ -170,6 +173,20 @@ async fn all(world: &World, places: &[SocketAddr]) -> Vec<(SocketAddr, Reach)> {
     done.into_iter().map(|(_, place, reach)| (place, reach)).collect()
 }
 
+/// What another server finds at one place: whether it is encrypted, and believed.
+pub(crate) async fn as_server(
+    world: &World,
+    question: &Question,
+    (place, stream): (SocketAddr, Stream),
+    (implicit, lmtp): (bool, bool),
+    section: &mut Section,
+) -> (bool, bool) {
+    let line = Line { world, question, place, implicit, lmtp, relays: true };
+    let mut seen = Seen { port: place.port(), ..Seen::default() };
+    smtp::examine(&line, stream, section, &mut seen).await;
+    (seen.secure, seen.trusted)
+}
+
 /// What a look at one port of one address needs.
 struct Line<'a> {
     world: &'a World,
@@ -177,6 +194,10 @@ struct Line<'a> {
     place: SocketAddr,
     /// TLS begins with the first octet.
     implicit: bool,
+    /// LMTP is spoken.
+    lmtp: bool,
+    /// Servers come here, not mail programs.
+    relays: bool,
 }
 
 impl Line<'_> {
@@ -190,7 +211,7 @@ impl Line<'_> {
 
     /// Whether clients of this port turn away from a certificate that they do not believe.
     fn is_strict(&self) -> bool {
-        self.place.port() != 25 || self.question.service != Service::Smtp
+        !self.relays || self.question.service != Service::Smtp
     }
 
     /// Whether TLS works from the first octet, on a connection of its own.

@@ -15,6 +15,7 @@ pub mod host;
 mod login;
 mod reach;
 mod report;
+pub mod road;
 pub mod send;
 pub mod server;
 mod world;

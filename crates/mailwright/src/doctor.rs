@@ -9,12 +9,13 @@ use mailwright_config::Config;
 use mailwright_doctor::{
     Report, code,
     host::{self, Question, Service},
+    road,
 };
 use mailwright_words::{Address, ReversePath};
 
 use crate::{
     Failure,
-    cli::{DoctorCommand, Form, HostExam},
+    cli::{DoctorCommand, Form, HostExam, HostOptions},
     world,
 };
 
@@ -33,6 +34,9 @@ pub(crate) async fn run(
         DoctorCommand::Smtp { host, from, to } => {
             let envelope = envelope(from.as_deref(), to)?;
             examine(host, Service::Smtp, envelope, config).await?
+        }
+        DoctorCommand::Deliver { address, from, host, form } => {
+            deliver((address, from.as_deref()), host, *form, config).await?
         }
         DoctorCommand::Imap(host) => examine(host, Service::Imap, None, config).await?,
         DoctorCommand::Pop3(host) => examine(host, Service::Pop3, None, config).await?,
@@ -72,6 +76,23 @@ async fn examine(
     };
     let world = world::open(config, &exam.host)?;
     tell(&host::examine(&world, &question).await, exam.form)
+}
+
+/// Goes the road to an address.
+async fn deliver(
+    (address, from): (&str, Option<&str>),
+    host: &HostOptions,
+    form: Form,
+    config: &Config,
+) -> Result<ExitCode, Failure> {
+    let world = world::open(config, host)?;
+    let to = Address::parse(address)
+        .map_err(|error| Failure::of(&format!("{address:?} is no address"), &error))?;
+    let own = format!("postmaster@{}", world.hostname);
+    let from = from.unwrap_or(&own).trim_start_matches('<').trim_end_matches('>');
+    let from = ReversePath::parse(from)
+        .map_err(|error| Failure::of(&format!("{from:?} is no sender"), &error))?;
+    tell(&road::examine(&world, config, &from, &to).await, form)
 }
 
 /// Prints a report; gives its exit code.

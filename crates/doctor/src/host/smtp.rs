@@ -62,7 +62,7 @@ impl<'a> Visit<'a> {
         let world = line.world;
         let session = Session::new(Settings {
             hostname: world.hostname.clone(),
-            lmtp: false,
+            lmtp: line.lmtp,
             command_timeout: world.timeout,
             final_timeout: world.timeout,
             bounds: Bounds::default(),
@@ -201,6 +201,7 @@ impl<'a> Visit<'a> {
         let measure = Measure { name, now, is_strict: line.is_strict() };
         section.checks.extend(handshake::judge(inspected, measure));
         seen.secure = true;
+        seen.trusted = inspected.trust.is_ok();
         Some(())
     }
 
@@ -210,7 +211,7 @@ impl<'a> Visit<'a> {
         const TITLE: &str = "Logins";
         let offered = &self.dialogue.session.capabilities().auth;
         seen.logins = !offered.is_empty();
-        let is_submission = self.line.place.port() != 25;
+        let is_submission = !self.line.relays;
         let list = offered.join(" ");
         let check = match (offered.is_empty(), is_submission) {
             (false, _) if !seen.secure => Check::warning(ID, TITLE, format!("{list}, without TLS"))

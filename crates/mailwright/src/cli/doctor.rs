@@ -37,6 +37,18 @@ pub(crate) enum DoctorCommand {
     Imap(HostExam),
     /// Examine a host that mail is fetched from by POP3
     Pop3(HostExam),
+    /// Go the road of a message to an address, up to RCPT; nothing is sent
+    Deliver {
+        /// The recipient
+        address: String,
+        /// The envelope sender; `<>` is the null reverse-path [default: postmaster of this host]
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+        #[command(flatten)]
+        host: HostOptions,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Explain a reply, such as one in a log or a report
     Code {
         /// The reply; `-` reads standard input
