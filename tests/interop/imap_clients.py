@@ -312,22 +312,27 @@ delivered_to = false
 received = false
 """)
 
+    def essence(raw):
+        """What getmail leaves as it is: it writes Return-Path and its own field into the header."""
+        head, body = raw.replace(b"\r\n", b"\n").split(b"\n\n", 1)
+        return re.findall(rb"^(?:From|To|Subject|Message-ID):.*", head, re.M), body
+
     def fetch():
         status, text = run(["getmail", "--getmaildir", str(home), "--rcfile", "getmailrc"])
-        raw = [one.read_bytes().replace(b"\r\n", b"\n") for one in (box / "new").iterdir()]
-        return status, text, sorted(raw)
+        return status, text, sorted(essence(one.read_bytes()) for one in (box / "new").iterdir())
 
     status, text, first = fetch()
-    want = sorted(server.raw(one).replace(b"\r\n", b"\n") for one in server.messages(BEN)
+    want = sorted(essence(server.raw(one)) for one in server.messages(BEN)
                   if one["folder"] in ("INBOX", "Archive"))
-    check("getmail fetches all, byte for byte", status == 0 and first == want and len(want) > 1,
-          (text, len(first), len(want)))
+    check("getmail fetches all", status == 0 and first == want and len(want) > 1,
+          [pair for pair in zip(first, want) if pair[0] != pair[1]])
     deliver("for-getmail", to=BEN)
     server.with_subject(BEN, "for-getmail")
     status, text, second = fetch()
     check("getmail fetches what is new, and that alone",
           status == 0 and len(second) == len(first) + 1
-          and any(b"Subject: for-getmail" in raw for raw in second), (text, len(second)))
+          and any(b"Subject: for-getmail" in fields for fields, _ in second),
+          (text, len(second)))
 
 
 def with_neomutt():

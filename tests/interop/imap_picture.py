@@ -46,7 +46,11 @@ class Session:
             for piece in found[1].split(b","):
                 first, _, last = piece.partition(b":")
                 gone |= set(range(int(first), int(last or first) + 1))
+            known = {row[0] for row in self.rows}
             self.rows = [row for row in self.rows if row[0] not in gone]
+            # The others are among the rows whose UIDs were not told yet; which, is all the same.
+            for _ in gone - known:
+                self.rows.remove(next(row for row in self.rows if row[0] is None))
         elif found := re.match(rb"\* (\d+) FETCH \((.*)\)\r\n", line, re.S):
             row = self.rows[int(found[1]) - 1]
             if uid := re.search(rb"UID (\d+)", found[2]):
@@ -69,12 +73,11 @@ class Session:
 
     def learn(self):
         """Asks for the UIDs that are not known yet, as clients do after EXISTS."""
-        unknown = [n for n, row in enumerate(self.rows, 1) if None in row]
+        unknown = [n for n, row in enumerate(self.rows) if None in row]
         if unknown:
-            self.say(f"UID FETCH {self.known() + 1}:* (UID FLAGS)")
-
-    def known(self):
-        return max((row[0] or 0 for row in self.rows), default=0)
+            # News of a later row may have come before; so from the first that is not known.
+            known = max((row[0] for row in self.rows[:unknown[0]]), default=0)
+            self.say(f"UID FETCH {known + 1}:* (UID FLAGS)")
 
     def idle(self):
         self.tags += 1
