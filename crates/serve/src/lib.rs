@@ -4,6 +4,7 @@
 //! they can decide, and speaks no protocol itself.
 
 pub mod imap;
+mod peer;
 pub mod pop3;
 mod shared;
 pub mod smtp;

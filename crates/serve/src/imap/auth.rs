@@ -1,10 +1,11 @@
 //! Logging in: a login of the directory, then a place among the account's sessions.
 
-use mailwright_directory::{Connection, Denied, Identity, Login, Turn};
+use mailwright_directory::{Denied, Identity, Login, Turn};
 use mailwright_imap::{Answer, Refusal};
 use mailwright_words::metric;
 
 use super::conversation::{Account, Conversation};
+use crate::peer;
 
 impl Conversation {
     pub(super) async fn auth(
@@ -12,13 +13,8 @@ impl Conversation {
         mechanism: &str,
         initial: Option<Vec<u8>>,
     ) -> Result<Answer, Refusal> {
-        let connection = Connection {
-            address: self.peer.ip(),
-            hostname: self.door.config.server.hostname.clone(),
-            is_tls: self.session.is_secure(),
-            is_trusted: self.door.takes_plaintext_from(self.peer.ip()),
-            binding: self.binding.clone(),
-        };
+        let secured = (self.session.is_secure(), &self.binding);
+        let connection = peer::connection(&self.door.config, self.peer, secured);
         let begun = Login::begin(&self.door.directory, mechanism, &connection);
         let mut login = begun.map_err(|denied| self.denied(&denied))?;
         let turn = login.start(initial.as_deref(), self.door.clock.now()).await;

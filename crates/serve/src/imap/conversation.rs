@@ -11,7 +11,7 @@ use mailwright_words::{Id, metric};
 use tokio::sync::Notify;
 
 use super::{change::Appending, door::Door, large::Large};
-use crate::shared::Place;
+use crate::{peer, shared::Place};
 
 /// One IMAP session with its answers.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Conversation {
     pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
         metrics::counter!(metric::SESSIONS, "listener" => door.name.clone()).increment(1);
         metrics::gauge!(metric::SESSIONS_OPEN, "listener" => door.name.clone()).increment(1.0);
-        let trusted = door.takes_plaintext_from(peer.ip());
+        let trusted = peer::takes_plaintext_from(&door.config, peer.ip());
         let session = Session::new(door.settings(), Peer { trusted, tls: implicit_tls });
         Self {
             session,
@@ -229,10 +229,7 @@ impl net::Conversation for Conversation {
     }
 
     fn tls(&mut self, facts: TlsFacts) {
-        self.binding = ChannelBinding {
-            exporter: Some(facts.exporter).filter(|exporter| !exporter.is_empty()),
-            server_end_point: facts.server_end_point,
-        };
+        self.binding = peer::binding(facts);
         if !self.session.is_secure() {
             self.session.tls();
         }

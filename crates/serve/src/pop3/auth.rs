@@ -1,23 +1,21 @@
 //! Logging in: a login of the directory, then a place in the account, then its inbox.
 
-use mailwright_directory::{Connection, Denied, Identity, Login, Turn};
+use mailwright_directory::{Denied, Identity, Login, Turn};
 use mailwright_pop3::{Answer, Code, Reply};
 use mailwright_store::{StoreError, mailbox};
 use mailwright_view::{Flags, Identity as MailboxIdentity, Row, Snapshot};
 use mailwright_words::{Timestamp, metric};
 
 use super::conversation::{Conversation, Inbox};
-use crate::shared::{Full, Most};
+use crate::{
+    peer,
+    shared::{Full, Most},
+};
 
 impl Conversation {
     pub(super) async fn auth(&mut self, mechanism: &str, initial: Option<Vec<u8>>) -> Answer {
-        let connection = Connection {
-            address: self.peer.ip(),
-            hostname: self.door.config.server.hostname.clone(),
-            is_tls: self.session.is_secure(),
-            is_trusted: self.door.takes_plaintext_from(self.peer.ip()),
-            binding: self.binding.clone(),
-        };
+        let secured = (self.session.is_secure(), &self.binding);
+        let connection = peer::connection(&self.door.config, self.peer, secured);
         match Login::begin(&self.door.directory, mechanism, &connection) {
             Ok(mut login) => {
                 let turn = login.start(initial.as_deref(), self.door.clock.now()).await;

@@ -11,7 +11,7 @@ use mailwright_view::{NumberSet, Snapshot};
 use mailwright_words::{Id, metric};
 
 use super::{ahead::Ahead, auth::unreadable, door::Door};
-use crate::shared::Place;
+use crate::{peer, shared::Place};
 
 /// One POP3 session with its answers.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Conversation {
     pub fn new(door: Arc<Door>, peer: SocketAddr, implicit_tls: bool) -> Self {
         metrics::counter!(metric::SESSIONS, "listener" => door.name.clone()).increment(1);
         metrics::gauge!(metric::SESSIONS_OPEN, "listener" => door.name.clone()).increment(1.0);
-        let trusted = door.takes_plaintext_from(peer.ip());
+        let trusted = peer::takes_plaintext_from(&door.config, peer.ip());
         let session = Session::new(door.settings(), Peer { trusted, tls: implicit_tls });
         Self {
             door,
@@ -162,10 +162,7 @@ impl net::Conversation for Conversation {
     }
 
     fn tls(&mut self, facts: TlsFacts) {
-        self.binding = ChannelBinding {
-            exporter: Some(facts.exporter).filter(|exporter| !exporter.is_empty()),
-            server_end_point: facts.server_end_point,
-        };
+        self.binding = peer::binding(facts);
         if !self.session.is_secure() {
             self.session.tls();
         }

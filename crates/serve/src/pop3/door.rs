@@ -1,15 +1,14 @@
 //! What the POP3 sessions of one listener share.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use mailwright_config::{Config, Listener};
-use mailwright_directory::{Connection, Directory};
+use mailwright_directory::Directory;
 use mailwright_net::Clock;
 use mailwright_pop3::Settings;
-use mailwright_sasl::ChannelBinding;
 use mailwright_store::Store;
 
-use crate::Shared;
+use crate::{Shared, peer};
 
 /// What the POP3 sessions of one listener share.
 #[derive(Debug)]
@@ -51,21 +50,7 @@ impl Door {
     /// The rules of a session that begins now.
     pub(super) fn settings(&self) -> Arc<Settings> {
         let mut settings = self.settings.clone();
-        // All mechanisms; the session itself offers those that fit its connection.
-        let best = Connection {
-            address: IpAddr::from([127, 0, 0, 1]),
-            hostname: self.config.server.hostname.clone(),
-            is_tls: true,
-            is_trusted: true,
-            binding: ChannelBinding { exporter: Some(Vec::new()), server_end_point: None },
-        };
-        settings.auth = self.directory.mechanisms(&best).iter().map(ToString::to_string).collect();
+        settings.auth = peer::mechanisms(&self.directory, &self.config);
         Arc::new(settings)
-    }
-
-    /// Whether a password may come from there over a plain connection.
-    pub(super) fn takes_plaintext_from(&self, address: IpAddr) -> bool {
-        let networks = &self.config.auth.plaintext_from;
-        networks.iter().any(|network| network.contains(&address.to_canonical()))
     }
 }
