@@ -33,7 +33,7 @@ class Sink(socketserver.StreamRequestHandler):
 
     def handle(self):
         self.say("220 sink.example ESMTP")
-        body = b""
+        chunks = b""
         for line in self.rfile:
             verb = line.split()[0].upper().decode() if line.split() else ""
             if verb == "EHLO":
@@ -43,18 +43,18 @@ class Sink(socketserver.StreamRequestHandler):
                 self.say(f"250 {lines[-1]}")
             elif verb == "DATA":
                 self.say("354 go on")
-                body = b""
+                lines = []
                 for text in self.rfile:
                     if text == b".\r\n":
                         break
-                    body += text[1:] if text.startswith(b".") else text
-                self.keep(body)
+                    lines.append(text[1:] if text.startswith(b".") else text)
+                self.keep(b"".join(lines))
             elif verb == "BDAT":
                 words = line.split()
-                body += self.rfile.read(int(words[1]))
+                chunks += self.rfile.read(int(words[1]))
                 if len(words) > 2:
-                    self.keep(body)
-                    body = b""
+                    self.keep(chunks)
+                    chunks = b""
                 else:
                     self.say("250 2.0.0 chunk")
             elif verb == "QUIT":

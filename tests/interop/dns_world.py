@@ -17,6 +17,7 @@ root and no other; nothing here touches the machine's own resolv.conf.
 
 import atexit
 import base64
+import os
 import pathlib
 import shutil
 import signal
@@ -172,7 +173,7 @@ class Dns:
 
     def spawn(self, name, line, address):
         with open(self.folder / f"{name}.out", "ab") as out:
-            process = subprocess.Popen(line, stdout=out, stderr=out)
+            process = subprocess.Popen(line, stdout=out, stderr=out, start_new_session=True)
 
         def answers():
             try:
@@ -193,8 +194,7 @@ class Dns:
     def stop(self):
         for process in (self.nsd, self.unbound):
             if process and process.poll() is None:
-                process.kill()
-                process.wait()
+                end(process)
         for deaf in self.deaf:
             deaf.close()
         self.nsd = self.unbound = None
@@ -211,8 +211,7 @@ class Dns:
             return
         self.write()
         # nsd adds no zones of its configuration while it runs, and starts in a few milliseconds.
-        self.nsd.kill()
-        self.nsd.wait()
+        end(self.nsd)
         self.nsd = self.spawn("nsd", ["nsd", "-d", "-c", self.folder / "nsd.conf"], SERVER)
 
     def write(self):
@@ -290,6 +289,12 @@ class Dns:
         code = said.split("rcode: ", 1)[-1].split(",", 1)[0]
         flags = said.split("flags: ", 1)[-1].split(";", 1)[0].split()
         return code + ("+ad" if "ad" in flags else "")
+
+
+def end(process):
+    """Ends a server with its children, which have its sockets."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def labels(name):

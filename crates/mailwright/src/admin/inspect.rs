@@ -10,7 +10,10 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::Poll;
 
 use mailwright_net::dns::{Answer, Resolver};
 
@@ -82,13 +85,34 @@ pub(super) async fn findings(
     facts: &Facts<'_>,
     (records, senders): (Vec<Record>, &Senders),
 ) -> Vec<Finding> {
-    let inspector = Inspector { dns, facts, senders };
-    let mut findings = Vec::with_capacity(records.len());
-    for record in records {
-        let (state, found) = inspector.look(&record).await;
-        findings.push(Finding { record, state, found });
-    }
-    findings
+    let inspector = &Inspector { dns, facts, senders };
+    let look = |record: Record| -> Later<'_, Finding> {
+        Box::pin(async move {
+            let (state, found) = inspector.look(&record).await;
+            Finding { record, state, found }
+        })
+    };
+    together(records.into_iter().map(look).collect()).await
+}
+
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Does all at once: a name server that does not answer holds up no other. The answers come in the
+/// order of the questions.
+async fn together<T>(mut asked: Vec<Later<'_, T>>) -> Vec<T> {
+    let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (later, answer) in asked.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(found) = later.as_mut().poll(context)
+            {
+                *answer = Some(found);
+            }
+        }
+        if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
 }
 
 /// Finds out where we send from, and whether those addresses have names that lead back.
