@@ -286,6 +286,20 @@ try:
     check("more TLS than there is holds it up", done.returncode == 1 and "more than there is"
           in done.stdout, done.stdout)
 
+    # doctor message: a file, a copy of ours, and one that waits
+    told = good.with_subject(ANN, "by-raw")[0]
+    done = good.run("doctor", "message", str(told["id"]), "--json")
+    found = loud(json.loads(done.stdout))
+    check("a copy of ours is examined", ("message.date", "warning") in found
+          and ("message.signature", "warning") in found, found)
+    (folder / "two.eml").write_bytes(b"From: a@x.example\nFrom: b@x.example\nDate: never\n\nhello\n")
+    done = run("--config", str(config), "doctor", "message", "two.eml")
+    check("two From fields speak", done.returncode == 1 and "2 of them" in done.stdout, done.stdout)
+    done = run("--config", str(config), "doctor", "message", "-", text="Subject: x\n\nhello\n")
+    check("standard input is examined", done.returncode == 1 and "From: none" in done.stdout, done.stdout)
+    done = good.run("doctor", "message", "nothing-of-the-kind")
+    check("what is neither file nor id is told", done.returncode == 1 and "no id" in done.stderr, done)
+
     # doctor code
     done = run("doctor", "code", "550 5.7.515 Access denied, sending domain does not pass")
     check("a provider's code is explained", done.returncode == 0 and "Microsoft" in done.stdout
@@ -335,6 +349,10 @@ queue_age = "1s"
         return ("queue.stuck", "warning") in loud(checkup()[0])
 
     check("a message that waits is told of", wait_for(is_stuck, 30, 1), loud(checkup()[0]))
+    queued = own.json("queue", "list")[0]
+    done = own.run("doctor", "message", str(queued["message"]), "--verbose")
+    check("a message that waits is told with its attempts and the conversation",
+          done.returncode == 0 and "Attempt 1" in done.stdout and "C: RCPT TO:" in done.stdout, done)
     check("with the reply and what it means", "450 4.2.0" in json.dumps(checkup()[0]))
     subprocess.run(["nft", "add rule ip gate in ip daddr 127.0.0.2 tcp dport 25 drop"], check=True)
     report, code = checkup()

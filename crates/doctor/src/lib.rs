@@ -13,6 +13,7 @@ mod fake;
 mod handshake;
 pub mod host;
 mod login;
+pub mod message;
 mod reach;
 mod report;
 pub mod road;

@@ -2,14 +2,16 @@
 
 use std::{
     io::{self, Read, Write},
+    path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use mailwright_config::Config;
 use mailwright_doctor::{
-    Report, code,
+    Report, code, compose,
     host::{self, Question, Service},
-    road,
+    message, road,
 };
 use mailwright_words::{Address, ReversePath};
 
@@ -19,6 +21,10 @@ use crate::{
     world,
 };
 
+/// How long a name server may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest message that is read, in octets.
+const MESSAGE_MAX: u64 = 256 << 20;
 /// Most octets of a reply that are read from standard input.
 const REPLY_MAX: u64 = 64 * 1024;
 
@@ -38,6 +44,13 @@ pub(crate) async fn run(
         DoctorCommand::Deliver { address, from, host, form } => {
             deliver((address, from.as_deref()), host, *form, config).await?
         }
+        DoctorCommand::Message { what, form } => match message(what)? {
+            Some(bytes) => {
+                let world = world::plain(config, PATIENCE)?;
+                tell(&message::examine(&world, what, &bytes).await, *form)?
+            }
+            None => return Ok(None),
+        },
         DoctorCommand::Imap(host) => examine(host, Service::Imap, None, config).await?,
         DoctorCommand::Pop3(host) => examine(host, Service::Pop3, None, config).await?,
     };
@@ -76,6 +89,21 @@ async fn examine(
     };
     let world = world::open(config, &exam.host)?;
     tell(&host::examine(&world, &question).await, exam.form)
+}
+
+/// The message in a file or on standard input; none when it is neither.
+fn message(what: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let mut bytes = Vec::new();
+    if what == "-" {
+        io::stdin().lock().take(MESSAGE_MAX).read_to_end(&mut bytes)?;
+    } else if Path::new(what).is_file() {
+        let file = std::fs::File::open(what)
+            .map_err(|error| Failure::of(&format!("cannot open {what}"), &error))?;
+        file.take(MESSAGE_MAX).read_to_end(&mut bytes)?;
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(compose::with_crlf(&bytes)))
 }
 
 /// Goes the road to an address.

@@ -14,6 +14,7 @@ mod doctor;
 mod files;
 mod gauge;
 mod inout;
+mod journey;
 mod log;
 mod office;
 mod outgoing;

@@ -7,6 +7,7 @@ use crate::{
     Failure, checkup,
     cli::{Doctor, DoctorCommand, Form},
     console::Console,
+    journey,
     office::Office,
 };
 
@@ -33,13 +34,32 @@ pub(super) async fn run(doctor: Doctor, office: &Office, console: &Console) -> R
     match doctor.command {
         None => examine(doctor.form, office, console).await,
         Some(DoctorCommand::Store { mend, json }) => store(mend, json, office, console).await,
+        Some(DoctorCommand::Message { what, form }) => message(&what, form, office, console).await,
         Some(_) => Err(Failure::new("this examination needs no store")),
     }
 }
 
+/// Examines a message of ours.
+async fn message(
+    text: &str,
+    form: Form,
+    office: &Office,
+    console: &Console,
+) -> Result<(), Failure> {
+    let report = journey::examine(text, office).await?;
+    tell(&report, form, console).await
+}
+
 /// Examines this server.
 async fn examine(form: Form, office: &Office, console: &Console) -> Result<(), Failure> {
-    let report = checkup::examine(office).await?;
+    tell(&checkup::examine(office).await?, form, console).await
+}
+
+async fn tell(
+    report: &mailwright_doctor::Report,
+    form: Form,
+    console: &Console,
+) -> Result<(), Failure> {
     let text = if form.json { format!("{:#}\n", report.json()) } else { report.text(form.verbose) };
     console.write(text.into_bytes()).await?;
     match report.exit_code() {

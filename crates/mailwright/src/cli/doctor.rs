@@ -49,6 +49,14 @@ pub(crate) enum DoctorCommand {
         #[command(flatten)]
         form: Form,
     },
+    /// Examine a message: its form, hops, stamps and signatures; of one of ours every event, too
+    Message {
+        /// A file, `-` for standard input, or the id of a message in a mailbox or in the queue
+        #[arg(value_name = "FILE|ID")]
+        what: String,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Explain a reply, such as one in a log or a report
     Code {
         /// The reply; `-` reads standard input
