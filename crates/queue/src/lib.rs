@@ -4,6 +4,8 @@
 //! both together with the store and with whoever delivers.
 
 mod delivery;
+#[cfg(test)]
+mod fake;
 mod reaction;
 pub mod ready;
 mod report;

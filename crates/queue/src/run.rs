@@ -30,7 +30,7 @@ use crate::{
     reaction::{Reaction, Reactions},
     ready::{Batch, Contact, Limits, Ready},
     schedule::Schedule,
-    settle::{self, Ended, Settler},
+    settle::{self, Ended, Settler, Written},
 };
 use claim::{Finished, State};
 use strays::Strays;
@@ -374,9 +374,25 @@ impl<D: Delivery> Queue<D> {
 
     /// Writes the end of one attempt down, with the report that is due, as often as it takes:
     /// until then the recipients stay ours.
-    pub(crate) async fn settle(&self, ended: Ended) {
+    pub(crate) async fn settle(&self, mut ended: Ended) {
         let settings = self.settings.now();
-        while !settle::write(&self.store, &settings, self.delivery.as_ref(), &ended).await {
+        loop {
+            match settle::write(&self.store, &settings, self.delivery.as_ref(), &ended).await {
+                Written::Done => return,
+                Written::Later => {}
+                Written::Lost => match settle::left(&self.store, &ended).await {
+                    Ok(None) => return,
+                    Ok(Some(left)) if left.outcomes.len() < ended.outcomes.len() => {
+                        ended = left;
+                        continue;
+                    }
+                    // All are ours, and something else is gone: that will not pass by itself.
+                    Ok(Some(_)) => return self.keep_back(&ended.batch.recipients).await,
+                    Err(error) => {
+                        tracing::error!(%error, spool = %ended.message.id, "Settling has to wait.");
+                    }
+                },
+            }
             self.clock.sleep(TROUBLE).await;
         }
     }

@@ -30,6 +30,31 @@ pub(crate) struct Ended {
     pub(crate) finished: Timestamp,
 }
 
+impl Ended {
+    /// What of it is about recipients of `kept`; `None` when none of them is among them.
+    fn only(&self, kept: &[Id]) -> Option<Self> {
+        let pairs = self.batch.recipients.iter().zip(&self.outcomes);
+        let (recipients, outcomes): (Vec<_>, Vec<_>) = pairs
+            .filter(|(claimed, _)| kept.contains(&claimed.id))
+            .map(|(claimed, outcome)| (claimed.clone(), outcome.clone()))
+            .unzip();
+        let (site, spool) = (self.batch.site.clone(), self.batch.spool);
+        let (message, started, finished) = (Arc::clone(&self.message), self.started, self.finished);
+        let batch = Arc::new(Batch { site, spool, recipients });
+        (!outcomes.is_empty()).then_some(Self { message, batch, outcomes, started, finished })
+    }
+}
+
+/// What became of writing the end of an attempt.
+pub(crate) enum Written {
+    /// It is written, or nothing can be written any more.
+    Done,
+    /// It has to be tried again.
+    Later,
+    /// Nothing is written, because something is gone that it needs.
+    Lost,
+}
+
 /// Settlements that share one closure of the store.
 const SETTLEMENTS: usize = 500;
 /// Reports that are written at once.
@@ -124,27 +149,38 @@ impl<D: Delivery> Settler<D> {
     }
 }
 
-/// Writes the end of an attempt, and the report that is due, at once or not at all; false when it
-/// has to be tried again.
+/// Writes the end of an attempt, and the report that is due, at once or not at all.
 pub(crate) async fn write<D: Delivery>(
     store: &Store,
     settings: &Settings,
     delivery: &D,
     ended: &Ended,
-) -> bool {
+) -> Written {
     match try_write(store, settings, delivery, ended).await {
         Ok(()) => store.spooled().notify_one(),
-        Err(StoreError::Missing(_)) => {
-            let spool = ended.message.id;
-            tracing::warn!(%spool, "A claim was lost, so nothing was settled.");
-        }
+        Err(StoreError::Missing(_)) => return Written::Lost,
         Err(StoreError::Closed | StoreError::Stopped(_)) => {}
         Err(error) => {
             tracing::error!(%error, spool = %ended.message.id, "Settling has to wait.");
-            return false;
+            return Written::Later;
         }
     }
-    true
+    Written::Done
+}
+
+/// What is left of `ended` when those are left out that are not ours any more; `None` when that
+/// is nothing.
+///
+/// Errors: those of the store.
+pub(crate) async fn left(store: &Store, ended: &Ended) -> Result<Option<Ended>, StoreError> {
+    let owner = store.owner();
+    let ids: Vec<Id> = ended.batch.recipients.iter().map(|claimed| claimed.id).collect();
+    let kept = store.look(|tx| queue::ours(tx, owner, &ids)).await?;
+    for gone in ended.batch.recipients.iter().filter(|claimed| !kept.contains(&claimed.id)) {
+        let (spool, recipient) = (gone.spool, &gone.address);
+        tracing::warn!(%spool, recipient, "A claim was lost, so nothing was settled.");
+    }
+    Ok(ended.only(&kept))
 }
 
 async fn try_write<D: Delivery>(
@@ -319,4 +355,66 @@ fn is_late(claimed: &queue::Claimed, why: queue::Told, now: Timestamp) -> Option
         queue::Told::ByTime => Said { status: Status { class: 4, ..TOO_LATE }, ..said },
         queue::Told::Late => said,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwright_store::Tx;
+    use mailwright_words::{Reply, ReversePath};
+
+    use super::*;
+    use crate::fake::{claimed, states};
+
+    fn failed(text: &str) -> Outcome {
+        let reply = Some(Reply::new(550, None, text));
+        Outcome { end: End::Failed, reply, host: None, transcript: None }
+    }
+
+    /// The end of an attempt at `recipients`, all of whom failed.
+    async fn ended(store: &Store, recipients: Vec<queue::Claimed>) -> Ended {
+        let spool = recipients[0].spool;
+        let message = store.look(|tx| queue::message(tx, spool)).await.unwrap().unwrap();
+        let outcomes = recipients.iter().map(|one| failed(&one.address)).collect();
+        let (started, finished) = (message.arrived, message.arrived);
+        let batch = Arc::new(Batch { site: "b.example".to_owned(), spool, recipients });
+        Ended { message: Arc::new(message), batch, outcomes, started, finished }
+    }
+
+    fn sender() -> ReversePath {
+        ReversePath::Sender("bob@a.example".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_does_not_keep_the_others_from_being_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, queue, recipients) = claimed(folder.path(), sender()).await;
+        let ended = ended(&store, recipients).await;
+        let gone = ended.batch.recipients[0].id.get();
+        let remove = move |tx: &mut Tx<'_>| {
+            tx.execute(&format!("DELETE FROM recipient WHERE id = {gone}"), &[])
+        };
+        assert_eq!(store.write(Lane::Quick, remove).await.unwrap(), 1);
+        queue.settle(ended).await;
+        // What is left is the report, on its way to the sender.
+        let left = store.read_blocking(|tx| queue::list(tx, None, 9)).unwrap();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!((left[0].recipient.as_str(), left[0].is_active), ("bob@a.example", false));
+        let id = left[0].message;
+        let report = store.look(|tx| queue::message(tx, id)).await.unwrap().unwrap();
+        let text = String::from_utf8(store.bodies().read(report.body).await.unwrap()).unwrap();
+        assert!(text.contains("eve@b.example") && !text.contains("ann@b.example"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn whom_nothing_can_be_written_about_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, queue, recipients) = claimed(folder.path(), sender()).await;
+        let ended = ended(&store, recipients).await;
+        // A settlement that finds nothing, though its recipients are there.
+        let blind = "CREATE TRIGGER blind BEFORE DELETE ON recipient
+                     BEGIN SELECT RAISE(IGNORE); END";
+        store.write(Lane::Quick, move |tx| tx.execute(blind, &[])).await.unwrap();
+        queue.settle(ended).await;
+        assert_eq!(states(&store), [("held", false), ("held", false)]);
+    }
 }

@@ -26,7 +26,7 @@ pub use self::{
         release, release_foreign, unblock,
     },
     gauge::{Gauge, blocked, gauges},
-    settle::{Child, Settlement, Verdict, settle},
+    settle::{Child, Settlement, Verdict, ours, settle},
     sweep::{Swept, Told, mark_told, sweep},
 };
 use crate::{

@@ -93,68 +93,19 @@ mod tests {
     };
 
     use mailwright_net::clock::{Clock, System, Wait};
-    use mailwright_store::{
-        Lane, Options, Store,
-        queue::Message,
-        spool::{Accepted, Class, Content, Origin, Terms, commit},
-    };
-    use mailwright_words::{Address, Envelope, Recipient, ReversePath};
+    use mailwright_store::Lane;
+    use mailwright_words::ReversePath;
 
     use super::*;
     use crate::{
-        delivery::Attempted,
+        fake::{claimed, states},
         ready::{Batch, Contact},
-        run::Settings,
     };
-
-    #[derive(Debug)]
-    struct Nobody;
-
-    impl Delivery for Nobody {
-        async fn attempt(&self, _: Arc<Message>, _: Arc<Batch>) -> Attempted {
-            Attempted { contact: Contact::Made, outcomes: Vec::new() }
-        }
-
-        async fn classify(&self, _: &Address) -> Option<(Address, Class)> {
-            None
-        }
-    }
-
-    /// A queue whose two recipients are claimed.
-    async fn claimed(folder: &std::path::Path) -> (Store, Queue<Nobody>, Vec<Claimed>) {
-        let now = System::new().now();
-        let store = Store::open(Options::new(folder), now).unwrap();
-        let mut body = store.body(now);
-        body.push(b"Subject: x\r\n\r\nHello\r\n").await.unwrap();
-        let to = ["ann@b.example", "eve@b.example"].map(|to| Recipient::new(to.parse().unwrap()));
-        let accepted = Accepted {
-            envelope: Envelope::new(ReversePath::Null, to.to_vec()),
-            classes: vec![Class::Relay { site: "b.example".to_owned() }; 2],
-            head: Vec::new(),
-            head_skip: 0,
-            content: Content::New(body.finish().await.unwrap()),
-            origin: Origin::default(),
-            terms: Terms::new(now, now.plus(Duration::from_hours(9))),
-        };
-        assert!(commit(&store, accepted).await.unwrap().id().get() > 0);
-        let settings = Settings::new("mx.example", &mailwright_config::Queue::default());
-        let queue = Queue::new(store.clone(), Arc::new(System::new()), Nobody, settings);
-        let owner = store.owner();
-        let claim = move |tx: &mut Tx<'_>| queue::claim(tx, owner, "b.example", now, 9);
-        let claimed = store.write(Lane::Quick, claim).await.unwrap();
-        assert_eq!(claimed.len(), 2);
-        (store, queue, claimed)
-    }
-
-    fn states(store: &Store) -> Vec<(&'static str, bool)> {
-        let all = store.read_blocking(|tx| queue::list(tx, None, 9)).unwrap();
-        all.into_iter().map(|entry| (entry.state.as_str(), entry.is_active)).collect()
-    }
 
     #[tokio::test]
     async fn what_could_not_be_given_back_is_given_back_later() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, queue, claimed) = claimed(folder.path()).await;
+        let (store, queue, claimed) = claimed(folder.path(), ReversePath::Null).await;
         let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON recipient
                       BEGIN SELECT RAISE(ABORT, 'not now'); END";
         store.write(Lane::Quick, move |tx| tx.execute(refuse, &[])).await.unwrap();
@@ -190,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_that_panics_ends_and_its_recipients_are_held() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, mut queue, recipients) = claimed(folder.path()).await;
+        let (store, mut queue, recipients) = claimed(folder.path(), ReversePath::Null).await;
         queue.clock = Arc::new(Broken::default());
         let spool = recipients[0].spool;
         let batch = Arc::new(Batch { site: "b.example".to_owned(), spool, recipients });

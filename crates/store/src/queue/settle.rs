@@ -112,6 +112,17 @@ pub fn settle(
     Ok(owned)
 }
 
+/// Those of `recipients` that `owner` owns still, in their order.
+pub fn ours(tx: &mut Tx<'_>, owner: Owner, recipients: &[Id]) -> Result<Vec<Id>, StoreError> {
+    let mut found = Vec::new();
+    for id in recipients {
+        if is_owned(tx, owner, *id)? {
+            found.push(*id);
+        }
+    }
+    Ok(found)
+}
+
 fn is_owned(tx: &mut Tx<'_>, owner: Owner, recipient: Id) -> Result<bool, StoreError> {
     let found = tx.query_opt(
         "SELECT 1 FROM recipient
