@@ -108,14 +108,15 @@ impl Walker {
 
     /// Whether the line is a boundary of an open multipart; what is open inside of that one ends.
     fn boundary(&mut self, line: &[u8]) -> bool {
-        let Some(rest) = line.strip_prefix(b"--") else { return false };
-        let rest = rest.trim_ascii_end();
-        let is_end = |boundary: &[u8]| rest.strip_suffix(b"--").is_some_and(|b| b == boundary);
-        let found =
-            self.open.iter().rposition(|(boundary, _)| boundary == rest || is_end(boundary));
-        let Some(at) = found else { return false };
-        let depth = self.open.get(at).map_or(0, |(_, depth)| *depth);
-        let is_open = self.open.get(at).is_some_and(|(boundary, _)| boundary == rest);
+        if !line.starts_with(b"--") {
+            return false;
+        }
+        let is_one = |(at, (boundary, depth)): (usize, &(Vec<u8>, usize))| {
+            delimiter(line, boundary).map(|kind| (at, kind, *depth))
+        };
+        let found = self.open.iter().enumerate().rev().find_map(is_one);
+        let Some((at, kind, depth)) = found else { return false };
+        let is_open = kind == Delimiter::Next;
         self.open.truncate(if is_open { at + 1 } else { at });
         self.depth = depth;
         self.header = is_open.then(Vec::new);
@@ -161,8 +162,28 @@ fn content(header: &[u8]) -> Content {
     boundary(&text).map_or(Content::Leaf, Content::Multipart)
 }
 
+/// What a delimiter line of a multipart begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delimiter {
+    /// Another part.
+    Next,
+    /// What follows the last part.
+    End,
+}
+
+/// What `line`, with or without its end, is to the multipart of `boundary`, if anything.
+///
+/// Source: RFC 2046 section 5.1.1.
+pub fn delimiter(line: &[u8], boundary: &[u8]) -> Option<Delimiter> {
+    let rest = line.strip_prefix(b"--")?.trim_ascii_end();
+    if rest == boundary {
+        return Some(Delimiter::Next);
+    }
+    rest.strip_suffix(b"--").is_some_and(|rest| rest == boundary).then_some(Delimiter::End)
+}
+
 /// The `boundary` parameter of a `Content-Type` value.
-fn boundary(value: &str) -> Option<Vec<u8>> {
+pub fn boundary(value: &str) -> Option<Vec<u8>> {
     let mut rest = Some(split_outside_quotes(value)?.1);
     while let Some(text) = rest {
         let (parameter, next) =

@@ -1,5 +1,7 @@
 //! Walks the parts of a message, and encodes those that do not fit a host.
 
+use mailwright_words::mime::{self, Delimiter};
+
 use super::encoding::{base64, quoted_printable};
 
 /// Parts inside parts that are looked into.
@@ -94,7 +96,7 @@ fn part(bytes: &[u8], room: Room, depth: usize) -> Option<Vec<u8>> {
         let head = fields.folded(room).filter(|_| room.has(body))?;
         return Some([&head, whole].concat());
     } else if lower.starts_with("multipart/") {
-        let body = multipart(body, &parameter(&kind, "boundary")?, room, depth)?;
+        let body = multipart(body, &mime::boundary(&kind)?, room, depth)?;
         let encoding = plain(&body);
         (body, encoding)
     } else if lower.starts_with("message/rfc822") || lower.starts_with("message/global") {
@@ -128,16 +130,17 @@ fn is_encoded(fields: &Fields<'_>) -> bool {
     })
 }
 
-fn multipart(body: &[u8], boundary: &str, room: Room, depth: usize) -> Option<Vec<u8>> {
-    let delimiter = format!("--{boundary}");
+/// The parts of `body`, each for itself; `None` also when it has none, because then what is in it
+/// is not what its header says.
+fn multipart(body: &[u8], boundary: &[u8], room: Room, depth: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(body.len());
     let mut current: Option<Vec<u8>> = None;
-    let (mut over, mut at_start) = (false, true);
+    let (mut begun, mut over, mut at_start) = (false, false, true);
     for line in body.split_inclusive(|byte| *byte == b'\n') {
         // Within a binary part an LF ends no line.
-        let rest = line.strip_prefix(delimiter.as_bytes()).filter(|_| !over && at_start);
+        let found = mime::delimiter(line, boundary).filter(|_| !over && at_start);
         at_start = line.ends_with(b"\r\n");
-        let Some(rest) = rest.filter(|rest| is_delimiter(rest)) else {
+        let Some(kind) = found else {
             match &mut current {
                 Some(part) => part.extend_from_slice(line),
                 // What stands before the first part and behind the last is for nobody.
@@ -153,28 +156,14 @@ fn multipart(body: &[u8], boundary: &str, room: Room, depth: usize) -> Option<Ve
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(line);
-        over = rest.starts_with(b"--");
+        over = kind == Delimiter::End;
+        begun |= !over;
         current = (!over).then(Vec::new);
     }
     if let Some(inner) = current {
         out.extend_from_slice(&part(&inner, room, depth.saturating_add(1))?);
     }
-    Some(out)
-}
-
-fn is_delimiter(rest: &[u8]) -> bool {
-    let rest = rest.strip_prefix(b"--").unwrap_or(rest);
-    rest.trim_ascii().is_empty()
-}
-
-/// A parameter of a field such as `Content-Type`.
-fn parameter(value: &str, name: &str) -> Option<String> {
-    value.split(';').skip(1).find_map(|parameter| {
-        let (key, value) = parameter.split_once('=')?;
-        let value = value.trim();
-        let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-        key.trim().eq_ignore_ascii_case(name).then(|| value.to_owned())
-    })
+    begun.then_some(out)
 }
 
 /// The fields of a header, each with its folds.
@@ -274,6 +263,35 @@ mod tests {
             plain\r\n--b 1\r\nContent-Type: application/x\r\n\
             Content-Transfer-Encoding: base64\r\n\r\nw7w=\r\n\r\n--b 1--\r\n";
         assert_eq!(converted(text).as_deref(), Some(wanted));
+    }
+
+    #[test]
+    fn boundaries_are_read_as_everywhere_else() {
+        for (parameter, line) in [
+            ("boundary=\"a;b\"", "--a;b"),
+            ("x=\"; boundary=c\"; boundary=b", "--b"),
+            ("boundary=\"a\\=b\"", "--a=b"),
+            ("boundary=b (a comment)", "--b"),
+            ("boundary=b", "--b"),
+        ] {
+            let text = format!(
+                "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; {parameter}\r\n\r\n\
+                 {line}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\ngr\u{fc}n\r\n{line}--\r\n"
+            );
+            let out = converted(&text).unwrap_or_default();
+            assert!(out.contains("\r\n\r\ngr=C3=BCn\r\n"), "{parameter}: {out}");
+        }
+    }
+
+    #[test]
+    fn a_multipart_without_a_part_is_not_emptied() {
+        for body in ["gr\u{fc}n\r\n", "--c\r\n\r\ngr\u{fc}n\r\n--c--\r\n", "gr\u{fc}n\r\n--b--\r\n"]
+        {
+            let text = format!(
+                "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{body}"
+            );
+            assert_eq!(converted(&text), None, "{body}");
+        }
     }
 
     #[test]
