@@ -5,6 +5,8 @@ import os
 import pathlib
 import pwd
 import re
+import resource
+import shutil
 import signal
 import smtplib
 import socket
@@ -218,6 +220,31 @@ if os.geteuid() == 0:
     low.config.write_text(low.config.read_text().replace("[server]\n", '[server]\nuser = "nobody"\n'))
     os.chown(low.data, account.pw_uid, account.pw_gid)
     try:
+        # A command before there is a server makes nothing that the server could not use.
+        low.accounts("zoe@home.example")
+        owners = {file.stat().st_uid for file in [low.data, *low.data.rglob("*")]}
+        check("root's commands give up root", owners == {account.pw_uid}, owners)
+        secret = pathlib.Path(tempfile.mkdtemp())
+        (secret / "in.mbox").write_text("From x\nSubject: root\n\nhi\n")
+        done = low.run("import", "zoe@home.example", str(secret / "in.mbox"))
+        check("root imports what root alone may read", done.returncode == 0
+              and "1 messages imported" in done.stdout, done.stdout + done.stderr)
+        for command in [["export", "zoe@home.example", str(secret / "out")],
+                        ["backup", str(secret / "copy")]]:
+            done = low.run(*command)
+            check(f"{command[0]} writes where root alone may", done.returncode == 0
+                  and pathlib.Path(command[-1]).exists(), done.stderr)
+        owners = {file.stat().st_uid for file in [low.data, *low.data.rglob("*")]}
+        check("and nothing of it is root's", owners == {account.pw_uid}, owners)
+        fresh = pathlib.Path(tempfile.mkdtemp()) / "restored"
+        fresh.parent.chmod(0o755)
+        done = subprocess.run([low.line()[0], "--config", str(low.config), "--data", str(fresh),
+                               "restore", str(secret / "copy")], capture_output=True, text=True)
+        owners = {file.stat().st_uid for file in [fresh, *fresh.rglob("*")]}
+        check("what root restores is the server's", done.returncode == 0
+              and owners == {account.pw_uid}, (owners, done.stderr))
+        for folder in [secret, fresh.parent]:
+            shutil.rmtree(folder)
         low.start()
         wait_for(lambda: (low.data / "control.sock").exists(), 10)
         status = pathlib.Path(f"/proc/{low.process.pid}/status").read_text()
@@ -230,6 +257,16 @@ if os.geteuid() == 0:
         check("it greets on port 25", Wire(25).greeting.startswith("220"))
         done = low.run("domain", "add", "home.example")
         check("root may command it", done.returncode == 0, done.stderr)
+        # Without a free file no caller is accepted, which ends nothing.
+        process = low.process.pid
+        soft, hard = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (1, hard))
+        waiting = subprocess.Popen(low.line("domain", "list"), stdout=subprocess.PIPE, text=True)
+        unheard = "A control connection was not accepted."
+        told = wait_for(lambda: unheard in low.log.read_text(), 10)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (soft, hard))
+        check("a caller that is not accepted waits", told, low.log.read_text()[-500:])
+        check("and is answered then", "home.example" in waiting.communicate(timeout=20)[0])
         check("it stops with 0", low.stop() == 0)
     finally:
         low.remove()

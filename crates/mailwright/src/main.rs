@@ -19,6 +19,7 @@ mod log;
 mod office;
 mod outgoing;
 mod output;
+mod part;
 mod ports;
 mod privilege;
 mod reload;

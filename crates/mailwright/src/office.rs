@@ -6,7 +6,7 @@ use mailwright_config::{Config, Live};
 use mailwright_directory::{Directory, DirectoryError, DomainKind};
 use mailwright_intake::Intake;
 use mailwright_net::{Clock, System};
-use mailwright_store::{OpenError, Options, Store};
+use mailwright_store::{Lane, OpenError, Options, Store, Tx, queue};
 use mailwright_words::{Domain, Timestamp};
 
 use crate::Failure;
@@ -69,6 +69,16 @@ impl Office {
         self.intake.reload(settings);
         self.directory.reload(mailwright_directory::Settings::of(&config));
         self.config.set(config);
+        Ok(())
+    }
+
+    /// Frees what an earlier life had claimed, so that commands do not take it for active.
+    ///
+    /// Errors: those of the store.
+    pub(crate) async fn free_claims(&self) -> Result<(), Failure> {
+        let owner = self.store.owner();
+        let free = move |tx: &mut Tx<'_>| queue::release_foreign(tx, owner);
+        while self.store.write(Lane::Quick, free).await? > 0 {}
         Ok(())
     }
 

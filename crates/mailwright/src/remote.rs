@@ -18,6 +18,8 @@ use crate::{
     cli::{AdminCommand, Cli, Command},
     console::{self, Console},
     office::Office,
+    part::Part,
+    privilege,
 };
 
 /// How often a data folder is tried that another process has.
@@ -41,6 +43,18 @@ enum Doer {
     Server(ControlCaller),
     /// This process, on the opened store.
     Here(Office),
+    /// Another process, because this one is root's and has to stay so.
+    Child,
+}
+
+/// What becomes of root's rights where this process is to open the store: nothing in it may come to
+/// belong to root.
+#[derive(Clone, Copy)]
+enum Root {
+    /// They are given up.
+    GivenUp,
+    /// They are kept, for files that are no part of the store.
+    Kept,
 }
 
 /// Carries out a command, by the running server if there is one.
@@ -49,14 +63,15 @@ pub(crate) async fn run(
     arguments: Vec<String>,
     config: Config,
 ) -> Result<ExitCode, Failure> {
-    match reach(config).await? {
+    match reach(config, Root::GivenUp).await? {
         Doer::Server(caller) => call(caller, &arguments).await,
         Doer::Here(office) => here(command, office).await,
+        Doer::Child => Err(Failure::new("this command needs no other process")),
     }
 }
 
 /// Finds who carries a command out.
-async fn reach(config: Config) -> Result<Doer, Failure> {
+async fn reach(config: Config, root: Root) -> Result<Doer, Failure> {
     let path = socket(&config);
     let unreachable =
         |error: io::Error| Failure::of(&format!("cannot reach {}", path.display()), &error);
@@ -65,7 +80,13 @@ async fn reach(config: Config) -> Result<Doer, Failure> {
         if let Some(caller) = ControlCaller::connect(&path).await.map_err(unreachable)? {
             return Ok(Doer::Server(caller));
         }
+        match root {
+            Root::GivenUp => privilege::drop_for_data(&config.server)?,
+            Root::Kept if privilege::would_drop(&config.server)? => return Ok(Doer::Child),
+            Root::Kept => {}
+        }
         if let Some(office) = Office::open_if_free(config.clone()).await? {
+            office.free_claims().await?;
             return Ok(Doer::Here(office));
         }
         // A server that starts or stops has the folder, and no socket.
@@ -83,11 +104,11 @@ pub(crate) async fn part(
     input: impl AsyncRead + Send + Sync + Unpin + 'static,
 ) -> Result<mpsc::Receiver<Frame>, Failure> {
     let program = std::iter::once("mailwright".to_owned());
-    let arguments = program.chain(arguments.iter().map(|argument| (*argument).to_owned()));
-    let text = serde_json::to_string(&arguments.collect::<Vec<_>>())
+    let line = program.chain(arguments.iter().map(|argument| (*argument).to_owned()));
+    let text = serde_json::to_string(&line.collect::<Vec<_>>())
         .map_err(|error| Failure::of("the arguments cannot be sent", &error))?;
     let (to, frames) = mpsc::channel(FRAMES_WAITING_MAX);
-    match reach(config).await? {
+    match reach(config, Root::Kept).await? {
         Doer::Server(caller) => {
             let (feeder, answers) = caller.call(&text).await?;
             tokio::spawn(feeder.feed(input));
@@ -96,6 +117,11 @@ pub(crate) async fn part(
         Doer::Here(office) => {
             let command = understood(&text)?;
             tokio::spawn(apart(command, office, input, to));
+        }
+        Doer::Child => {
+            let child = Part::begin(arguments)
+                .map_err(|error| Failure::of("another process does not start", &error))?;
+            tokio::spawn(child.serve(input, to));
         }
     }
     Ok(frames)

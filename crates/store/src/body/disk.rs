@@ -18,8 +18,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     /// Makes a file that must not be there yet.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Opens a file that is there.
+    /// Opens a file that is there, to be read.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file that is there, to be read and cut.
+    fn open_to_cut(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// The names in a folder, in no order.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Removes a file.
@@ -57,6 +59,10 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(RealFile(File::open(path)?)))
+    }
+
+    fn open_to_cut(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(RealFile(File::options().read(true).write(true).open(path)?)))
     }
 

@@ -93,7 +93,7 @@ fn cut(folder: &Folder, segment: i64, mark: u64) -> Result<(), OpenError> {
         tracing::error!(segment, length, mark, "A segment is shorter than it was; bytes are lost.");
     } else if length > mark {
         tracing::info!(segment, octets = length - mark, "Removed bytes never acknowledged.");
-        file.cut(mark).map_err(at)?;
+        folder.disk.open_to_cut(&path).and_then(|file| file.cut(mark)).map_err(at)?;
     }
     Ok(())
 }
