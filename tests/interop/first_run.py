@@ -62,8 +62,19 @@ try:
     health = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
                              "http://127.0.0.1:10080/health"], capture_output=True, text=True)
     check("health answers", health.stdout == "200", (health.stdout, health.stderr))
+    for removed in [["account", "remove", "you@localhost"], ["domain", "remove", "localhost"]]:
+        done = subprocess.run([str(BINARY), "--data", str(data), *removed],
+                              capture_output=True, text=True)
+        check(" ".join(removed), done.returncode == 0, done.stderr)
     server.terminate()
     check("it ends with 0 on SIGTERM", server.wait(20) == 0, server.returncode)
+    server = subprocess.Popen([str(BINARY), "--data", str(data), "serve"], stdout=log, stderr=log,
+                              cwd=folder)
+    check("it starts again", wait_for(lambda: screen().count("is ready.") == 2, 20), screen())
+    check("and makes no first account again", screen().count("smtp") and "you@localhost" not in
+          screen().split("is ready.")[2], screen())
+    server.terminate()
+    check("it ends again", server.wait(20) == 0, server.returncode)
     check("it never panicked", "panicked" not in screen(), screen())
 finally:
     server.kill()

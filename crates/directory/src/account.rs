@@ -106,6 +106,11 @@ impl Directory {
         Ok(self.0.store.read(accounts).await?)
     }
 
+    /// Whether there is an account, or ever was one.
+    pub async fn had_account(&self) -> Result<bool, DirectoryError> {
+        Ok(self.0.store.read(row::had_account).await?)
+    }
+
     /// The account of this address, if there is one.
     pub async fn account(&self, address: &Address) -> Result<Option<Account>, DirectoryError> {
         let key = address.key();

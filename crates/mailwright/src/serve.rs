@@ -58,21 +58,18 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let (acceptor, shared) = (Arc::new(acceptor), Shared::default());
     let house = House { office, acceptor, shared, stopping };
     let House { office, stopping, .. } = &house;
-    let served = ports.spawn(&house, &sources(office, metrics), &mut tasks)?;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
-    let answering = tokio::spawn(remote::answer(control, office.clone()));
-    // Last, so that nothing that fails can lose the password that is told once.
+    // Before anybody is answered, so that no command comes between, and told at once, so that
+    // nothing that fails can lose the password. Who connects meanwhile waits a moment.
     let account = first_account(office).await?;
     show(&config, &opened, account.as_ref())?;
+    let served = ports.spawn(&house, &sources(office, metrics), &mut tasks)?;
+    let answering = tokio::spawn(remote::answer(control, office.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Server started.");
     tell(Word::Ready);
     let reloader = Reloader { source, certificates, filter, house, served, outgoing };
-    let mut broken = tokio::select! {
-        () = wait_for_stop(&mut signals, &reloader) => None,
-        // None of them ends by itself: what is left would look alive and be deaf.
-        ended = tasks.join_next() => Some(broken(ended)),
-    };
+    let mut broken = until_stop(wait_for_stop(&mut signals, &reloader), &mut tasks).await;
     tracing::info!("Server stops.");
     tell(Word::Stopping);
     stop.send_replace(true);
@@ -87,6 +84,15 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     office.close().await;
     tracing::info!("Server stopped.");
     broken.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Waits for `stop`, or for a part that ends before: none of them does so by itself, and what is
+/// left would look alive and be deaf.
+async fn until_stop(stop: impl Future<Output = ()>, tasks: &mut JoinSet<()>) -> Option<Failure> {
+    tokio::select! {
+        () = stop => None,
+        ended = tasks.join_next() => Some(broken(ended)),
+    }
 }
 
 /// Waits until every part has ended; the first that broke is what is told.
@@ -161,18 +167,23 @@ fn health(office: &Office) -> Health {
     Health { version: env!("CARGO_PKG_VERSION"), accepting, problems }
 }
 
-/// On the very first start there is an account to try things with.
+/// In a folder that never had an account, and has no domain, there is one to try things with.
 async fn first_account(office: &Office) -> Result<Option<FirstAccount>, Failure> {
     let directory = &office.directory;
-    if !directory.domains().await?.is_empty() || !directory.accounts().await?.is_empty() {
-        return Ok(None);
-    }
     let unfit = |error| Failure::of("the first account", &error);
     let domain = Domain::parse("localhost").map_err(unfit)?;
+    // A start that was broken off may have left the domain, and no account.
+    let domains = directory.domains().await?;
+    let is_ours = |known: &mailwright_directory::Domain| known.name == domain.as_str();
+    if directory.had_account().await? || !domains.iter().all(is_ours) {
+        return Ok(None);
+    }
     let address = Address::parse("you@localhost").map_err(unfit)?;
     let password = mailwright_directory::generate()
         .map_err(|error| Failure::of("the first password", &error))?;
-    directory.add_domain(&domain, DomainKind::Local, office.now()).await?;
+    if domains.is_empty() {
+        directory.add_domain(&domain, DomainKind::Local, office.now()).await?;
+    }
     let secret = NewPassword::Text(Secret::new(password.clone()));
     let account = directory.add_account(&address, secret, office.now()).await?;
     Ok(Some(FirstAccount { address: account.address, password }))
@@ -218,5 +229,59 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn office(folder: &std::path::Path) -> Office {
+        let mut config = Config::default();
+        config.server.data = folder.to_owned();
+        Office::open(config).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_account_is_made_once_in_the_life_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = office(folder.path()).await;
+        // A start that was broken off between the two.
+        let domain = Domain::parse("localhost").unwrap();
+        one.directory.add_domain(&domain, DomainKind::Local, one.now()).await.unwrap();
+        let made = first_account(&one).await.unwrap().unwrap();
+        assert_eq!(made.address, "you@localhost");
+        assert!(first_account(&one).await.unwrap().is_none());
+        let address = Address::parse("you@localhost").unwrap();
+        one.directory.remove_account(&address, one.now()).await.unwrap();
+        one.directory.remove_domain(&domain).await.unwrap();
+        one.close().await;
+        let again = office(folder.path()).await;
+        assert!(first_account(&again).await.unwrap().is_none());
+        again.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_breaks_before_the_stop_ends_the_server() {
+        let never = std::future::pending::<()>;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(never());
+        tasks.spawn(async { panic!("a fault of ours") });
+        let failure = until_stop(never(), &mut tasks).await.unwrap();
+        assert!(failure.to_string().contains("a part of the server broke"), "{failure}");
+        tasks.spawn(async {});
+        let failure = until_stop(never(), &mut tasks).await.unwrap();
+        assert_eq!(failure.to_string(), "a part of the server ended by itself");
+        assert!(until_stop(std::future::ready(()), &mut tasks).await.is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_account_is_made_where_a_domain_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let office = office(folder.path()).await;
+        let domain = Domain::parse("here.example").unwrap();
+        office.directory.add_domain(&domain, DomainKind::Local, office.now()).await.unwrap();
+        assert!(first_account(&office).await.unwrap().is_none());
+        office.close().await;
     }
 }

@@ -375,6 +375,40 @@ async fn who_is_held_while_it_waits_in_memory_is_not_tried() {
     assert_eq!(seen, [pair(sender, "gated@b.example"), pair(sender, "eve@c.example")]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_retried_goes_alone_to_a_site_that_is_left_alone() {
+    let (_folder, store) = opened();
+    let invented = Invented::default();
+    let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
+    settings.reactions = Reactions::new(&[ReplyRule {
+        pattern: "^421".to_owned(),
+        action: ReplyAction::Suspend,
+        time: Duration::from_hours(1),
+    }]);
+    let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(async move { queue.run(stopped).await });
+    spool(&store, "bob@a.example", &["enough@one.provider.example"]).await;
+    until(|| states(&store).iter().any(|state| state.contains(" 1 "))).await;
+    spool(&store, "bob@a.example", &["ann@two.provider.example", "eve@two.provider.example"]).await;
+    let now = System::new().now();
+    let due = || store.read_blocking(|tx| queue::due_sites(tx, now, None, 10)).unwrap();
+    until(|| due().is_empty() && states(&store).len() == 3).await;
+    let retry = move |tx: &mut mailwright_store::Tx<'_>| {
+        let all = queue::list(tx, None, 100)?;
+        let eve = all.iter().find(|entry| entry.recipient.starts_with("eve@")).unwrap();
+        queue::retry(tx, eve.id, now)
+    };
+    store.write(Lane::Quick, retry).await.unwrap();
+    store.spooled().notify_one();
+    until(|| states(&store).len() == 2).await;
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    let seen: Vec<String> =
+        invented.seen.lock().unwrap().iter().map(|(_, to)| to.clone()).collect();
+    assert_eq!(seen, ["enough@one.provider.example", "eve@two.provider.example"]);
+}
+
 fn states(store: &Store) -> Vec<String> {
     let entries = store.read_blocking(|tx| queue::list(tx, None, 100)).unwrap();
     let line = |e: queue::Entry| {

@@ -27,7 +27,7 @@ pub use self::{
         NewPrincipal, Principal, PrincipalKind, add_principal, principal, principal_named,
         principals, remove_principal, set_disabled, set_quota, set_salts,
     },
-    server::{administrator, constant, has_cram_md5},
+    server::{administrator, constant, had_account, has_cram_md5},
 };
 
 /// The tenant that everything belongs to until there are others.

@@ -138,7 +138,7 @@ impl<D: Delivery> Queue<D> {
         &self,
         state: &mut State,
         wanted: &mut Wanted,
-        queue::Site { name, failures, .. }: queue::Site,
+        queue::Site { name, failures, is_asked, .. }: queue::Site,
         now: Timestamp,
     ) -> Duration {
         let may_ask = state.lookups.len() < LOOKUPS_MAX;
@@ -155,11 +155,13 @@ impl<D: Delivery> Queue<D> {
                 return SOON;
             }
         };
-        if let Some((until, failures)) = state.suspensions.until(&site.key, &name, now) {
+        let suspended = state.suspensions.until(&site.key, &name, now);
+        if let Some((until, failures)) = suspended.filter(|_| !is_asked) {
             self.block([name].into(), until, failures, now).await;
             return IDLE;
         }
-        let probes = failures >= self.settings.now().limits.dead_after;
+        // One alone goes to a site that is left alone, when its time is over or somebody asks.
+        let probes = failures >= self.settings.now().limits.dead_after || suspended.is_some();
         let beside = (wanted.by_site.get(&site.key).copied().unwrap_or(0), wanted.all);
         let most = state.ready.wants_beside(beside, &site.key, now);
         let most = if probes { most.min(1) } else { most };

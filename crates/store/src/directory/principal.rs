@@ -3,7 +3,7 @@
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
-    directory::{DEFAULT_TENANT, words},
+    directory::{DEFAULT_TENANT, server::note_account, words},
     engine::{Row, Tx},
     error::StoreError,
     params,
@@ -94,7 +94,7 @@ pub fn add_principal(
         params! { id: new.id, tenant: DEFAULT_TENANT, kind: new.kind.as_str(), name: &new.name,
         quota: new.quota_bytes, uidvalidity: (now.ms() / 1000).clamp(1, i64::from(u32::MAX)), now },
     )?;
-    if added == 1 { Ok(()) } else { Err(StoreError::Exists("account")) }
+    if added == 1 { note_account(tx) } else { Err(StoreError::Exists("account")) }
 }
 
 /// The principal with that number.

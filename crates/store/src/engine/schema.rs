@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_keys.sql"),
     include_str!("../../migrations/0005_guard.sql"),
     include_str!("../../migrations/0006_imported.sql"),
+    include_str!("../../migrations/0007_asked.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

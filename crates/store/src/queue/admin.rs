@@ -166,7 +166,8 @@ pub fn unhold(tx: &mut Tx<'_>, id: Id, now: Timestamp) -> Result<(), StoreError>
     awake(tx, id, now)
 }
 
-/// Tries a recipient now, also where its destination is blocked.
+/// Tries a recipient now, also where its destination is blocked: where one alone goes, to see
+/// whether the destination is back, it is this one.
 ///
 /// Errors: [`StoreError::Missing`].
 pub fn retry(tx: &mut Tx<'_>, id: Id, now: Timestamp) -> Result<(), StoreError> {
@@ -180,7 +181,14 @@ pub fn retry(tx: &mut Tx<'_>, id: Id, now: Timestamp) -> Result<(), StoreError> 
         params! { id },
     )?;
     told(tx, touched, id, ("retried", now))?;
-    awake(tx, id, now)
+    awake(tx, id, now)?;
+    tx.execute(
+        "UPDATE destination SET asked = :id
+         WHERE site = (SELECT destination FROM recipient
+             WHERE id = :id AND owner_node IS NULL)",
+        params! { id },
+    )
+    .map(drop)
 }
 
 /// Takes a recipient out of the queue without a report.

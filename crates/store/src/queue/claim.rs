@@ -3,7 +3,7 @@
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
-    engine::Tx,
+    engine::{Row, Tx},
     error::StoreError,
     params,
     queue::{CLAIMED, Claimed, read_claimed, wake},
@@ -24,6 +24,8 @@ pub struct Site {
     pub failures: u32,
     /// Since when it may have something.
     pub next_due: Timestamp,
+    /// Whether an operator asked for one of its recipients.
+    pub is_asked: bool,
 }
 
 /// Up to `limit` destinations that may have something due and are not blocked, those that have
@@ -36,22 +38,27 @@ pub fn due_sites(
 ) -> Result<Vec<Site>, StoreError> {
     let (since, site) = after.map_or((Timestamp::new(i64::MIN), ""), |(at, site)| (*at, site));
     tx.query(
-        "SELECT site, failures, next_due FROM destination
+        "SELECT site, failures, next_due, asked IS NOT NULL FROM destination
          WHERE next_due <= :now AND (next_due, site) > (:since, :site)
          ORDER BY next_due, site LIMIT :limit",
         params! { now, since, site, limit },
-        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)?, next_due: row.get(2)? }),
+        read_site,
     )
 }
 
 /// The destination of that name, if it may have something due and is not blocked.
 pub fn due_site(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<Option<Site>, StoreError> {
     tx.query_opt(
-        "SELECT site, failures, next_due FROM destination
+        "SELECT site, failures, next_due, asked IS NOT NULL FROM destination
          WHERE site = :name AND next_due <= :now",
         params! { name, now },
-        |row| Ok(Site { name: row.get(0)?, failures: row.get(1)?, next_due: row.get(2)? }),
+        read_site,
     )
+}
+
+fn read_site(row: &Row<'_>) -> Result<Site, StoreError> {
+    let (name, failures, next_due) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(Site { name, failures, next_due, is_asked: row.get(3)? })
 }
 
 /// When the next destination may have something due, after `now`.
@@ -71,8 +78,9 @@ struct Group {
     due: Timestamp,
 }
 
-/// Claims up to `limit` recipients of a site that are due: urgent ones first, whoever sends them,
-/// in three places of four, then shared out among its streams.
+/// Claims up to `limit` recipients of a site that are due: first the one that an operator asked
+/// for, then urgent ones, whoever sends them, in three places of four, then shared out among its
+/// streams.
 ///
 /// A part of each share goes to those that became due last, so that what is small and new does
 /// not wait behind a large job that is old.
@@ -83,9 +91,12 @@ pub fn claim(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let mut claimed = asked(tx, owner, site)?;
     let groups = groups(tx, site)?;
     let due: Vec<&Group> = groups.iter().filter(|group| group.due <= now).collect();
-    let mut claimed = urgent(tx, owner, site, (now, limit.div_ceil(4).saturating_mul(3)))?;
+    let places = limit.saturating_sub(claimed.len());
+    let most = places.div_ceil(4).saturating_mul(3).min(places);
+    claimed.extend(urgent(tx, owner, site, (now, most))?);
     for (place, group) in due.iter().enumerate() {
         let share = limit.saturating_sub(claimed.len()).div_ceil(due.len() - place);
         let fresh = share / 4;
@@ -97,6 +108,18 @@ pub fn claim(
     }
     refresh(tx, site, now)?;
     Ok(claimed)
+}
+
+/// Claims the recipient that an operator asked for, if it still waits, and forgets that.
+fn asked(tx: &mut Tx<'_>, owner: Owner, site: &str) -> Result<Vec<Claimed>, StoreError> {
+    let asked: Option<Id> = tx.query_opt(
+        "SELECT asked FROM destination WHERE site = :site AND asked IS NOT NULL",
+        params! { site },
+        |row| row.get(0),
+    )?;
+    let Some(asked) = asked else { return Ok(Vec::new()) };
+    tx.execute("UPDATE destination SET asked = NULL WHERE site = :site", params! { site })?;
+    Ok(claim_one(tx, owner, asked)?.into_iter().collect())
 }
 
 fn urgent(

@@ -345,6 +345,34 @@ fn urgent_recipients_are_claimed_first_in_any_stream() {
 }
 
 #[test]
+fn whoever_an_operator_asks_for_is_claimed_before_all_others() {
+    let (_folder, store) = opened();
+    fill(&store, "a.example", "", 5);
+    let owner = store.owner();
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            let all = list(tx, None, 9)?;
+            // All of the others are urgent, and would go first.
+            let urgent = "UPDATE recipient SET priority = 1 WHERE id <> :id";
+            tx.execute(urgent, params! { id: all[3].id })?;
+            let until = NOW.plus(Duration::from_hours(1));
+            let site = "a.example".to_owned();
+            block(tx, &Block { site, until, failures: 9, reply: None }, NOW)?;
+            assert_eq!(due_sites(tx, NOW, None, 9)?, []);
+            retry(tx, all[3].id, NOW)?;
+            let due = due_site(tx, "a.example", NOW)?.unwrap();
+            assert!(due.is_asked && due.failures == 9, "{due:?}");
+            let claimed = claim(tx, owner, "a.example", NOW, 1)?;
+            assert_eq!(claimed.iter().map(|one| one.id).collect::<Vec<_>>(), [all[3].id]);
+            // Asked for once; the next probe is one as well.
+            assert!(!due_site(tx, "a.example", NOW)?.unwrap().is_asked);
+            assert_eq!(claim(tx, owner, "a.example", NOW, 1)?.len(), 1);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn claims_walk_indexes_and_sort_nothing() {
     let (_folder, store) = opened();
     for sql in [
