@@ -6,6 +6,7 @@ mod audit;
 mod block;
 mod doctor;
 mod domain;
+mod events;
 mod give;
 mod inspect;
 mod message;
@@ -49,6 +50,7 @@ async fn carry_out(
         AdminCommand::Audit(command) => audit::run(command, office, console).await,
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
+        AdminCommand::Events { hours, json } => events::run((hours, json), office, console).await,
         AdminCommand::Doctor(doctor) => doctor::run(doctor, office, console).await,
         AdminCommand::Take { address, again } => {
             take::run((&address, again), office, console).await

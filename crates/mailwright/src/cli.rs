@@ -104,6 +104,15 @@ pub(crate) enum AdminCommand {
     /// Mail on its way
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Count what happened to messages, by hour and kind
+    Events {
+        /// How many hours back, this one included
+        #[arg(long, value_name = "NUMBER", default_value_t = 24)]
+        hours: u64,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find out why mail does not arrive
     Doctor(Doctor),
     /// Take a message from standard input, as programs expect of sendmail

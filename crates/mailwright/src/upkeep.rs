@@ -17,6 +17,11 @@ const ROUND: Duration = Duration::from_mins(10);
 /// Between two chunks of old events, so that the disk is free for mail.
 const BETWEEN_CHUNKS: Duration = Duration::from_millis(50);
 
+/// Bodies that are compared with their checksums at a time.
+const BODIES_AT_A_TIME: i64 = 32;
+/// How much longer the disk is left alone after that.
+const IDLE_SHARE: u32 = 9;
+
 /// Starts it.
 pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
     let reclaiming = office.clone();
@@ -39,6 +44,11 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
             }
             office.clock.sleep(ROUND).await;
         }
+    });
+    let verifying = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = verifying.clone();
+        async move { verify(&office).await }
     });
     let rendering = office.store.clone();
     repeat(tasks, stopping, move || {
@@ -74,6 +84,33 @@ async fn sweep(office: &Office) -> Result<(), StoreError> {
         }
     }
     office.store.sweep_mailboxes(now, config.storage.grace).await
+}
+
+/// Compares all stored bodies with their checksums, slowly, and then waits for the next round.
+async fn verify(office: &Office) {
+    let every = || office.config.now().storage.verify;
+    // Not at once: a start has other things to do.
+    office.clock.sleep(ROUND).await;
+    let (begun, mut after, mut damaged) = (office.clock.elapsed(), None, 0);
+    while !every().is_zero() {
+        let before = office.clock.elapsed();
+        match office.store.verify_bodies(after, BODIES_AT_A_TIME, office.now()).await {
+            Ok(Some((last, bad))) => (after, damaged) = (Some(last), damaged + bad),
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!(%error, "Stored messages were not looked at.");
+                break;
+            }
+        }
+        let took = office.clock.elapsed().saturating_sub(before);
+        office.clock.sleep((took * IDLE_SHARE).max(BETWEEN_CHUNKS)).await;
+    }
+    if after.is_some() {
+        tracing::info!(damaged, "Stored messages were compared with their checksums.");
+    }
+    while office.clock.elapsed().saturating_sub(begun) < every() || every().is_zero() {
+        office.clock.sleep(ROUND).await;
+    }
 }
 
 /// Removes events and attempts that are older than they are kept; says how many.

@@ -17,6 +17,8 @@ use crate::{
 
 /// Findings of a kind that are told one by one; more are only counted.
 const TOLD_MAX: usize = 200;
+/// Bodies that are read at a time.
+const BODIES_AT_A_TIME: i64 = 500;
 /// Messages that are rendered anew at a time.
 const RENDERED_AT_A_TIME: usize = 64;
 
@@ -140,7 +142,7 @@ impl Store {
             report.add(Flaw::Damaged, format!("body {body}, set aside before"), false);
         }
         let mut after = 0;
-        while let Some(chunk) = self.verify_chunk(after).await? {
+        while let Some(chunk) = self.verify_chunk(after, BODIES_AT_A_TIME).await? {
             after = chunk.last;
             report.bodies = report.bodies.saturating_add(chunk.count);
             for body in chunk.damaged {

@@ -55,25 +55,29 @@ pub fn of_message(tx: &mut Tx<'_>, spool: Id, limit: usize) -> Result<Vec<Event>
     )
 }
 
-/// How many events of a kind there were in each hour from `from` on: the start of the hour, and
-/// the number, of events that were removed as well as of those that are kept.
-pub fn hours(
-    tx: &mut Tx<'_>,
-    tenant: i64,
-    kind: &str,
-    from: Timestamp,
-) -> Result<Vec<(Timestamp, i64)>, StoreError> {
+/// How many events of a kind there were in an hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hour {
+    /// When the hour began.
+    pub begun: Timestamp,
+    /// What happened, in a word.
+    pub kind: String,
+    /// How often.
+    pub count: i64,
+}
+
+/// How many events there were in each hour from `from` on, by kind, of all tenants: those that were
+/// removed as well as those that are kept. It looks at every event.
+pub fn hours(tx: &mut Tx<'_>, from: Timestamp) -> Result<Vec<Hour>, StoreError> {
     tx.query(
-        "SELECT hour * 3600000, sum(count) FROM (
-             SELECT hour, count FROM event_hour
-             WHERE tenant = :tenant AND kind = :kind AND hour >= :from / 3600000
+        "SELECT hour * 3600000, kind, sum(count) FROM (
+             SELECT hour, kind, count FROM event_hour WHERE hour >= :from / 3600000
              UNION ALL
-             SELECT at / 3600000, count(*) FROM event
-             WHERE tenant = :tenant AND kind = :kind AND at >= :from / 3600000 * 3600000
-             GROUP BY at / 3600000
-         ) AS each_hour GROUP BY hour ORDER BY hour",
-        params! { tenant, kind, from },
-        |row| Ok((row.get(0)?, row.get(1)?)),
+             SELECT at / 3600000, kind, count(*) FROM event
+             WHERE at >= :from / 3600000 * 3600000 GROUP BY at / 3600000, kind
+         ) AS each_hour GROUP BY hour, kind ORDER BY hour, kind",
+        params! { from },
+        |row| Ok(Hour { begun: row.get(0)?, kind: row.get(1)?, count: row.get(2)? }),
     )
 }
 
@@ -135,8 +139,9 @@ mod tests {
         }
         let from = Timestamp::new(0);
         let counts = |kind: &'static str| {
-            let rows = store.read_blocking(|tx| hours(tx, 1, kind, from)).unwrap();
-            rows.into_iter().map(|(at, count)| (at.ms() / HOUR, count)).collect::<Vec<_>>()
+            let rows = store.read_blocking(|tx| hours(tx, from)).unwrap();
+            let of_kind = rows.into_iter().filter(|row| row.kind == kind);
+            of_kind.map(|row| (row.begun.ms() / HOUR, row.count)).collect::<Vec<_>>()
         };
         let before = (counts("failed"), counts("delivered"));
         assert_eq!(before.0, [(5, 120), (6, 120), (7, 120), (8, 40)]);

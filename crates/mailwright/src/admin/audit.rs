@@ -69,7 +69,10 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
         // Who reads or takes others' mail is told, too.
         AdminCommand::Message(command) => matches!(command, MessageCommand::Show { .. }),
         AdminCommand::Take { .. } | AdminCommand::Give { .. } | AdminCommand::Snapshot => true,
-        AdminCommand::Audit(_) | AdminCommand::Doctor(_) | AdminCommand::Sendmail(_) => false,
+        AdminCommand::Audit(_)
+        | AdminCommand::Doctor(_)
+        | AdminCommand::Events { .. }
+        | AdminCommand::Sendmail(_) => false,
     };
     changes.then(|| format!("{command:?}"))
 }

@@ -30,6 +30,8 @@ pub(crate) struct Faults {
     pub(crate) sync: bool,
     /// Nothing can be written.
     pub(crate) read_only: bool,
+    /// Octets that there is room for in a file; half of a write that needs more gets through.
+    pub(crate) room: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +146,10 @@ impl Disk for FakeDisk {
         Ok(Arc::new(FakeFile { disk: self.clone(), bytes }))
     }
 
+    fn open_to_cut(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let name = |path: &PathBuf| {
             let here = path.parent() == Some(folder);
@@ -176,10 +182,16 @@ impl DiskFile for FakeFile {
         let torn = self.disk.step(true)?;
         let through = if torn.is_some() { bytes.len() / 2 } else { bytes.len() };
         let from = usize::try_from(offset).unwrap();
+        let room = self.disk.state(|state| state.faults.room);
+        let is_full = room.is_some_and(|room| from + bytes.len() > room);
+        let through = if is_full { bytes.len() / 2 } else { through };
         let mut file = self.bytes.lock().unwrap();
         let end = file.now.len().max(from + through);
         file.now.resize(end, 0);
         file.now[from..from + through].copy_from_slice(&bytes[..through]);
+        if is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         torn.map_or(Ok(()), |_| Err(io::Error::other("the power is gone")))
     }
 

@@ -67,23 +67,33 @@ impl Store {
         Ok(sum)
     }
 
-    /// Checks every stored body and quarantines the damaged ones; says how many those are.
+    /// Compares up to `limit` bodies behind `after` with their checksums, and quarantines those
+    /// that are damaged: the last one looked at, and how many were damaged; `None` when there are
+    /// no more.
     ///
     /// Errors: those of the store.
-    pub async fn verify_bodies(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let (mut after, mut damaged) = (0, 0);
-        while let Some(chunk) = self.verify_chunk(after).await? {
-            after = chunk.last;
-            for body in chunk.damaged {
-                damaged += u64::from(self.quarantine(body, now).await?);
-            }
+    pub async fn verify_bodies(
+        &self,
+        after: Option<BodyId>,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Option<(BodyId, u64)>, StoreError> {
+        let after = after.map_or(0, BodyId::get);
+        let Some(chunk) = self.verify_chunk(after, limit).await? else { return Ok(None) };
+        let mut damaged = 0;
+        for body in chunk.damaged {
+            damaged += u64::from(self.quarantine(body, now).await?);
         }
-        Ok(damaged)
+        Ok(Some((BodyId::from_i64(chunk.last), damaged)))
     }
 
-    /// Checks some bodies of higher numbers than `after`; `None` when there are none.
-    pub(crate) async fn verify_chunk(&self, after: i64) -> Result<Option<Verified>, StoreError> {
-        let chunk = self.read(move |tx| chunk(tx, after)).await?;
+    /// Checks up to `limit` bodies of higher numbers than `after`; `None` when there are none.
+    pub(crate) async fn verify_chunk(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Option<Verified>, StoreError> {
+        let chunk = self.read(move |tx| chunk(tx, after, limit)).await?;
         let Some(last) = chunk.last().map(|body| body.id) else { return Ok(None) };
         let folder = Arc::clone(self.body_files().0);
         let count = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
@@ -267,11 +277,11 @@ struct Damaged {
     body: Option<BodyRow>,
 }
 
-fn chunk(tx: &mut Tx<'_>, after: i64) -> Result<Vec<BodyRow>, StoreError> {
+fn chunk(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<BodyRow>, StoreError> {
     tx.query(
         "SELECT id, segment, offset, length, crc, file FROM body
-         WHERE id > :after AND quarantined IS NULL ORDER BY id LIMIT :chunk",
-        params! { after, chunk: CHUNK },
+         WHERE id > :after AND quarantined IS NULL ORDER BY id LIMIT :limit",
+        params! { after, limit },
         row,
     )
 }
