@@ -189,6 +189,21 @@ def extensions():
     wire.close()
 
 
+def old_tls():
+    """TLS 1.2 without the extended master secret, as old clients speak it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= 1  # SSL_OP_NO_EXTENDED_MASTER_SECRET
+    with smtplib.SMTP_SSL("127.0.0.1", server.msas, context=context) as client:
+        version = client.sock.version()
+        client.ehlo()
+        client.login(ANN, PASSWORD)
+        client.sendmail(ANN, [ANN], message("old-tls", ANN, ANN))
+    check("TLS 1.2 without the extended master secret works", version == "TLSv1.2", version)
+    arrives("TLS 1.2", "old-tls")
+
+
 def proxied():
     wire = Wire(server.proxied, greet=False)
     wire.send("PROXY TCP4 203.0.113.9 127.0.0.1 40000 25\r\n")
@@ -212,7 +227,7 @@ def proxied():
 
 try:
     server.start()
-    for part in [with_smtplib, refusals, programs, strictness, extensions, proxied]:
+    for part in [with_smtplib, refusals, programs, strictness, extensions, proxied, old_tls]:
         part()
     check("it is still running", server.process.poll() is None)
     check("nothing was smuggled in", not [one for one in server.messages(ANN) if

@@ -70,7 +70,7 @@ def keywords():
     wire = Wire(server.mta)
     mta = wire.say("EHLO client.example")
     wire.close()
-    both = {"DELIVERBY", "BINARYMIME", "CHUNKING", "LIMITS", "DSN"}
+    both = {"DELIVERBY", "BINARYMIME", "CHUNKING", "LIMITS", "DSN", "MT-PRIORITY"}
     check("both offer times, binary bodies and limits",
           both <= ehlo_keywords(msa) and both <= ehlo_keywords(mta), msa + mta)
     check("holding is for our own users", "FUTURERELEASE" in ehlo_keywords(msa)
@@ -134,6 +134,27 @@ def bodies():
     submit("signed", "dan@remote.example", text=signed)
     found = report(ANN, "final-recipient: rfc822;dan@remote.example", "status: 5.6.3")
     check("what is signed comes back instead", found)
+
+
+def priorities():
+    wire = Wire(server.mta)
+    said = wire.say("EHLO client.example")
+    wire.say("MAIL FROM:<bob@client.example> MT-PRIORITY=7")
+    wire.say(f"RCPT TO:<{ANN}>")
+    wire.say("DATA")
+    wire.send(message("urged") + b".\r\n")
+    reply = wire.reply()
+    wire.close()
+    check("MT-PRIORITY is offered", "MT-PRIORITY" in ehlo_keywords(said), said)
+    check("a stranger's mail is never urgent, which it is told", reply.startswith("250 2.3.6 0 "),
+          reply)
+    code, reply = submit("urgent", "dan@remote.example", mail=["MT-PRIORITY=7"])
+    check("our users' may be", code == 250 and reply.startswith(b"2.0.0"), reply)
+    copies = world.with_subject("dan", "urgent")
+    check("a server without the extension finds it in the header", copies
+          and b"\nMT-Priority: 7\n" in copies[0].replace(b"\r\n", b"\n"), copies)
+    code, reply = submit("wrong", ANN, mail=["MT-PRIORITY=12"])
+    check("there are no others", code == 501, reply)
 
 
 def forwards():
@@ -232,7 +253,7 @@ try:
         done = server.run("alias", "add", *line)
         check(f"alias {line[0]}", done.returncode == 0, done.stderr)
     server.start()
-    for part in [keywords, held, times, bodies, forwards, reports, ids, overload]:
+    for part in [keywords, held, times, bodies, priorities, forwards, reports, ids, overload]:
         part()
     check("it stops with 0", server.stop() == 0)
     check("it never panicked", "panicked" not in server.log.read_text())

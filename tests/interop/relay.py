@@ -28,10 +28,11 @@ hosts = [{{ host = "127.0.0.1", port = {far.mta}, tls = "verified" }}]
 """).accounts(ANN, "hub@home.example")
 
 
-def submit(subject, *recipients):
+def submit(subject, *recipients, mail=()):
     with smtplib.SMTP("127.0.0.1", near.msa) as client:
         client.login(ANN, PASSWORD)
-        client.sendmail(ANN, list(recipients), message(subject, ANN, recipients[0]))
+        text = message(subject, ANN, recipients[0])
+        client.sendmail(ANN, list(recipients), text, list(mail))
 
 
 try:
@@ -51,6 +52,12 @@ try:
         if check(f"route: {name}", len(rows) == 1, near.json("queue", "list")):
             raw = far.raw(rows[0])
             check(f"{name}: two Received", len(unfolded(raw, "Received")) == 2, raw)
+    submit("urgent", "dan@far.example", mail=["MT-PRIORITY=3"])
+    rows = far.with_subject("dan@far.example", "urgent", 30)
+    received = unfolded(far.raw(rows[0]), "Received") if rows else []
+    check("a priority is kept", len(received) == 2 and "PRIORITY 3" in received[1], received)
+    check("and told to the next server, where we are a stranger and get none",
+          len(received) == 2 and "PRIORITY 0" in received[0], received)
     submit("reuse", "dan@far.example")
     check("the queue empties", wait_for(lambda: near.json("queue", "list") == [], 30),
           near.json("queue", "list"))

@@ -101,6 +101,10 @@ def unproven(lines):
 
 lines, replies = trace([])
 check("every message is taken", all(one.startswith("250") for one in replies), replies)
+# The folder lies in one that is there; its own name has to stay, too.
+above = [call for call in joined(lines) if call.startswith("fsync(")
+         and f"<{tempfile.gettempdir()}>" in call and call.rstrip().endswith("= 0")]
+check("the data folder's own name is synced", above)
 final, bare = unproven(lines)
 check("the trace shows every reply", final == len(replies), (final, len(replies)))
 check("each 250 comes after the syncs of segment and WAL", final and not bare, bare[:3])

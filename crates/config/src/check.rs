@@ -135,6 +135,7 @@ fn intake(config: &Config) -> Checked {
     let one = separator.chars().count() <= 1;
     let fits = one && separator.chars().all(|c| c.is_ascii_punctuation() && !"@\"\\".contains(c));
     need(fits, "intake.subaddress_separator", "has to be one character such as \"+\", or empty")?;
+    need(config.intake.priority_max <= 9, "intake.priority_max", "has to be at most 9")?;
     config.intake.backup_domains.iter().try_for_each(|domain| {
         let message = format!("\"{domain}\" is no domain; write \"example.com\"");
         need(is_name(domain), "intake.backup_domains", &message)

@@ -42,6 +42,9 @@ pub struct Limits {
     /// Most addresses that one recipient may lead to, over all aliases, lists and forwards.
     /// Default 10000.
     pub expansion_max: usize,
+    /// Most addresses that the recipients of one message may lead to, all together; a further
+    /// recipient is put off with 452. Default 20000.
+    pub expansion_sum_max: usize,
     /// Most `Received` fields; with more the message is taken for a loop. Default 50.
     ///
     /// Source: RFC 5321 section 6.3.
@@ -83,6 +86,7 @@ impl Default for Limits {
             mime_depth_max: 64,
             mime_parts_max: 2000,
             expansion_max: 10_000,
+            expansion_sum_max: 20_000,
             hops_max: 50,
             errors_max: 20,
             commands_max: 10_000,

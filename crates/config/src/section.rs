@@ -277,6 +277,11 @@ pub struct Intake {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub hold_max: Duration,
+    /// Greatest priority that our own users and trusted networks may give a message, from 0 to 9;
+    /// others may only give less than 0. Default 9.
+    ///
+    /// Source: RFC 6710.
+    pub priority_max: u8,
     /// Free space of the data folder's disk under which new mail gets 452, in octets; a tenth of
     /// the disk when that is less. Default 5 GiB.
     #[serde(with = "unit::size")]
@@ -296,6 +301,7 @@ impl Default for Intake {
             srs_lifetime: Duration::from_hours(21 * 24),
             deliver_by_min: Duration::from_mins(1),
             hold_max: Duration::from_hours(30 * 24),
+            priority_max: 9,
             free_space_min: 5 << 30,
         }
     }

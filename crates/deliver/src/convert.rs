@@ -8,6 +8,7 @@
 
 mod encoding;
 mod part;
+mod urgency;
 
 use std::io;
 use std::sync::Arc;
@@ -85,6 +86,19 @@ pub(crate) async fn fit(
     envelope.body = if is_ascii { BodyType::SevenBit } else { BodyType::EightBitMime };
     let content = Arc::new(Converted { bytes: Arc::from(converted), _place: place });
     Ok(Fitted { envelope, content, room: Some(room) })
+}
+
+/// The bytes with the message's priority in their header, for a host that hears of it in no other
+/// way.
+pub(crate) async fn urged(
+    content: Arc<dyn Content>,
+    envelope: &Envelope,
+    capabilities: &Capabilities,
+) -> Arc<dyn Content> {
+    match envelope.priority.filter(|_| !capabilities.mt_priority) {
+        Some(priority) => urgency::told(content, priority).await,
+        None => content,
+    }
 }
 
 fn is_ascii(envelope: &Envelope) -> bool {

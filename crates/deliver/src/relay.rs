@@ -326,6 +326,7 @@ impl Deliverer {
                     continue;
                 }
             };
+            let content = convert::urged(content, &envelope, &capabilities).await;
             let by = envelope.deliver_by.map(|by| left(by, self.setup.clock.now()));
             let transaction = Transaction { envelope, bytes: content.size(), by };
             match connection.send(transaction, content.as_ref(), &hurry).await {

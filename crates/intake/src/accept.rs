@@ -19,7 +19,7 @@ use crate::incoming::{Collected, Incoming};
 use crate::refusal::Refusal;
 use crate::straight::Straight;
 use crate::target::{Onward, OnwardKind, Target};
-use crate::{Client, Intake, merge};
+use crate::{Client, Intake, merge, priority};
 
 /// A transaction up to its message.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ struct Part {
     classes: Vec<Class>,
     /// The list or forward it went through.
     via: Option<Address>,
+    /// Whether that is a list: nobody who writes to one makes all of its mail urgent.
+    is_list: bool,
 }
 
 impl Intake {
@@ -88,6 +90,7 @@ impl Intake {
                 parent: parent.filter(|_| body.is_none()),
                 depth: u32::from(part.via.is_some()),
                 expires: self.expires(&part.envelope, now),
+                priority: ready.terms.priority.min(if part.is_list { 0 } else { i32::MAX }),
                 ..ready.terms.clone()
             },
             content: body.take().map_or_else(shared, Content::New),
@@ -137,7 +140,7 @@ impl Intake {
         let envelope = &transaction.envelope;
         let (recipients, classes) = merge::direct(&transaction.targets).into_iter().unzip();
         let envelope = Envelope { recipients, ..envelope.clone() };
-        let mut parts = vec![Part { envelope, classes, via: None }];
+        let mut parts = vec![Part { envelope, classes, via: None, is_list: false }];
         for onward in merge::onward(&transaction.targets) {
             parts.push(self.onward(&transaction.envelope, onward, now).await?);
         }
@@ -166,7 +169,8 @@ impl Intake {
             (envelope.envid, envelope.ret, envelope.deliver_by) = (None, None, None);
         }
         envelope.from = path.unwrap_or_else(|| postmaster(&onward.address));
-        Ok(Part { envelope, classes, via: Some(onward.address) })
+        let is_list = onward.kind == OnwardKind::List;
+        Ok(Part { envelope, classes, via: Some(onward.address), is_list })
     }
 
     /// Stamps the message.
@@ -182,6 +186,8 @@ impl Intake {
             [target] => Some(&target.recipient.address),
             _ => None,
         };
+        let block = collected.block();
+        let priority = priority::of(client, transaction.envelope.priority, &block, &settings);
         let trace = received(&Trace {
             hello: &client.hello,
             peer: client.peer.map(|peer| peer.ip()),
@@ -191,6 +197,7 @@ impl Intake {
             tls: client.tls.as_deref(),
             authenticated: client.identity.is_some(),
             smtputf8: transaction.envelope.smtputf8,
+            priority,
             id,
             recipient: only,
             at: now,
@@ -201,14 +208,16 @@ impl Intake {
             date: is_submission.then(|| now.rfc5322()),
             message_id: is_submission.then(|| message_id(&settings.host, id)),
             without_bcc: is_submission,
+            without_priority: is_submission,
         };
-        let head = Head::new(&collected.block(), &change);
-        Ready {
-            head,
-            origin: origin(client),
-            terms: Terms { id: Some(id), ..terms(transaction, now, now.plus(settings.lifetime)) },
-            body: collected.body,
-        }
+        let head = Head::new(&block, &change);
+        let terms = Terms {
+            id: Some(id),
+            priority: i32::from(priority.unwrap_or(0)),
+            stream: if priority::is_bulk(&block) { priority::BULK } else { "" }.to_owned(),
+            ..terms(transaction, now, now.plus(settings.lifetime))
+        };
+        Ready { head, origin: origin(client), terms, body: collected.body }
     }
 }
 
@@ -266,7 +275,10 @@ fn postmaster(of: &Address) -> ReversePath {
 /// Takes out the recipients that had this message before.
 ///
 /// Errors: all of them had it.
-fn take_looped(block: &HeaderBlock<'_>, targets: &mut Vec<Target>) -> Result<Vec<Target>, Refusal> {
+pub(crate) fn take_looped(
+    block: &HeaderBlock<'_>,
+    targets: &mut Vec<Target>,
+) -> Result<Vec<Target>, Refusal> {
     let before = delivered_to(block);
     let had = |target: &mut Target| before.contains(&target.recipient.address.key());
     let looped: Vec<Target> = targets.extract_if(.., had).collect();

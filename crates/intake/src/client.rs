@@ -38,4 +38,9 @@ impl Client {
     pub(crate) fn may_relay(&self) -> bool {
         self.role == Role::Msa && (self.identity.is_some() || self.is_trusted)
     }
+
+    /// Whether its messages may go before those of others.
+    pub(crate) fn may_be_urgent(&self) -> bool {
+        self.may_relay() || self.is_trusted
+    }
 }

@@ -6,7 +6,7 @@
 use mailwright_store::mailbox::{self, Delivered, NewMessage};
 use mailwright_store::spool::{self, Accepted, Class, Content, Delivery, Durable};
 use mailwright_store::{StoreError, Tx};
-use mailwright_words::{Address, Envelope, Id, Recipient};
+use mailwright_words::{Address, Envelope, Recipient};
 
 use crate::accept::{Ready, delivered_to, refused};
 use crate::incoming::Incoming;
@@ -57,12 +57,11 @@ impl Intake {
             let first = transaction.targets.first().ok_or(Refusal::NoRecipients)?;
             return Err(Refusal::Loop { recipient: first.recipient.address.to_string() });
         }
-        let (store, folders) = (self.0.store.clone(), self.0.settings.now().subaddress_folders);
+        let folders = self.0.settings.now().subaddress_folders;
         let temporary = self.0.settings.now().over_quota_temporary;
         let into = move |tx: &mut Tx<'_>, group: &[Delivery<'_>]| {
             together(tx, group, temporary, |tx, of| {
-                let id = store.ids().next(of.terms.arrived);
-                mailbox::deliver(tx, &copy(of, id, &fields, folders)?, of.terms.arrived)
+                mailbox::deliver(tx, &copy(of, &fields, folders)?, of.terms.arrived)
             })
         };
         let (durable, outcomes) =
@@ -120,7 +119,6 @@ fn together(
 /// The copy of one recipient.
 pub(crate) fn copy(
     of: &Delivery<'_>,
-    id: Id,
     fields: &[u8],
     folders: bool,
 ) -> Result<NewMessage, StoreError> {
@@ -133,7 +131,7 @@ pub(crate) fn copy(
     head.extend_from_slice(of.head);
     let octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
     Ok(NewMessage {
-        id,
+        id: of.copy,
         account: *principal,
         folder: folder.clone().filter(|_| folders),
         body: of.body,

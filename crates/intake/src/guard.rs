@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bucket::Buckets;
 use crate::refusal::Refusal;
-use crate::{Client, Intake, Transaction};
+use crate::{Client, Intake, Taken, Transaction};
 
 const HOUR_MS: i64 = 3_600_000;
 /// Accounts past a limit that are remembered.
@@ -230,7 +230,7 @@ impl Intake {
     ) -> Result<(), Refusal> {
         let settings = self.0.settings.now();
         let client = notifier(&settings.host);
-        let target = self.postmaster(&client, 0, now).await?;
+        let target = self.postmaster(&client, Taken::default(), now).await?;
         let (host, to) = (&settings.host, &target.recipient.address);
         let text = format!(
             "From: Mailwright <postmaster@{host}>\r\nTo: <{to}>\r\n\

@@ -6,6 +6,8 @@
 
 use mailwright_words::headers::{Ending, HeaderBlock};
 
+use crate::priority;
+
 /// The start of a copy, and where in the body it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -25,6 +27,16 @@ pub(crate) struct Change {
     pub(crate) message_id: Option<String>,
     /// Whether blind copies stay blind.
     pub(crate) without_bcc: bool,
+    /// Whether the priority that the header tells goes, because the envelope has it by now.
+    pub(crate) without_priority: bool,
+}
+
+impl Change {
+    /// Whether a field of this name goes.
+    fn drops(&self, name: &str) -> bool {
+        (self.without_bcc && name.eq_ignore_ascii_case("Bcc"))
+            || (self.without_priority && name.eq_ignore_ascii_case(priority::FIELD))
+    }
 }
 
 impl Head {
@@ -41,12 +53,12 @@ impl Head {
         add("Message-ID", change.message_id.as_ref());
         // A header without its end would run on into ours, or swallow the body.
         let is_broken = block.ending() == Ending::Junk;
-        let is_blind = change.without_bcc && block.find("Bcc").is_some();
-        if !is_broken && !is_blind {
+        let is_whole = !block.fields().any(|field| change.drops(field.name));
+        if !is_broken && is_whole {
             return Self { bytes, skip: 0 };
         }
         for field in block.fields() {
-            if !(change.without_bcc && field.name.eq_ignore_ascii_case("Bcc")) {
+            if !change.drops(field.name) {
                 bytes.extend_from_slice(block.as_bytes().get(field.range).unwrap_or_default());
             }
         }
@@ -79,6 +91,7 @@ mod tests {
             date: Some("now".to_owned()),
             message_id: Some("<1@x>".to_owned()),
             without_bcc: true,
+            without_priority: true,
         }
     }
 
@@ -96,6 +109,10 @@ mod tests {
             (
                 "Date: d\r\nMessage-ID: i\r\nBcc: b\r\n",
                 "Received: x\r\nDate: d\r\nMessage-ID: i\r\n",
+            ),
+            (
+                "Date: d\r\nMT-Priority: 3\r\nMessage-ID: i\r\n\r\nb",
+                "Received: x\r\nDate: d\r\nMessage-ID: i\r\n\r\nb",
             ),
             ("", "Received: x\r\nDate: now\r\nMessage-ID: <1@x>\r\n"),
         ] {

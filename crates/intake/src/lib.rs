@@ -17,6 +17,7 @@ mod incoming;
 mod merge;
 mod notice;
 mod policy;
+mod priority;
 mod refusal;
 mod settings;
 mod space;
@@ -41,7 +42,7 @@ pub use client::Client;
 pub use incoming::Incoming;
 pub use refusal::Refusal;
 pub use settings::Settings;
-pub use target::{Onward, OnwardKind, Target};
+pub use target::{Onward, OnwardKind, Taken, Target};
 
 /// Accepts messages. Clones share everything.
 #[derive(Debug, Clone)]

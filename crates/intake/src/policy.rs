@@ -8,7 +8,7 @@ use mailwright_store::directory::principal;
 use mailwright_words::{Address, Id, LocalPart, Recipient, ReversePath, Timestamp};
 
 use crate::refusal::Refusal;
-use crate::target::Target;
+use crate::target::{Taken, Target};
 use crate::{Client, Intake};
 
 impl Intake {
@@ -37,17 +37,16 @@ impl Intake {
         Err(Refusal::Sender { account, sender })
     }
 
-    /// Where `recipient` leads, if `client` may send there. `taken` is how many recipients the
-    /// transaction has already, `size` the octets its message is said to have.
+    /// Where `recipient` leads, if `client` may send there beside those that are `taken` already.
     pub async fn recipient(
         &self,
         client: &Client,
         recipient: Recipient,
-        (taken, size): (usize, Option<u64>),
+        taken: Taken,
         now: Timestamp,
     ) -> Result<Target, Refusal> {
         let resolved = self.0.directory.resolve(&recipient.address, now).await?;
-        self.admit(client, (recipient, resolved), (taken, size), now).await
+        self.admit(client, (recipient, resolved), taken, now).await
     }
 
     /// As [`recipient`](Self::recipient) for `postmaster` without a domain, which every server
@@ -57,24 +56,24 @@ impl Intake {
     pub async fn postmaster(
         &self,
         client: &Client,
-        taken: usize,
+        taken: Taken,
         now: Timestamp,
     ) -> Result<Target, Refusal> {
         let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
         let address = Address::new(local, self.0.settings.now().host.clone());
         let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
         let resolved = self.0.directory.postmaster().await?;
-        self.admit(client, (Recipient::new(address), resolved), (taken, None), now).await
+        self.admit(client, (Recipient::new(address), resolved), taken, now).await
     }
 
     async fn admit(
         &self,
         client: &Client,
         (recipient, resolved): (Recipient, Resolved),
-        (taken, size): (usize, Option<u64>),
+        taken: Taken,
         now: Timestamp,
     ) -> Result<Target, Refusal> {
-        if taken >= client.recipients_max {
+        if taken.recipients >= client.recipients_max {
             return Err(Refusal::Recipients { limit: client.recipients_max });
         }
         let domain = || recipient.address.domain().to_string();
@@ -86,7 +85,7 @@ impl Intake {
                 return Err(Refusal::Relay { domain: domain() });
             }
             Resolved::Local { principal, .. } => {
-                self.check_quota(&recipient, *principal, size).await?;
+                self.check_quota(&recipient, *principal, taken.size).await?;
             }
             _ => {}
         }
@@ -97,6 +96,11 @@ impl Intake {
         if client.role == Role::Lmtp && !target.is_local() {
             let domain = target.recipient.address.domain().to_string();
             return Err(Refusal::Remote { domain });
+        }
+        // The first one is bounded by itself.
+        let limit = self.0.settings.now().limits.expansion_sum_max;
+        if taken.recipients > 0 && taken.ends.saturating_add(target.ends()) > limit {
+            return Err(Refusal::Ends { limit });
         }
         Ok(target)
     }

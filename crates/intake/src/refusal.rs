@@ -56,6 +56,12 @@ pub enum Refusal {
         /// How many it takes.
         limit: usize,
     },
+    /// The recipients lead to more addresses than a transaction may.
+    #[error("The recipients lead to more than {limit} addresses, send again for this one")]
+    Ends {
+        /// How many it may lead to.
+        limit: usize,
+    },
     /// The address leads too far, or to too many others. Whoever set it up has to mend it.
     #[error("<{recipient}> leads too far")]
     Expansion {
@@ -157,7 +163,7 @@ impl Refusal {
             Self::Rate { .. } | Self::Greylisted { .. } | Self::OverLimit { .. } => {
                 (450, Status::new(4, 7, 1))
             }
-            Self::Recipients { .. } => (452, Status::new(4, 5, 3)),
+            Self::Recipients { .. } | Self::Ends { .. } => (452, Status::new(4, 5, 3)),
             Self::Expansion { .. } => (451, Status::new(4, 3, 5)),
             Self::NoRecipients => (554, Status::new(5, 5, 1)),
             Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),

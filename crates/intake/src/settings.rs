@@ -22,6 +22,8 @@ pub struct Settings {
     pub door: Door,
     /// How much an account may send.
     pub submission: Submission,
+    /// Greatest priority that those who may submit can give a message.
+    pub priority_max: i8,
     /// How long a message is tried.
     pub lifetime: Duration,
     /// How long a report is tried.
@@ -41,6 +43,7 @@ impl Settings {
             free_space_min: config.intake.free_space_min,
             door: config.door.clone(),
             submission: config.submission.clone(),
+            priority_max: i8::try_from(config.intake.priority_max).unwrap_or(0),
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,
         })

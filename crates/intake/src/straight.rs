@@ -54,11 +54,11 @@ impl Intake {
         straight: Straight,
     ) -> Result<Durable, Refusal> {
         let Straight { may, fields } = straight;
-        let (ids, folders) = (self.0.store.clone(), self.0.settings.now().subaddress_folders);
+        let folders = self.0.settings.now().subaddress_folders;
         let recipients: Vec<_> =
             accepted.envelope.recipients.iter().map(|one| one.address.clone()).collect();
         let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>, gives: bool| {
-            let new = copy(of, ids.ids().next(of.terms.arrived), &fields, folders)?;
+            let new = copy(of, &fields, folders)?;
             let now = of.terms.arrived;
             let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
             into(tx, &new, now)

@@ -33,6 +33,25 @@ pub struct Target {
     pub tenant: Option<i64>,
 }
 
+/// What the recipients of a transaction take up of its limits so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Taken {
+    /// How many recipients there are.
+    pub recipients: usize,
+    /// How many addresses they lead to, all together.
+    pub ends: usize,
+    /// The octets that the message is said to have.
+    pub size: Option<u64>,
+}
+
+impl Taken {
+    /// Counts one more.
+    pub fn add(&mut self, target: &Target) {
+        self.recipients = self.recipients.saturating_add(1);
+        self.ends = self.ends.saturating_add(target.ends());
+    }
+}
+
 /// A list or forward, and whom it goes on to.
 #[derive(Debug, Clone)]
 pub struct Onward {
@@ -70,7 +89,13 @@ impl Target {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.direct.is_empty() && self.onward.iter().all(|onward| onward.recipients.is_empty())
+        self.ends() == 0
+    }
+
+    /// How many addresses it leads to in the end.
+    pub fn ends(&self) -> usize {
+        let onward = self.onward.iter().map(|onward| onward.recipients.len());
+        self.direct.len().saturating_add(onward.sum())
     }
 
     /// Whether all of it goes to mailboxes here.

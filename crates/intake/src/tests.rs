@@ -5,13 +5,13 @@ use mailwright_directory::{AliasKind, Directory, DomainKind, Identity, NewPasswo
 use mailwright_sasl::Secret;
 use mailwright_store::directory::set_quota;
 use mailwright_store::spool::Class;
-use mailwright_store::{Lane, Options, Store};
+use mailwright_store::{Lane, Options, Store, Tx};
 use mailwright_words::trace::Protocol;
 use mailwright_words::{
     Address, ByMode, DeliverBy, Domain, Envelope, Notify, Recipient, ReversePath, Timestamp,
 };
 
-use crate::{Client, Intake, Refusal, Settings, Target, Transaction};
+use crate::{Client, Intake, Refusal, Settings, Taken, Target, Transaction};
 
 const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
 const SIZE_MAX: u64 = 5000;
@@ -83,7 +83,7 @@ fn client(role: Role, identity: Option<&Identity>) -> Client {
 impl World {
     async fn rcpt(&self, client: &Client, to: &str) -> Result<Target, Refusal> {
         let recipient = Recipient::new(address(to));
-        self.intake.recipient(client, recipient, (0, None), NOW).await
+        self.intake.recipient(client, recipient, Taken::default(), NOW).await
     }
 
     async fn transaction(&self, client: Client, to: &[&str]) -> Transaction {
@@ -144,9 +144,165 @@ async fn recipients_are_taken_by_role() {
         let expected = expected.map_err(|(code, status)| (code, status.parse().unwrap()));
         assert_eq!(found, expected, "{to} at {:?}", client.role);
     }
-    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), (10, None), NOW);
+    let full = Taken { recipients: 10, ..Taken::default() };
+    let over = world.intake.recipient(&stranger, Recipient::new(address("a@b.c")), full, NOW);
     assert!(matches!(over.await, Err(Refusal::Recipients { limit: 10 })));
-    assert!(!world.intake.postmaster(&stranger, 0, NOW).await.unwrap().is_empty());
+    assert!(!world.intake.postmaster(&stranger, Taken::default(), NOW).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_priority_is_given_as_far_as_the_client_may() {
+    let world = world().await;
+    let user = || client(Role::Msa, Some(&world.ann));
+    let stranger = || client(Role::Mta, None);
+    let trusted = || Client { is_trusted: true, ..stranger() };
+    let (plain, urgent, low) = ("A: b\r\n", "MT-Priority: 7\r\n", "MT-Priority: -3\r\n");
+    // Elsewhere, so that it waits in the queue; a backup domain's mail anybody may send.
+    let (out, back) = ("eve@elsewhere.example", "any@backup.example");
+    for (client, to, asked, header, expected) in [
+        (user(), out, Some(5), plain, "5 5"),
+        (user(), out, Some(5), urgent, "5 5"),
+        (user(), out, None, urgent, "7 7"),
+        (user(), out, None, plain, "0 none"),
+        (trusted(), back, Some(5), plain, "5 5"),
+        (stranger(), back, Some(5), plain, "0 0"),
+        (stranger(), back, Some(-9), plain, "-9 -9"),
+        (stranger(), back, None, urgent, "0 0"),
+        (stranger(), back, None, low, "-3 -3"),
+    ] {
+        let role = client.role;
+        let mut of = world.transaction(client, &[to]).await;
+        of.envelope.priority = asked;
+        world.accept(of, format!("{header}\r\nhi\r\n").as_bytes()).await.unwrap();
+        let row = "SELECT spool.priority || ' ' || recipient.priority || ' ' || head FROM spool
+                   JOIN recipient ON spool = spool.id ORDER BY spool.id DESC LIMIT 1";
+        let text = world.texts(row).concat();
+        let mut words = text.splitn(3, ' ');
+        let (spool, recipient, head) =
+            (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        assert_eq!(spool, recipient);
+        let clause = head.split_once("PRIORITY ").map(|(_, rest)| rest.split(';').next().unwrap());
+        let told = format!("{spool} {}", clause.unwrap_or("none"));
+        assert_eq!(told, expected, "{asked:?} {header} {role:?}");
+        assert!(!head.contains("MT-Priority"), "an MSA's is in the envelope by now: {head}");
+    }
+    assert_eq!(world.intake.priority(&user(), 9), 9);
+    assert_eq!(world.intake.priority(&stranger(), 9), 0);
+}
+
+#[tokio::test]
+async fn bulk_mail_is_a_stream_and_lists_are_never_urgent() {
+    let world = world().await;
+    let row = "SELECT stream || ' ' || priority FROM spool ORDER BY id DESC LIMIT 1";
+    let user = client(Role::Msa, Some(&world.ann));
+    let of = world.transaction(user.clone(), &["eve@elsewhere.example"]).await;
+    world.accept(of, b"Precedence: bulk\r\n\r\nhi\r\n").await.unwrap();
+    assert_eq!(world.texts(row), ["bulk 0"]);
+    for (to, expected) in [("list@here.example", " 0"), ("away@here.example", " 5")] {
+        let mut of = world.transaction(user.clone(), &[to]).await;
+        of.envelope.priority = Some(5);
+        world.accept(of, b"A: b\r\n\r\nhi\r\n").await.unwrap();
+        assert_eq!(world.texts(row), [expected], "{to}");
+    }
+}
+
+/// Each field is read once, not once for each recipient, which would take a minute here.
+#[tokio::test]
+async fn many_recipients_and_many_traces_are_compared_fast() {
+    let world = world().await;
+    let stranger = Client { recipients_max: 2000, ..client(Role::Mta, None) };
+    let target = world.rcpt(&stranger, "any@backup.example").await.unwrap();
+    let targets = (0..2000).map(|number| {
+        let mut target = target.clone();
+        target.recipient.address = address(&format!("r{number}@backup.example"));
+        target
+    });
+    let mut targets: Vec<Target> = targets.collect();
+    let fields: String = (0..2000).map(|n| format!("Delivered-To: r{}@x.example\r\n", n)).collect();
+    let header = format!("{fields}Delivered-To: R7@backup.example\r\n\r\n");
+    #[expect(clippy::disallowed_methods, reason = "what is measured is this machine's work")]
+    let begun = std::time::Instant::now();
+    let block = mailwright_words::HeaderBlock::new(header.as_bytes());
+    let looped = crate::accept::take_looped(&block, &mut targets).unwrap();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    assert_eq!((looped.len(), targets.len()), (1, 1999));
+    assert_eq!(looped[0].recipient.address.to_string(), "r7@backup.example");
+}
+
+#[tokio::test]
+async fn what_the_recipients_lead_to_is_bounded_all_together() {
+    let world = world().await;
+    let mut config = Config::default();
+    config.intake.free_space_min = 0;
+    config.limits.expansion_sum_max = 3;
+    world.intake.reload(Settings::of(&config).unwrap());
+    let stranger = client(Role::Mta, None);
+    let mut taken = Taken::default();
+    for (to, expected) in [("team", Ok(2)), ("list", Err("452 4.5.3")), ("me", Ok(1))] {
+        let recipient = Recipient::new(address(&format!("{to}@here.example")));
+        let found = world.intake.recipient(&stranger, recipient, taken, NOW).await;
+        let reply = found.as_ref().map_err(|refusal| refusal.reply().to_string()).err();
+        let answer = found.as_ref().map(Target::ends).map_err(|_| &reply.as_ref().unwrap()[..9]);
+        assert_eq!(answer, expected, "{to}");
+        found.iter().for_each(|target| taken.add(target));
+    }
+    // One alone goes, however many it leads to: that is bounded by itself.
+    config.limits.expansion_sum_max = 1;
+    world.intake.reload(Settings::of(&config).unwrap());
+    assert_eq!(world.rcpt(&stranger, "team@here.example").await.unwrap().ends(), 2);
+}
+
+/// What waits to be written must not be the last to hold the store: its end would be waited for
+/// by the thread that writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_waits_holds_no_store() {
+    let World { _folder, store, intake, ann: _ } = world().await;
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (go, stop) = std::sync::mpsc::channel::<()>();
+    let stop = std::sync::Mutex::new(stop);
+    let blocking = store.clone();
+    let blocked = tokio::spawn(async move {
+        let wait = move |_: &mut Tx<'_>| {
+            begun.send(()).unwrap();
+            Ok(stop.lock().unwrap().recv().is_ok())
+        };
+        blocking.write(Lane::Quick, wait).await
+    });
+    begins.recv().unwrap();
+    for role in [Role::Lmtp, Role::Mta] {
+        let client = client(role, None);
+        let recipient = Recipient::new(address("ann@here.example"));
+        let target = intake.recipient(&client, recipient, Taken::default(), NOW).await.unwrap();
+        let from = ReversePath::Sender(address("ann@here.example"));
+        let envelope = Envelope::new(from, Vec::new());
+        let of = Transaction { client, envelope, targets: vec![target] };
+        let mut incoming = intake.begin(&of.client, NOW).unwrap();
+        incoming.push(b"Subject: a\r\n\r\nhi\r\n").await;
+        // It waits for the writer, and its client goes away.
+        let late = std::time::Duration::from_millis(100);
+        match role {
+            Role::Lmtp => {
+                let delivery = intake.deliver(incoming, of, NOW);
+                assert!(tokio::time::timeout(late, delivery).await.is_err());
+            }
+            _ => {
+                let acceptance = intake.accept(incoming, of, NOW);
+                assert!(tokio::time::timeout(late, acceptance).await.is_err());
+            }
+        }
+    }
+    blocked.abort();
+    assert!(blocked.await.unwrap_err().is_cancelled());
+    drop(intake);
+    let (closed, closes) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(store);
+        closed.send(()).unwrap();
+    });
+    // Were a job to hold the store, this clone would not be its last, and gone at once.
+    assert!(closes.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+    go.send(()).unwrap();
+    closes.recv().unwrap();
 }
 
 #[tokio::test]
@@ -349,7 +505,8 @@ async fn told(world: &World, from: &str, to: &[&str]) {
     let mut targets = Vec::new();
     for to in to {
         let recipient = Recipient { notify, ..Recipient::new(address(to)) };
-        targets.push(world.intake.recipient(&client, recipient, (0, None), NOW).await.unwrap());
+        targets
+            .push(world.intake.recipient(&client, recipient, Taken::default(), NOW).await.unwrap());
     }
     let mut envelope = Envelope::new(ReversePath::parse(from).unwrap(), Vec::new());
     envelope.envid = Some("E1".to_owned());
@@ -458,7 +615,8 @@ async fn a_full_mailbox_answers_as_configured() {
     let stranger = client(Role::Mta, None);
     let ask = |size| {
         let recipient = Recipient::new(address("ann@here.example"));
-        world.intake.recipient(&stranger, recipient, (0, size), NOW)
+        let taken = Taken { size, ..Taken::default() };
+        world.intake.recipient(&stranger, recipient, taken, NOW)
     };
     assert!(ask(Some(900)).await.is_ok());
     let refusal = ask(Some(1001)).await.unwrap_err().reply().to_string();

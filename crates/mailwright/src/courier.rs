@@ -141,6 +141,7 @@ impl Courier {
             ret: message.ret,
             body: message.body_type,
             smtputf8: message.smtputf8,
+            priority: i8::try_from(message.priority).ok().filter(|priority| *priority != 0),
             deliver_by: message.deliver_by.map(|(at, mode, trace)| DeliverBy { at, mode, trace }),
             ..Envelope::new(sender(message)?, recipients)
         };

@@ -127,6 +127,8 @@ pub(crate) async fn build(
     terms.confined = message.confined;
     // A report is from us, whoever wrote the message.
     terms.sign_as = Some(host.to_string());
+    // Source: RFC 6710.
+    terms.priority = message.priority;
     let accepted = Accepted {
         envelope,
         classes: vec![class],

@@ -272,10 +272,12 @@ where
     let id = terms.id.unwrap_or_else(|| store.ids().next(arrived));
     let (body, length) = content.body();
     let new = matches!(content, Content::New(_));
+    let ids = copy_ids(store, &envelope, arrived);
     let each = move |tx: &mut Tx<'_>| {
         let mut outcomes = Vec::with_capacity(groups.len());
-        let one = |(recipient, class)| Delivery {
+        let one = |((recipient, class), copy): ((_, _), &Id)| Delivery {
             spool: id,
+            copy: *copy,
             envelope: &envelope,
             recipient,
             class,
@@ -285,7 +287,7 @@ where
             body_length: length,
             terms: &terms,
         };
-        let mut all = envelope.recipients.iter().zip(&classes).map(one);
+        let mut all = envelope.recipients.iter().zip(&classes).zip(&ids).map(one);
         for size in &groups {
             let group: Vec<Delivery<'_>> = all.by_ref().take(*size).collect();
             outcomes.push(tx.nested(|tx| into(tx, &group))?);
@@ -302,11 +304,19 @@ where
     Ok((Durable(id), outcomes))
 }
 
+/// A number for the copy of each recipient. They are drawn before the write: what waits to be
+/// written may outlive every other holder of the store, and must not be one.
+fn copy_ids(store: &Store, envelope: &Envelope, arrived: Timestamp) -> Vec<Id> {
+    envelope.recipients.iter().map(|_| store.ids().next(arrived)).collect()
+}
+
 /// One recipient of a message on its way into a mailbox.
 #[derive(Debug)]
 pub struct Delivery<'a> {
     /// The number the message is known by; there is no row of it in the spool.
     pub spool: Id,
+    /// The number that its copy gets.
+    pub copy: Id,
     /// Its envelope.
     pub envelope: &'a Envelope,
     /// Which of its recipients.

@@ -25,6 +25,8 @@ pub struct Envelope {
     pub deliver_by: Option<DeliverBy>,
     /// Not to be sent before (`HOLDFOR`, `HOLDUNTIL`).
     pub hold_until: Option<Timestamp>,
+    /// How urgent it is, from -9 to 9, where that was asked for (`MT-PRIORITY`). Source: RFC 6710.
+    pub priority: Option<i8>,
 }
 
 impl Envelope {
@@ -39,6 +41,7 @@ impl Envelope {
             smtputf8: false,
             deliver_by: None,
             hold_until: None,
+            priority: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The fields a server adds: `Received` and `Message-ID`.
 //!
-//! Source: RFC 5321 section 4.4, RFC 3848 and RFC 6531 section 4.3 (the words of `with`),
-//! RFC 5322 section 3.6.4.
+//! Source: RFC 5321 section 4.4, RFC 3848 and RFC 6531 section 4.3 (the words of `with`), RFC 6710
+//! (PRIORITY), RFC 5322 section 3.6.4.
 
 #![expect(clippy::format_push_string, reason = "`write!` has a result that says nothing")]
 
@@ -48,6 +48,8 @@ pub struct Trace<'a> {
     pub authenticated: bool,
     /// Whether the transaction asked for SMTPUTF8.
     pub smtputf8: bool,
+    /// How urgent it is, where that was asked for.
+    pub priority: Option<i8>,
     /// Our identifier of the message.
     pub id: Id,
     /// The recipient, when there is only one: more would tell of blind copies.
@@ -92,6 +94,9 @@ pub fn received(trace: &Trace<'_>) -> String {
     if let Some(recipient) = trace.recipient.filter(|r| trace.smtputf8 || r.is_ascii()) {
         field.push_str(&format!("\r\n\tfor <{recipient}>"));
     }
+    if let Some(priority) = trace.priority {
+        field.push_str(&format!("\r\n\tPRIORITY {priority}"));
+    }
     field.push_str(&format!("; {}\r\n", trace.at.rfc5322()));
     field
 }
@@ -127,6 +132,7 @@ mod tests {
             tls: Some("TLSv1.3 TLS13_AES_128_GCM_SHA256"),
             authenticated: true,
             smtputf8: false,
+            priority: None,
             id: Id::from_i64(1),
             recipient,
             at: Timestamp::new(0),

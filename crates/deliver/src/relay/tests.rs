@@ -408,6 +408,15 @@ async fn loops_are_seen() {
     let outcomes =
         Deliverer::new(setup(zone(), address.port())).attempt(job(&["b@x.example"])).await;
     assert_eq!(words(&outcomes), ["failed 5.4.6"]);
+    // A name without a domain is anybody's.
+    let greeting = "S: 220 localhost\nC: EHLO localhost\nS: 250 localhost\n\
+        C: MAIL\nS: 250 ok\nC: RCPT\n\
+        S: 250 ok\nC: DATA\nS: 354 go\n@dot\nS: 250 ok\n";
+    let address = host(once(greeting.to_owned())).await;
+    let mut unnamed = setup(zone(), address.port());
+    unnamed.hostname = "localhost".to_owned();
+    let outcomes = Deliverer::new(unnamed).attempt(job(&["b@x.example"])).await;
+    assert_eq!(words(&outcomes), ["relayed"]);
     let mut setup = setup(zone(), 2525);
     setup.listeners = vec!["0.0.0.0:2525".parse().unwrap()];
     let outcomes = Deliverer::new(setup).attempt(job(&["b@x.example"])).await;
@@ -518,6 +527,28 @@ async fn long_lines_are_encoded_for_a_host_without_binary() {
     let address = host(script("")).await;
     let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(binary).await;
     assert_eq!(words(&outcomes), ["failed 5.6.3"]);
+}
+
+#[tokio::test]
+async fn a_priority_is_told_as_the_host_can_hear_it() {
+    let knows = "S: 220 mx.example\nC: EHLO\nS: 250-mx.example\nS: 250-MT-PRIORITY\nS: 250 SIZE 0\n\
+        C: MAIL FROM:<a@me.example> SIZE=20 MT-PRIORITY=-4\nS: 250 ok\nC: RCPT\nS: 250 ok\n\
+        C: DATA\nS: 354 go\nC: Subject: x\n@dot\nS: 250 ok\n";
+    let hears = "S: 220 mx.example\nC: EHLO\nS: 250-mx.example\nS: 250 SIZE 0\n\
+        C: MAIL FROM:<a@me.example> SIZE=37\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\n\
+        C: MT-Priority: -4\nC: Subject: x\n@dot\nS: 250 ok\n";
+    let told = "S: 220 mx.example\nC: EHLO\nS: 250-mx.example\nS: 250 SIZE 0\n\
+        C: MAIL FROM:<a@me.example> SIZE=22\nS: 250 ok\nC: RCPT\nS: 250 ok\nC: DATA\nS: 354 go\n\
+        C: mt-priority: 1\n@dot\nS: 250 ok\n";
+    let (plain, own) = ("Subject: x\r\n\r\n.dot\r\n", "mt-priority: 1\r\n\r\nhi\r\n");
+    for (script, text) in [(knows, plain), (hears, plain), (told, own)] {
+        let address = host(once(script.to_owned())).await;
+        let mut job = job(&["b@x.example"]);
+        job.envelope.priority = Some(-4);
+        job.content = Arc::new(Text(text));
+        let outcomes = Deliverer::new(setup(zone(), address.port())).attempt(job).await;
+        assert_eq!(words(&outcomes), ["relayed"], "{script}");
+    }
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ impl World {
             let of = (&from, to.as_str(), n);
             self.intake.check_recipient_rate((&self.ann, false), of, NOW).await?;
             let recipient = Recipient::new(Address::parse(&to).unwrap());
-            targets.push(self.intake.recipient(&self.ann, recipient, (n, None), NOW).await?);
+            let taken = Taken { recipients: n, ..Taken::default() };
+            targets.push(self.intake.recipient(&self.ann, recipient, taken, NOW).await?);
         }
         let mut incoming = self.intake.begin(&self.ann, NOW).unwrap();
         incoming.push(b"Subject: x\r\n\r\nx\r\n").await;

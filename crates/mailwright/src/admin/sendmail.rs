@@ -4,7 +4,7 @@
 //! may command the server. Lines end as the program's do, and become CRLF here.
 
 use mailwright_config::Role;
-use mailwright_intake::{Client, Transaction};
+use mailwright_intake::{Client, Taken, Transaction};
 use mailwright_words::{Address, Envelope, HeaderBlock, Recipient, ReversePath, trace::Protocol};
 
 use crate::{Failure, cli::Sendmail, console::Console, office::Office};
@@ -25,15 +25,14 @@ pub(super) async fn run(
         .sender(&client, &from, None, office.now())
         .await
         .map_err(|refusal| Failure::new(refusal.reply().to_string()))?;
-    let mut targets = Vec::new();
+    let (mut targets, mut taken) = (Vec::new(), Taken::default());
     for recipient in &recipients {
-        let found = office
-            .intake
-            .recipient(&client, recipient.clone(), (targets.len(), None), office.now())
-            .await;
-        targets.push(found.map_err(|refusal| {
+        let found = office.intake.recipient(&client, recipient.clone(), taken, office.now()).await;
+        let target = found.map_err(|refusal| {
             Failure::new(format!("{}: {}", recipient.address, refusal.reply()))
-        })?);
+        })?;
+        taken.add(&target);
+        targets.push(target);
     }
     let refused = |refusal: mailwright_intake::Refusal| Failure::new(refusal.reply().to_string());
     let mut incoming = office.intake.begin(&client, office.now()).map_err(refused)?;

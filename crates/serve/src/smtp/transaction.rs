@@ -1,12 +1,13 @@
 //! A transaction: sender, recipients, message; judged and stored by intake.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mailwright_config::Role;
-use mailwright_intake::Target;
-use mailwright_intake::{Incoming, Refusal, Transaction};
+use mailwright_intake::{Incoming, Refusal, Taken, Target, Transaction};
 use mailwright_smtp::server::{Answer, By, ForwardPath, Hold, MailFrom, RcptTo};
-use mailwright_words::{ByMode, DeliverBy, Envelope, Recipient, Reply, Status, Timestamp, metric};
+use mailwright_words::{
+    ByMode, DeliverBy, Envelope, Id, Recipient, Reply, Status, Timestamp, metric,
+};
 
 use super::{conversation::Conversation, lists};
 
@@ -14,10 +15,11 @@ use super::{conversation::Conversation, lists};
 #[derive(Debug)]
 pub(super) struct Open {
     envelope: Envelope,
-    size: Option<u64>,
     targets: Vec<Target>,
-    /// The recipients that were taken; none twice.
-    known: HashSet<String>,
+    /// What they take up of the limits of a transaction.
+    taken: Taken,
+    /// The priority that is given, where it is not the one that was asked for.
+    changed: Option<i8>,
     incoming: Option<Incoming>,
 }
 
@@ -34,41 +36,39 @@ impl Conversation {
         if let Err(refusal) = judged {
             return self.refused(&refusal, &mail.from.to_string());
         }
-        let size = mail.size;
-        let envelope = envelope(mail, now);
+        let taken = Taken { size: mail.size, ..Taken::default() };
+        let mut envelope = envelope(mail, now);
+        let given = envelope.priority.map(|n| self.door.intake.priority(&self.client, n));
+        let changed = given.filter(|_| given != envelope.priority);
+        envelope.priority = given;
         if is_late_when_released(&envelope) {
             return self.refused(&Refusal::Hold, &envelope.from.to_string());
         }
-        let (targets, known) = (Vec::new(), HashSet::new());
-        self.open = Some(Open { envelope, size, targets, known, incoming: None });
+        self.open = Some(Open { envelope, targets: Vec::new(), taken, changed, incoming: None });
         Reply::new(250, Some(Status::new(2, 1, 0)), "Sender ok")
     }
 
     pub(super) async fn rcpt(&mut self, rcpt: RcptTo) -> Reply {
-        let Some(open) = &self.open else {
+        if self.open.is_none() {
             return out_of_order();
-        };
+        }
         let name = match &rcpt.to {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Recipient(address) => address.to_string(),
         };
-        // LMTP answers for each command after the message, so there each is one of its own.
-        if self.door.role != Role::Lmtp && open.known.contains(&name) {
-            return recipient_ok();
-        }
         if let Err(refusal) = self.listed().await {
             return self.refused(&refusal, &name);
         }
         let Some(open) = &self.open else {
             return out_of_order();
         };
-        let (taken, size, now) = (open.targets.len(), open.size, self.door.clock.now());
+        let (taken, now) = (open.taken, self.door.clock.now());
         let (intake, client) = (&self.door.intake, &self.client);
         let judged = match rcpt.to {
             ForwardPath::Postmaster => intake.postmaster(client, taken, now).await,
             ForwardPath::Recipient(address) => {
                 let recipient = Recipient { address, notify: rcpt.notify, orcpt: rcpt.orcpt };
-                intake.recipient(client, recipient, (taken, size), now).await
+                intake.recipient(client, recipient, taken, now).await
             }
         };
         let is_trusted = self.standing.as_ref().is_some_and(|one| one.allowed.is_some());
@@ -76,7 +76,7 @@ impl Conversation {
             Ok(target) => intake
                 .check_recipient_rate(
                     (client, is_trusted),
-                    (&open.envelope.from, &name, taken),
+                    (&open.envelope.from, &name, taken.recipients),
                     now,
                 )
                 .await
@@ -85,7 +85,7 @@ impl Conversation {
         };
         match (judged, &mut self.open) {
             (Ok(target), Some(open)) => {
-                open.known.insert(name);
+                open.taken.add(&target);
                 open.targets.push(target);
                 recipient_ok()
             }
@@ -127,8 +127,8 @@ impl Conversation {
     }
 
     pub(super) async fn message(&mut self) -> Answer {
-        let Some(Open { envelope, targets, incoming: Some(incoming), .. }) = self.open.take()
-        else {
+        let Some(open) = self.open.take() else { return Answer::Reply(out_of_order()) };
+        let Open { envelope, targets, changed, incoming: Some(incoming), .. } = open else {
             return Answer::Reply(out_of_order());
         };
         let sender = envelope.from.to_string();
@@ -140,8 +140,7 @@ impl Conversation {
         match self.door.intake.accept(incoming, transaction, now).await {
             Ok(durable) => {
                 self.accepted(begun);
-                let text = format!("Accepted as {}", durable.id());
-                Answer::Reply(Reply::new(250, Some(Status::new(2, 0, 0)), text))
+                Answer::Reply(accepted_as(durable.id(), changed))
             }
             Err(refusal) => Answer::Reply(self.refused(&refusal, &sender)),
         }
@@ -206,6 +205,18 @@ impl Conversation {
     }
 }
 
+/// Tells a priority that is not the one that was asked for. Source: RFC 6710.
+fn accepted_as(id: Id, changed: Option<i8>) -> Reply {
+    let text = format!("Accepted as {id}");
+    match changed {
+        None => Reply::new(250, Some(Status::new(2, 0, 0)), text),
+        Some(priority) => {
+            let text = format!("{priority} is the priority of this message. {text}");
+            Reply::new(250, Some(Status::new(2, 3, 6)), text)
+        }
+    }
+}
+
 fn recipient_ok() -> Reply {
     Reply::new(250, Some(Status::new(2, 1, 5)), "Recipient ok")
 }
@@ -220,6 +231,7 @@ fn envelope(mail: MailFrom, now: Timestamp) -> Envelope {
         envid: mail.envid,
         body: mail.body,
         smtputf8: mail.smtputf8,
+        priority: mail.priority,
         deliver_by: mail.deliver_by.map(|by| deliver_by(by, now)),
         hold_until: mail.hold.map(|hold| match hold {
             Hold::For(time) => now.plus(time),

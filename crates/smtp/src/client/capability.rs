@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub dsn: bool,
     /// DELIVERBY, with the shortest time it takes, in seconds. Source: RFC 2852.
     pub deliver_by: Option<u64>,
+    /// MT-PRIORITY. Source: RFC 6710.
+    pub mt_priority: bool,
     /// SIZE, with its limit; 0 says that there is none. Source: RFC 1870.
     pub size: Option<u64>,
     /// Names of SASL mechanisms, in upper case. Source: RFC 4954.
@@ -51,6 +53,7 @@ impl Capabilities {
                 "BINARYMIME" => binary = true,
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
+                "MT-PRIORITY" => found.mt_priority = true,
                 "SIZE" => found.size = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0))),
                 "DELIVERBY" => {
                     found.deliver_by = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0)));
@@ -113,6 +116,7 @@ mod tests {
         let found = read(&["x", "AUTH PLAIN login", "AUTH=PLAIN", "LIMITS RCPTMAX=20 MAILMAX=5"]);
         assert_eq!(found.auth, ["PLAIN", "LOGIN"]);
         assert_eq!((found.recipients_max, found.transactions_max), (Some(20), Some(5)));
+        assert!(read(&["x", "MT-PRIORITY MIXER"]).mt_priority);
         assert_eq!(read(&["x", "SIZE"]).size, Some(0));
         assert_eq!(read(&["x", "DELIVERBY 60"]).deliver_by, Some(60));
         assert_eq!(read(&["x", "DELIVERBY"]).deliver_by, Some(0));

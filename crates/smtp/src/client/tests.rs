@@ -42,6 +42,7 @@ fn transaction(recipients: &[&str]) -> Transaction {
             smtputf8: false,
             deliver_by: None,
             hold_until: None,
+            priority: None,
         },
         bytes: 20,
         by: None,

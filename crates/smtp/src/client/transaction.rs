@@ -163,6 +163,9 @@ impl Transaction {
             let trace = if by.trace { "T" } else { "" };
             add(&mut line, "BY", &format!("{};{mode}{trace}", by.seconds));
         }
+        if let Some(priority) = envelope.priority.filter(|_| capabilities.mt_priority) {
+            add(&mut line, "MT-PRIORITY", &priority.to_string());
+        }
         if capabilities.dsn {
             match envelope.ret {
                 Some(Ret::Full) => add(&mut line, "RET", "FULL"),

@@ -87,6 +87,7 @@ pub(super) fn mail(rest: &str) -> Result<MailFrom, Malformed> {
             "BY" => once(&mut mail.deliver_by, "BY", value, by)?,
             "HOLDFOR" => once(&mut mail.hold, "HOLDFOR", value, hold_for)?,
             "HOLDUNTIL" => once(&mut mail.hold, "HOLDUNTIL", value, hold_until)?,
+            "MT-PRIORITY" => once(&mut mail.priority, "MT-PRIORITY", value, priority)?,
             _ => return Err(Malformed::Unknown(keyword)),
         }
     }
@@ -198,6 +199,13 @@ fn by(text: &str) -> Option<By> {
     };
     let passed = seconds <= 0 && mode == ByMode::Return;
     (!passed).then_some(By { seconds, mode, trace })
+}
+
+/// `0`, or a digit from 1 to 9 that may have a minus. Source: RFC 6710.
+fn priority(text: &str) -> Option<i8> {
+    let digit = text.strip_prefix('-').filter(|digit| *digit != "0").unwrap_or(text);
+    let sound = digit.len() == 1 && digit.bytes().all(|o| o.is_ascii_digit());
+    sound.then(|| text.parse().ok())?
 }
 
 /// 1 to 9 digits. Source: RFC 4865 section 4.

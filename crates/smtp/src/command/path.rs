@@ -7,7 +7,7 @@ use mailwright_words::{Address, ReversePath};
 use super::Malformed;
 
 /// Whom a `RCPT` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ForwardPath {
     /// `<Postmaster>`, which every server takes without a domain. Source: RFC 5321 section 4.5.1.
     Postmaster,

@@ -9,6 +9,7 @@ use mailwright_words::Reply;
 use super::message::{Message, Transaction};
 use super::session::{Asked, Begins, ROUNDS_MAX, Session, State};
 use super::{Answer, Question, ehlo, reply};
+use crate::command::ForwardPath;
 
 impl Session {
     /// Answers the question that [`next`](Self::next) handed out.
@@ -28,7 +29,7 @@ impl Session {
                 self.hello_answered(name, extended, &single(answer));
             }
             Asked::Mail(open) => self.mail_answered(open, &single(answer)),
-            Asked::Rcpt => self.rcpt_answered(&single(answer)),
+            Asked::Rcpt(path) => self.rcpt_answered(path, &single(answer)),
             Asked::Begin(begins) => self.begin_answered(begins, answer),
         }
     }
@@ -83,10 +84,11 @@ impl Session {
         self.say(reply);
     }
 
-    fn rcpt_answered(&mut self, reply: &Reply) {
+    fn rcpt_answered(&mut self, path: ForwardPath, reply: &Reply) {
         if let State::Transaction(open) = &mut self.state {
             if reply.is_positive() {
                 open.accepted += 1;
+                open.known.insert(path);
                 self.commands = self.commands.saturating_sub(1);
             } else {
                 open.refused = true;

@@ -28,6 +28,7 @@ fn keywords(settings: &Settings, peer: Peer, secure: bool) -> Vec<String> {
     }
     if settings.role != Role::Lmtp {
         keywords.push("DSN".to_owned());
+        keywords.push("MT-PRIORITY".to_owned());
     }
     if let Some(shortest) = settings.deliver_by {
         keywords.push(format!("DELIVERBY {}", shortest.as_secs()));

@@ -1,9 +1,12 @@
 //! A transaction of a session, and the message that comes in it.
 
+use std::collections::HashSet;
+
 use mailwright_words::{BodyType, Reply};
 
 use super::{BareNewlines, Settings, reply};
 use crate::body::{Decoder, Flaw, Progress, Rules};
+use crate::command::ForwardPath;
 
 /// What `MAIL` opened.
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub(super) struct Transaction {
     pub(super) smtputf8: bool,
     /// Recipients taken.
     pub(super) accepted: usize,
+    /// Whom they are, each once.
+    pub(super) known: HashSet<ForwardPath>,
     /// Whether a recipient was refused.
     pub(super) refused: bool,
     /// The message, once `DATA` or the first `BDAT` came.
@@ -19,8 +24,9 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) const fn new(body: BodyType, smtputf8: bool) -> Self {
-        Self { body, smtputf8, accepted: 0, refused: false, message: None }
+    pub(super) fn new(body: BodyType, smtputf8: bool) -> Self {
+        let known = HashSet::new();
+        Self { body, smtputf8, accepted: 0, known, refused: false, message: None }
     }
 
     /// Whether the driver was already told that the message is dropped.

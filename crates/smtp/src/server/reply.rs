@@ -27,6 +27,11 @@ pub(super) fn ok(text: &str) -> Reply {
     reply(250, (0, 0), text)
 }
 
+/// A recipient that the transaction has already.
+pub(super) fn recipient_known() -> Reply {
+    reply(250, (1, 5), "Recipient ok already")
+}
+
 pub(super) fn vrfy() -> Reply {
     reply(252, (0, 0), "Cannot verify; send a message and see")
 }

@@ -11,7 +11,7 @@ use mailwright_words::{Input, Reply, TooLong};
 
 use super::message::Transaction;
 use super::{Event, Peer, Question, Role, Settings, Step, reply};
-use crate::command::{self, Command, Malformed};
+use crate::command::{self, Command, ForwardPath, Malformed};
 
 /// A client's conversation with a listener, as a pure state machine.
 ///
@@ -82,7 +82,7 @@ pub(super) enum Asked {
     Auth { rounds: u32 },
     AuthCancel,
     Mail(Box<Transaction>),
-    Rcpt,
+    Rcpt(ForwardPath),
     Begin(Begins),
     Chunk,
     Message,

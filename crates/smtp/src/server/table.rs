@@ -135,6 +135,9 @@ impl Session {
         if settings.role == Role::Lmtp && (mail.ret.is_some() || mail.envid.is_some()) {
             return Some(reply::not_offered("RET or ENVID"));
         }
+        if settings.role == Role::Lmtp && mail.priority.is_some() {
+            return Some(reply::not_offered("MT-PRIORITY"));
+        }
         if mail.auth.is_some() && settings.auth.is_empty() {
             return Some(reply::not_offered("AUTH"));
         }
@@ -167,6 +170,9 @@ impl Session {
         let asks = rcpt.notify != Notify::DEFAULT || rcpt.orcpt.is_some();
         if open.message.is_some() {
             Then::Say(reply::sequence("The message has begun"))
+        } else if settings.role != Role::Lmtp && open.known.contains(&rcpt.to) {
+            // LMTP answers for each command after the message, so there each is one of its own.
+            Then::Say(reply::recipient_known())
         } else if open.accepted >= settings.recipients_max {
             Then::Say(reply::too_many_recipients())
         } else if !ascii && !open.smtputf8 {
@@ -174,7 +180,8 @@ impl Session {
         } else if asks && settings.role == Role::Lmtp {
             Then::Say(reply::not_offered("NOTIFY or ORCPT"))
         } else {
-            Then::Ask(Question::Rcpt(rcpt), Asked::Rcpt)
+            let asked = Asked::Rcpt(rcpt.to.clone());
+            Then::Ask(Question::Rcpt(rcpt), asked)
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     event,
     mailbox::Delivered,
     spool::{
-        Accepted, Content, Delivery, Durable, SpoolError, further, insert_further,
+        Accepted, Content, Delivery, Durable, SpoolError, copy_ids, further, insert_further,
         rows::{self, Rows},
     },
     store::Store,
@@ -42,17 +42,21 @@ where
     let Accepted { envelope, classes, head, head_skip, content, origin: _, terms } = accepted;
     let (number, length) = content.body();
     let fresh = matches!(content, Content::New(_));
+    let ids = copy_ids(store, &envelope, terms.arrived);
     // After a failure the writer runs the closure again, then without `into`.
     let tries = Cell::new(true);
     let each = move |tx: &mut Tx<'_>| {
         let mut gives = fresh;
         let mut copies = vec![false; classes.len()];
-        let all = envelope.recipients.iter().zip(&classes).zip(&mut copies).zip(&may);
-        for (((recipient, class), copied), _) in all.filter(|(_, may)| **may && tries.get()) {
+        let places = copies.iter_mut().zip(&ids).zip(&may);
+        let all = envelope.recipients.iter().zip(&classes).zip(places);
+        let may = |(_, (_, may)): &(_, (_, &bool))| **may && tries.get();
+        for ((recipient, class), ((copied, copy), _)) in all.filter(may) {
             let (envelope, head, terms) = (&envelope, head.as_slice(), &terms);
             let (spool, body, body_length) = (id, number, length);
             let of = Delivery {
                 spool,
+                copy: *copy,
                 envelope,
                 recipient,
                 class,
