@@ -38,7 +38,7 @@ async fn all_there(store: &Store, known: &Known, when: &str) {
     }
     let quarantined = "SELECT count(*) FROM body WHERE quarantined IS NOT NULL";
     assert_eq!(count(store, quarantined), 0, "{when}");
-    assert_eq!(damaged(&store).await, 0, "{when}");
+    assert_eq!(damaged(store).await, 0, "{when}");
 }
 
 /// A folder with sparse segments, a dead large file, and what lives.
