@@ -306,8 +306,9 @@ try:
           and "SPF, DKIM and DMARC" in done.stdout, done.stdout)
     done = run("doctor", "code", "-", text="host mx.example said: 450 4.2.0 Greylisted\n")
     check("a line of a log is explained", done.returncode == 0 and "second try" in done.stdout, done.stdout)
-    done = run("doctor", "code", "nothing here", "--json")
-    check("what is no reply ends with 2", done.returncode in (0, 2), done)
+    done = run("doctor", "code", "nothing", "here", "--json")
+    check("what is no reply ends with 2, as JSON", done.returncode == 2
+          and json.loads(done.stdout)["meanings"] == [], done)
 
     # this server: sound, then broken in one thing each
     extra = f"""[dns]

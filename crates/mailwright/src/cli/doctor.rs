@@ -60,7 +60,7 @@ pub(crate) enum DoctorCommand {
     /// Explain a reply, such as one in a log or a report
     Code {
         /// The reply; `-` reads standard input
-        #[arg(required = true, trailing_var_arg = true, value_name = "REPLY")]
+        #[arg(required = true, value_name = "REPLY")]
         text: Vec<String>,
         /// As JSON
         #[arg(long)]
