@@ -175,7 +175,7 @@ impl Input {
         let line = self.octets.get(self.start..self.start + length)?;
         if self.mode == Mode::LongLine || length + 2 > limits.line {
             if self.text.is_empty() {
-                self.text.extend(line.iter().take(HEAD_OCTETS));
+                self.text.extend(line.iter().take(head(limits.line)));
             }
             self.tail.extend_from_slice(line.get(length.saturating_sub(TAIL_OCTETS)..)?);
             self.dropped = self.dropped.or(Some(Drop::LineTooLong));
@@ -316,7 +316,7 @@ impl Input {
         if self.mode == Mode::LongLine || length >= max {
             let rest = self.octets.get(self.start..).unwrap_or_default();
             if self.text.is_empty() {
-                self.text.extend(rest.iter().take(HEAD_OCTETS));
+                self.text.extend(rest.iter().take(head(max)));
             }
             let kept = usize::from(rest.last() == Some(&b'\r'));
             let gone = rest.get(..length - kept).unwrap_or_default();
@@ -338,6 +338,11 @@ impl Input {
             self.start = 0;
         }
     }
+}
+
+/// What is kept of a line over its limit, wherever it was cut: the octet at the limit may be CR.
+fn head(max: usize) -> usize {
+    HEAD_OCTETS.min(max.saturating_sub(1))
 }
 
 /// The literal that a line announces at its end.

@@ -398,7 +398,10 @@ impl Session {
             Drop::LineTooLong => Malformed::LineTooLong,
             Drop::CommandTooLong | Drop::Spoilt => Malformed::CommandTooLong,
         };
-        command::tag(text).map_or("*", |(tag, _)| tag).clone_into(&mut self.tag);
+        // A tag whose end is not there is none.
+        let ends = text.contains(&b' ');
+        let tag = command::tag(text).ok().filter(|_| ends);
+        tag.map_or("*", |(tag, _)| tag).clone_into(&mut self.tag);
         self.count();
         self.say(Reply::malformed(malformed));
     }
