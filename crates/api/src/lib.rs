@@ -4,6 +4,7 @@
 
 mod health;
 mod metric;
+mod sandbox;
 mod setup;
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
@@ -17,6 +18,7 @@ use axum::{
 };
 pub use health::{Health, Problem};
 pub use metric::Metrics;
+pub use sandbox::{Backing, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;
 
@@ -39,6 +41,8 @@ pub struct Sources {
     pub setup: Option<Setup>,
     /// Examines the server, as JSON; only asked from this machine.
     pub examine: Option<Arc<dyn Fn() -> Examined + Send + Sync>>,
+    /// What the sandbox works on; without it there is none here.
+    pub sandbox: Option<Backing>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -61,12 +65,14 @@ pub async fn serve(
 
 fn router(sources: Sources) -> Router {
     let setup = sources.setup.clone().map(setup::router);
+    let sandbox = sources.sandbox.clone().map(sandbox::router);
     Router::new()
         .route("/health", get(health_page))
         .route("/metrics", get(metrics_page))
         .route("/doctor", get(doctor_page))
         .with_state(sources)
         .merge(setup.unwrap_or_default())
+        .merge(sandbox.unwrap_or_default())
 }
 
 async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {

@@ -32,6 +32,7 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
         examine: Some(Arc::new(|| -> Examined {
             Box::pin(std::future::ready(Some("{\"verdict\":\"right\"}".to_owned())))
         })),
+        sandbox: None,
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(serve(listener, sources, async {

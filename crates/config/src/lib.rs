@@ -21,6 +21,7 @@ mod problem;
 mod queue;
 mod relay;
 mod reload;
+mod sandbox;
 mod section;
 mod service;
 mod unit;
@@ -45,6 +46,7 @@ pub use problem::Problem;
 pub use queue::{Queue, Storage};
 pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
 pub use reload::Reload;
+pub use sandbox::{InboxBy, Sandbox};
 pub use section::{
     Auth, BareNewlines, CatchAll, Certificate, Format, Http, Intake, Level, Log, OverQuota, Server,
     Tls,
@@ -90,6 +92,8 @@ pub struct Config {
     pub mailboxes: Mailboxes,
     /// What `mailwright doctor` looks at beyond this machine, and what it finds old.
     pub doctor: Doctor,
+    /// The sandbox: inboxes that catch mail.
+    pub sandbox: Sandbox,
     /// Ports that take or show mail, by a name of your choice. A file that has one
     /// `[listeners.NAME]` has to have all: they take the place of the default ones.
     pub listeners: BTreeMap<String, Listener>,
@@ -117,6 +121,7 @@ impl Default for Config {
             storage: Storage::default(),
             mailboxes: Mailboxes::default(),
             doctor: Doctor::default(),
+            sandbox: Sandbox::default(),
             listeners: listener::first_run(),
             routes: BTreeMap::new(),
         }

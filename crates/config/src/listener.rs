@@ -23,12 +23,14 @@ pub enum Role {
     Imap,
     /// Lets accounts fetch their mail (ports 110 and 995).
     Pop3,
+    /// Catches all mail, from anyone to anyone, in inboxes (port 1025).
+    Sandbox,
 }
 
 impl Role {
     /// Whether it takes mail, over SMTP or LMTP.
     pub const fn takes_mail(self) -> bool {
-        matches!(self, Self::Mta | Self::Msa | Self::Lmtp)
+        matches!(self, Self::Mta | Self::Msa | Self::Lmtp | Self::Sandbox)
     }
 }
 

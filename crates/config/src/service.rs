@@ -71,7 +71,7 @@ const fn kind(role: Role) -> Option<ServiceKind> {
         Role::Imap => Some(ServiceKind::Imap),
         Role::Pop3 => Some(ServiceKind::Pop3),
         Role::Msa => Some(ServiceKind::Submission),
-        Role::Mta | Role::Lmtp => None,
+        Role::Mta | Role::Lmtp | Role::Sandbox => None,
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`Names`], which [`Wire`] is in a running server.
 //! Source: RFC 5321, RFC 2033, RFC 7505.
 
+pub mod capture;
 mod connection;
 mod convert;
 #[cfg(test)]

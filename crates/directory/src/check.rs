@@ -41,18 +41,20 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
-    /// Runs `checks_max` at once, and remembers what was right for `keep`.
+    /// Runs `checks_max` at once, and remembers what was right for `keep`. With `is_open` there is
+    /// no name to keep secret, and a check of an unknown one costs nothing.
     ///
     /// Errors: the system gives no random numbers.
-    pub(crate) fn new(checks_max: usize, keep: Duration) -> Result<Self, HashError> {
+    pub(crate) fn new(checks_max: usize, keep: Duration, is_open: bool) -> Result<Self, HashError> {
         let running = checks_max.max(1);
+        let secret = password::generate()?;
         Ok(Self {
             running: Arc::new(Semaphore::new(running)),
             waiting: Semaphore::new(running.saturating_mul(WAITING_FACTOR)),
             keep: Live::new(keep),
             key: password::random()?,
             remembered: Mutex::default(),
-            nobody: Stored::hash(&password::generate()?)?,
+            nobody: if is_open { Stored::random(&secret)? } else { Stored::hash(&secret)? },
         })
     }
 
@@ -149,7 +151,7 @@ mod tests {
     use super::*;
 
     fn checker(keep: u64) -> Checker {
-        Checker::new(1, Duration::from_secs(keep)).unwrap()
+        Checker::new(1, Duration::from_secs(keep), false).unwrap()
     }
 
     fn now() -> Timestamp {

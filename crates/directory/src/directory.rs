@@ -13,6 +13,7 @@ use mailwright_words::{Domain, Timestamp};
 use crate::block::{Strikes, Table};
 use crate::check::Checker;
 use crate::error::DirectoryError;
+use crate::inbox::Known;
 use crate::keys::{self, Signers};
 use crate::password;
 use crate::srs::Srs;
@@ -45,6 +46,10 @@ pub struct Settings {
     pub checks_max: usize,
     /// How long the reverse-path of a forwarded message takes reports.
     pub srs_lifetime: Duration,
+    /// Most inboxes.
+    pub inboxes_max: usize,
+    /// Whether every password opens an inbox.
+    pub open_inboxes: bool,
 }
 
 impl Settings {
@@ -64,6 +69,8 @@ impl Settings {
             cache: config.auth.cache,
             checks_max: config.auth.checks_max,
             srs_lifetime: config.intake.srs_lifetime,
+            inboxes_max: config.sandbox.inboxes_max,
+            open_inboxes: config.sandbox.is_open,
         }
     }
 }
@@ -77,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) settings: Live<Settings>,
     pub(crate) checker: Checker,
+    pub(crate) inboxes: Known,
     pub(crate) throttle: Throttle,
     pub(crate) decoy: DecoyKey,
     pub(crate) srs: Srs,
@@ -100,7 +108,8 @@ impl Directory {
         let signers = Live::new(keys::signers(store.read(row::keys).await?));
         let has_cram_md5 = AtomicBool::new(store.read(row::has_cram_md5).await?);
         Ok(Self(Arc::new(Inner {
-            checker: Checker::new(settings.checks_max, settings.cache)?,
+            checker: Checker::new(settings.checks_max, settings.cache, settings.open_inboxes)?,
+            inboxes: Known::default(),
             throttle: Throttle::new(settings.throttle_after, settings.throttle_wait),
             decoy: DecoyKey::new(key),
             srs,

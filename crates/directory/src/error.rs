@@ -41,6 +41,9 @@ pub enum DirectoryError {
     /// The text is no selector.
     #[error("a selector has letters, digits, hyphens and dots, as a name in the DNS")]
     Selector,
+    /// The text is no name of an inbox.
+    #[error("a name of an inbox has 1 to 200 octets and no control characters")]
+    InboxName,
     /// An alias, list or forward leads nowhere, or an alias to itself.
     #[error("{0}")]
     Target(&'static str),

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use mailwright_sasl::server::{Exchange, Facts, Input, Output};
 use mailwright_sasl::{ChannelBinding, Failure, Mechanism, Nonce, Secret};
-use mailwright_store::directory::{self as row, Credential, CredentialKind, Keys, Principal};
+use mailwright_store::directory::{
+    self as row, Credential, CredentialKind, Keys, Principal, PrincipalKind,
+};
 use mailwright_store::{Lane, Tx};
 use mailwright_words::{Id, Timestamp};
 
@@ -50,6 +52,8 @@ pub struct Identity {
     pub tenant: i64,
     /// Its name, an address in lower case.
     pub name: String,
+    /// Whether it is an inbox of the sandbox: what it sends is caught in it.
+    pub is_inbox: bool,
 }
 
 /// What follows a message of the client.
@@ -87,7 +91,12 @@ impl Directory {
         let cram_md5 = self.0.has_cram_md5.load(Ordering::Relaxed);
         let offered = |mechanism: &Mechanism| match mechanism {
             Mechanism::CramMd5 => cram_md5,
-            mechanism => !mechanism.is_bound() || connection.binding.is_some(),
+            // Others prove that we know the password, too.
+            Mechanism::Plain | Mechanism::Login => true,
+            Mechanism::Scram { .. } => {
+                let may_bind = !mechanism.is_bound() || connection.binding.is_some();
+                may_bind && !self.0.settings.now().open_inboxes
+            }
         };
         Mechanism::ALL.into_iter().filter(offered).collect()
     }
@@ -219,6 +228,12 @@ impl Login {
     /// Whether the password is one of the candidate's; then it alone is left of its credentials.
     async fn check(&mut self, password: &Secret, now: Timestamp) -> Result<bool, Denied> {
         let candidate = self.candidate.take();
+        let is_inbox = |(principal, _): &(Principal, _)| principal.kind == PrincipalKind::Inbox;
+        if self.directory.0.settings.now().open_inboxes && candidate.as_ref().is_some_and(is_inbox)
+        {
+            self.candidate = candidate;
+            return Ok(true);
+        }
         let credentials = candidate.as_ref().map_or(&[][..], |(_, credentials)| credentials);
         let hashes: Vec<Stored> =
             credentials.iter().map(|row| Stored::from_row(row.hash.clone())).collect();
@@ -289,8 +304,9 @@ impl Login {
                 tracing::warn!(%error, "Use of a password not noted.");
             }
         }
-        let Principal { id, tenant, name, .. } = principal;
-        Ok(Turn::Done(Identity { principal: id, tenant, name }))
+        let Principal { id, tenant, name, kind, .. } = principal;
+        let is_inbox = kind == PrincipalKind::Inbox;
+        Ok(Turn::Done(Identity { principal: id, tenant, name, is_inbox }))
     }
 
     fn failed(&self, failure: Failure, now: Timestamp) -> Denied {

@@ -40,6 +40,18 @@ pub enum Resolved {
         /// Where to.
         targets: Vec<Address>,
     },
+    /// To an inbox of the sandbox.
+    Capture {
+        /// Whose mailbox it is.
+        inbox: Id,
+        /// Who owns it.
+        tenant: i64,
+    },
+    /// To an inbox that is found, or made, by its name.
+    Sandbox {
+        /// Its name.
+        name: String,
+    },
     /// The domain is one we keep mail for while its own servers are away.
     Backup,
     /// The domain is not ours.
@@ -114,6 +126,7 @@ impl Directory {
         if domain.kind == DomainKind::Backup {
             return Ok(Resolved::Backup);
         }
+        let is_sandbox = domain.kind == DomainKind::Sandbox;
         if let Some(row) = row::address(tx, &address.key())? {
             return leads(tx, address, &row, None);
         }
@@ -122,6 +135,9 @@ impl Directory {
             && let Some(row) = row::address(tx, &base.key())?
         {
             return leads(tx, &base, &row, Some(detail));
+        }
+        if is_sandbox {
+            return Ok(Resolved::Sandbox { name: domain.name });
         }
         if address.local().eq_ignore_ascii_case("postmaster") {
             return administrator(tx);
@@ -157,6 +173,9 @@ fn leads(
     if row.kind == AddressKind::Mailbox {
         return row.principal.map_or(Ok(Resolved::Unknown), |id| local(tx, id, detail));
     }
+    if row.kind == AddressKind::Inbox {
+        return row.principal.map_or(Ok(Resolved::Unknown), |id| inbox(tx, id));
+    }
     let targets = row::targets(tx, row.id)?;
     let targets = targets.iter().map(|text| stored(text)).collect::<Result<Vec<_>, _>>()?;
     let address = address.clone();
@@ -178,6 +197,14 @@ fn local(tx: &mut Tx<'_>, id: Id, detail: Option<&str>) -> Result<Resolved, Stor
         account: stored(&owner.name)?,
         detail: detail.filter(|detail| !detail.is_empty()).map(str::to_owned),
     })
+}
+
+fn inbox(tx: &mut Tx<'_>, id: Id) -> Result<Resolved, StoreError> {
+    let owner = row::principal(tx, id)?.filter(|owner| !owner.disabled);
+    Ok(owner.map_or(Resolved::Unknown, |owner| Resolved::Capture {
+        inbox: owner.id,
+        tenant: owner.tenant,
+    }))
 }
 
 fn administrator(tx: &mut Tx<'_>) -> Result<Resolved, StoreError> {

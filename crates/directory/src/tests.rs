@@ -29,6 +29,8 @@ async fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(Options::new(folder.path()), NOW).unwrap();
     let settings = Settings {
+        inboxes_max: 3,
+        open_inboxes: false,
         separator: Some('+'),
         catch_all: true,
         backup: vec![Domain::parse("backup.example").unwrap()],

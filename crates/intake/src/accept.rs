@@ -49,6 +49,8 @@ struct Part {
     via: Option<Address>,
     /// Whether that is a list: nobody who writes to one makes all of its mail urgent.
     is_list: bool,
+    /// Whether it is caught, so that nothing of it leaves.
+    confined: bool,
 }
 
 impl Intake {
@@ -67,7 +69,11 @@ impl Intake {
             // Lines that `DATA` has no room for make it what `BINARYMIME` is for.
             transaction.envelope.body = mailwright_words::BodyType::BinaryMime;
         }
-        let looped = take_looped(&collected.block(), &mut transaction.targets)?;
+        let looped = if transaction.client.is_caught() {
+            Vec::new()
+        } else {
+            take_looped(&collected.block(), &mut transaction.targets)?
+        };
         let parts = self.parts(&transaction, now).await?;
         let about = (self.0.store.ids().next(now), &collected.block());
         let notice = self.notice(&transaction, &looped, about, now).await?;
@@ -91,6 +97,7 @@ impl Intake {
                 depth: u32::from(part.via.is_some()),
                 expires: self.expires(&part.envelope, now),
                 priority: ready.terms.priority.min(if part.is_list { 0 } else { i32::MAX }),
+                confined: part.confined,
                 ..ready.terms.clone()
             },
             content: body.take().map_or_else(shared, Content::New),
@@ -107,7 +114,9 @@ impl Intake {
         let notice = notice.map(|notice| notice.with(shared(), length, terms));
         let others = messages.chain(notice).collect();
         let durable = match straight {
-            Some(straight) => self.commit_straight((first, others), straight).await?,
+            Some(straight) => {
+                self.commit_straight((first, others), straight, transaction.client.clone()).await?
+            }
             None => spool::commit_all(&self.0.store, first, others).await.map_err(refused)?,
         };
         tracing::info!(
@@ -135,14 +144,23 @@ impl Intake {
         }
     }
 
-    /// The message itself, where it has direct recipients, then its lists and forwards.
+    /// What inboxes catch, the message itself where it has other direct recipients, then its lists
+    /// and forwards.
     async fn parts(&self, transaction: &Transaction, now: Timestamp) -> Result<Vec<Part>, Refusal> {
         let envelope = &transaction.envelope;
-        let (recipients, classes) = merge::direct(&transaction.targets).into_iter().unzip();
-        let envelope = Envelope { recipients, ..envelope.clone() };
-        let mut parts = vec![Part { envelope, classes, via: None, is_list: false }];
+        let is_captured = |(_, class): &(_, Class)| matches!(class, Class::Capture { .. });
+        let (captured, direct): (Vec<_>, Vec<_>) =
+            merge::direct(&transaction.targets).into_iter().partition(is_captured);
+        let mut parts: Vec<Part> = Vec::new();
+        for (ends, confined) in [(captured, true), (direct, false)] {
+            let (recipients, classes) = ends.into_iter().unzip();
+            let envelope = Envelope { recipients, ..envelope.clone() };
+            parts.push(Part { envelope, classes, via: None, is_list: false, confined });
+        }
         for onward in merge::onward(&transaction.targets) {
-            parts.push(self.onward(&transaction.envelope, onward, now).await?);
+            let is_caught = onward.recipients.iter().any(is_captured);
+            let part = self.onward(&transaction.envelope, onward, now).await?;
+            parts.extend(if is_caught { part.split() } else { vec![part] });
         }
         parts.retain(|part| !part.classes.is_empty());
         Ok(parts)
@@ -170,7 +188,7 @@ impl Intake {
         }
         envelope.from = path.unwrap_or_else(|| postmaster(&onward.address));
         let is_list = onward.kind == OnwardKind::List;
-        Ok(Part { envelope, classes, via: Some(onward.address), is_list })
+        Ok(Part { envelope, classes, via: Some(onward.address), is_list, confined: false })
     }
 
     /// Stamps the message.
@@ -251,6 +269,20 @@ impl Part {
     /// Whether it goes to another server.
     fn leaves(&self) -> bool {
         self.classes.iter().any(|class| matches!(class, Class::Relay { .. }))
+    }
+
+    /// Itself as two: what inboxes catch of it, and the rest.
+    fn split(self) -> Vec<Self> {
+        let Self { envelope, classes, via, is_list, .. } = self;
+        let ends = envelope.recipients.iter().cloned().zip(classes);
+        let (captured, others): (Vec<_>, Vec<_>) =
+            ends.partition(|(_, class)| matches!(class, Class::Capture { .. }));
+        let part = |(ends, confined): (Vec<(_, Class)>, bool)| {
+            let (recipients, classes) = ends.into_iter().unzip();
+            let envelope = Envelope { recipients, ..envelope.clone() };
+            Self { envelope, classes, via: via.clone(), is_list, confined }
+        };
+        [(captured, true), (others, false)].map(part).into()
     }
 
     /// What stands before its body; a list or forward that sees its own name again stops.

@@ -31,6 +31,21 @@ pub struct Client {
     pub recipients_max: usize,
     /// What lists in the DNS say of it, for its messages.
     pub marks: Vec<String>,
+    /// What an inbox keeps of its session.
+    pub session: Box<Session>,
+}
+
+/// What an inbox keeps of the session that brought a message.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// The word for how the client speaks, such as `ESMTPSA`.
+    pub protocol: String,
+    /// The mechanism by which it authenticated.
+    pub mechanism: Option<String>,
+    /// As whom.
+    pub username: Option<String>,
+    /// What both sides said, without passwords and without the message.
+    pub conversation: String,
 }
 
 impl Client {

@@ -3,15 +3,17 @@
 //! There is no queue and no report behind it: what cannot be delivered now is refused to the
 //! client, which keeps it. Source: RFC 2033 section 4.2.
 
+use mailwright_store::capture;
 use mailwright_store::mailbox::{self, Delivered, NewMessage};
 use mailwright_store::spool::{self, Accepted, Class, Content, Delivery, Durable};
 use mailwright_store::{StoreError, Tx};
 use mailwright_words::{Address, Envelope, Recipient};
 
 use crate::accept::{Ready, delivered_to, refused};
+use crate::capture::caught;
 use crate::incoming::Incoming;
 use crate::refusal::Refusal;
-use crate::{Intake, Transaction};
+use crate::{Client, Intake, Transaction};
 
 impl Intake {
     /// Delivers a message into the mailboxes of a transaction, one answer a target, in its order.
@@ -59,9 +61,13 @@ impl Intake {
         }
         let folders = self.0.settings.now().subaddress_folders;
         let temporary = self.0.settings.now().over_quota_temporary;
+        let client = transaction.client;
         let into = move |tx: &mut Tx<'_>, group: &[Delivery<'_>]| {
             together(tx, group, temporary, |tx, of| {
-                mailbox::deliver(tx, &copy(of, &fields, folders)?, of.terms.arrived)
+                let new = copy(of, &fields, folders)?;
+                let delivered = mailbox::deliver(tx, &new, of.terms.arrived)?;
+                captured(tx, of, (&new, &delivered), &client)?;
+                Ok(delivered)
             })
         };
         let (durable, outcomes) =
@@ -122,26 +128,49 @@ pub(crate) fn copy(
     fields: &[u8],
     folders: bool,
 ) -> Result<NewMessage, StoreError> {
-    let Class::Local { principal, folder } = of.class else {
-        return Err(StoreError::Corrupt("class of a direct recipient"));
+    let (account, folder, head, head_skip) = match of.class {
+        Class::Local { principal, folder } => (*principal, folder.clone(), head(of), of.head_skip),
+        // An inbox shows the bytes as they came.
+        Class::Capture { inbox } => (*inbox, None, Vec::new(), 0),
+        Class::Relay { .. } => return Err(StoreError::Corrupt("class of a direct recipient")),
     };
-    let address = &of.recipient.address;
-    let mut head =
-        format!("Return-Path: {}\r\nDelivered-To: {address}\r\n", of.envelope.from).into_bytes();
-    head.extend_from_slice(of.head);
     let octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
     Ok(NewMessage {
         id: of.copy,
-        account: *principal,
-        folder: folder.clone().filter(|_| folders),
+        account,
+        folder: folder.filter(|_| folders),
         body: of.body,
-        size: of.body_length.saturating_sub(of.head_skip).saturating_add(octets),
+        size: of.body_length.saturating_sub(head_skip).saturating_add(octets),
         head,
-        head_skip: of.head_skip,
+        head_skip,
         headers: fields.to_vec(),
         received: of.terms.arrived,
         origin: Some(of.spool),
         flags: 0,
         rendered: None,
     })
+}
+
+/// What stands before the bytes in an account's folder.
+fn head(of: &Delivery<'_>) -> Vec<u8> {
+    let address = &of.recipient.address;
+    let mut head =
+        format!("Return-Path: {}\r\nDelivered-To: {address}\r\n", of.envelope.from).into_bytes();
+    head.extend_from_slice(of.head);
+    head
+}
+
+/// Keeps how a message came into an inbox, beside its new copy there.
+pub(crate) fn captured(
+    tx: &mut Tx<'_>,
+    of: &Delivery<'_>,
+    (new, delivered): (&NewMessage, &Delivered),
+    client: &Client,
+) -> Result<(), StoreError> {
+    match (of.class, delivered) {
+        (Class::Capture { inbox }, Delivered::New { .. }) => {
+            capture::keep(tx, (*inbox, new.id), &caught(of, client))
+        }
+        _ => Ok(()),
+    }
 }

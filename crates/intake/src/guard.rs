@@ -271,6 +271,7 @@ fn notifier(host: &Domain) -> Client {
         size_max: u64::MAX,
         recipients_max: 1,
         marks: Vec::new(),
+        session: Box::default(),
     }
 }
 

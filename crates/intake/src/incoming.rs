@@ -18,17 +18,34 @@ pub(crate) struct Bounds {
     pub(crate) header_fields_max: usize,
     pub(crate) hops_max: usize,
     pub(crate) structure: mime::Limits,
+    /// Whether a message is taken whatever its structure is.
+    pub(crate) shows_all: bool,
 }
 
 impl Bounds {
-    pub(crate) const fn of(settings: &Settings, size_max: u64) -> Self {
+    pub(crate) const fn of(settings: &Settings, size_max: u64, is_caught: bool) -> Self {
         let limits = &settings.limits;
+        if is_caught {
+            // An inbox shows what cannot be parsed, too.
+            return Self {
+                size_max,
+                header_size_max: limits.header_size_max,
+                header_fields_max: usize::MAX,
+                hops_max: usize::MAX,
+                structure: mime::Limits {
+                    depth: limits.mime_depth_max,
+                    parts: limits.mime_parts_max,
+                },
+                shows_all: true,
+            };
+        }
         Self {
             size_max,
             header_size_max: limits.header_size_max,
             header_fields_max: limits.header_fields_max,
             hops_max: limits.hops_max,
             structure: mime::Limits { depth: limits.mime_depth_max, parts: limits.mime_parts_max },
+            shows_all: false,
         }
     }
 }
@@ -40,6 +57,8 @@ pub struct Incoming {
     writer: Option<BodyWriter>,
     header: Gatherer,
     structure: Walker,
+    /// Whether its structure is still looked at.
+    walks: bool,
     lines: Lines,
     bounds: Bounds,
     size: u64,
@@ -67,6 +86,7 @@ impl Incoming {
             writer: Some(writer),
             header: Gatherer::new(usize::try_from(bounds.header_size_max).unwrap_or(usize::MAX)),
             structure: Walker::new(bounds.structure),
+            walks: true,
             lines: Lines::default(),
             bounds,
             size: 0,
@@ -112,7 +132,12 @@ impl Incoming {
         if self.header.push(bytes) == Gathered::TooLarge {
             return Err(Refusal::HeaderTooLarge { limit: self.bounds.header_size_max });
         }
-        self.structure.push(bytes).map_err(Refusal::Structure)
+        if !self.walks {
+            return Ok(());
+        }
+        let walked = self.structure.push(bytes).map_err(Refusal::Structure);
+        self.walks = walked.is_ok();
+        if self.bounds.shows_all { Ok(()) } else { walked }
     }
 
     /// The whole message.
@@ -185,6 +210,7 @@ mod tests {
         header_fields_max: 5,
         hops_max: 2,
         structure: mime::Limits { depth: 2, parts: 10 },
+        shows_all: false,
     };
 
     fn header(text: &str) -> Result<(), Refusal> {

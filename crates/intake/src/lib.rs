@@ -9,6 +9,7 @@
 mod accept;
 mod author;
 mod bucket;
+mod capture;
 mod client;
 mod direct;
 mod guard;
@@ -19,6 +20,7 @@ mod notice;
 mod policy;
 mod priority;
 mod refusal;
+mod refused;
 mod settings;
 mod space;
 mod straight;
@@ -38,9 +40,10 @@ use crate::incoming::Bounds;
 use crate::space::Space;
 
 pub use accept::Transaction;
-pub use client::Client;
+pub use client::{Client, Session};
 pub use incoming::Incoming;
 pub use refusal::Refusal;
+pub use refused::{Refusals, Refused};
 pub use settings::Settings;
 pub use target::{Onward, OnwardKind, Taken, Target};
 
@@ -55,15 +58,17 @@ pub(crate) struct Inner {
     pub(crate) settings: Live<Settings>,
     pub(crate) space: Space,
     pub(crate) guard: Guard,
+    pub(crate) refusals: Refusals,
 }
 
 impl Intake {
     /// Acceptance into `store`, for those whom `directory` knows.
     pub fn new(store: Store, directory: Directory, settings: Settings) -> Self {
         let space = Space::new(store.path());
+        let refusals = Refusals::new(settings.refusals_max);
         let settings = Live::new(settings);
         let guard = Guard::default();
-        Self(Arc::new(Inner { store, directory, settings, space, guard }))
+        Self(Arc::new(Inner { store, directory, settings, space, guard, refusals }))
     }
 
     /// Goes by other settings from the next question on.
@@ -72,12 +77,17 @@ impl Intake {
         self.0.space.forget();
     }
 
+    /// What sandbox listeners refused lately.
+    pub fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
     /// Begins to collect a message of `client`.
     ///
     /// Errors: [`Refusal::Space`].
     pub fn begin(&self, client: &Client, now: Timestamp) -> Result<Incoming, Refusal> {
         self.check_space(now)?;
-        let bounds = Bounds::of(&self.0.settings.now(), client.size_max);
+        let bounds = Bounds::of(&self.0.settings.now(), client.size_max, client.is_caught());
         Ok(Incoming::new(self.0.store.body(now), bounds))
     }
 

@@ -30,7 +30,10 @@ impl Intake {
         let (Some(identity), Some(address)) = (&client.identity, from.address()) else {
             return Ok(());
         };
-        if client.role != Role::Msa || self.0.directory.may_send_as(identity, address).await? {
+        if client.role != Role::Msa
+            || client.is_caught()
+            || self.0.directory.may_send_as(identity, address).await?
+        {
             return Ok(());
         }
         let (account, sender) = (identity.name.clone(), address.to_string());
@@ -75,6 +78,9 @@ impl Intake {
     ) -> Result<Target, Refusal> {
         if taken.recipients >= client.recipients_max {
             return Err(Refusal::Recipients { limit: client.recipients_max });
+        }
+        if client.is_caught() {
+            return self.captured(client, recipient, now).await;
         }
         let domain = || recipient.address.domain().to_string();
         match &resolved {

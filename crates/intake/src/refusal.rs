@@ -68,6 +68,12 @@ pub enum Refusal {
         /// Whom the client asked for.
         recipient: String,
     },
+    /// There is no such inbox, and no room for it.
+    #[error("There is no room for the inbox {name}")]
+    Inbox {
+        /// Its name.
+        name: String,
+    },
     /// No recipient is left.
     #[error("No valid recipients")]
     NoRecipients,
@@ -169,7 +175,9 @@ impl Refusal {
             Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),
             Self::Fields { .. } | Self::Structure(_) => (554, Status::new(5, 6, 0)),
             Self::Hops { .. } | Self::Loop { .. } => (554, Status::new(5, 4, 6)),
-            Self::Space | Self::Store(StoreError::Full) => (452, Status::new(4, 3, 1)),
+            Self::Space | Self::Inbox { .. } | Self::Store(StoreError::Full) => {
+                (452, Status::new(4, 3, 1))
+            }
             Self::Hold => (501, Status::new(5, 5, 4)),
             Self::Store(_) | Self::Internal(_) => (451, Status::new(4, 3, 0)),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailwright_config::{Config, Door, Limits, OverQuota, Submission};
+use mailwright_config::{Config, Door, InboxBy, Limits, OverQuota, Submission};
 use mailwright_words::{AddressError, Domain};
 
 /// What of the configuration acceptance goes by.
@@ -28,6 +28,12 @@ pub struct Settings {
     pub lifetime: Duration,
     /// How long a report is tried.
     pub report_lifetime: Duration,
+    /// What names the inbox that catches a message.
+    pub inbox_by: Vec<InboxBy>,
+    /// Refusals of sandbox listeners that are remembered.
+    pub refusals_max: usize,
+    /// Between a local part and the detail behind it.
+    pub separator: Option<char>,
 }
 
 impl Settings {
@@ -46,6 +52,9 @@ impl Settings {
             priority_max: i8::try_from(config.intake.priority_max).unwrap_or(0),
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,
+            inbox_by: config.sandbox.inbox_by.clone(),
+            refusals_max: config.sandbox.refusals_max,
+            separator: config.intake.subaddress_separator.chars().next(),
         })
     }
 }

@@ -9,10 +9,10 @@ use mailwright_store::spool::{self, Accepted, Class, Delivery, Durable};
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::{Envelope, Recipient, metric};
 
-use crate::Intake;
 use crate::accept::{delivered_to, refused};
-use crate::direct::copy;
+use crate::direct::{captured, copy};
 use crate::refusal::Refusal;
+use crate::{Client, Intake};
 
 /// Recipients that one commit delivers to, so that it stays short; a message with more is queued.
 const RECIPIENTS_MAX: usize = 50;
@@ -32,14 +32,19 @@ impl Straight {
         classes: &[Class],
     ) -> Option<Self> {
         let recipients = &envelope.recipients;
-        if recipients.len() > RECIPIENTS_MAX || envelope.hold_until.is_some() {
+        // Those of one inbox share one copy, so that a thousand of them are little work.
+        let is_captured = classes.iter().all(|class| matches!(class, Class::Capture { .. }));
+        let is_much = recipients.len() > RECIPIENTS_MAX || envelope.hold_until.is_some();
+        if is_much && !is_captured {
             return None;
         }
         let before = delivered_to(block);
-        let may = |(recipient, class): (&Recipient, &Class)| {
-            matches!(class, Class::Local { .. })
-                && !recipient.notify.success
-                && !before.contains(&recipient.address.key())
+        let may = |(recipient, class): (&Recipient, &Class)| match class {
+            Class::Capture { .. } => true,
+            Class::Relay { .. } => false,
+            Class::Local { .. } => {
+                !recipient.notify.success && !before.contains(&recipient.address.key())
+            }
         };
         let may: Vec<bool> = recipients.iter().zip(classes).map(may).collect();
         may.contains(&true).then(|| Self { may, fields: mailbox::shown(block) })
@@ -52,6 +57,7 @@ impl Intake {
         &self,
         (accepted, others): (Accepted, Vec<Accepted>),
         straight: Straight,
+        client: Client,
     ) -> Result<Durable, Refusal> {
         let Straight { may, fields } = straight;
         let folders = self.0.settings.now().subaddress_folders;
@@ -61,7 +67,9 @@ impl Intake {
             let new = copy(of, &fields, folders)?;
             let now = of.terms.arrived;
             let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
-            into(tx, &new, now)
+            let delivered = into(tx, &new, now)?;
+            captured(tx, of, (&new, &delivered), &client)?;
+            Ok(delivered)
         };
         let (durable, copies) =
             spool::commit_straight(&self.0.store, (accepted, others), may, into)

@@ -8,9 +8,10 @@
 use std::collections::{HashSet, VecDeque};
 
 use mailwright_directory::Resolved;
+use mailwright_store::directory::DEFAULT_TENANT;
 use mailwright_store::spool::Class;
 use mailwright_words::dsn::Action;
-use mailwright_words::{Address, Notify, Recipient, Timestamp};
+use mailwright_words::{Address, Id, Notify, Recipient, Timestamp};
 
 use crate::Intake;
 use crate::refusal::Refusal;
@@ -88,6 +89,12 @@ impl Target {
         Self { recipient, direct, onward, told, tenant: None }
     }
 
+    /// That of a recipient whose mail an inbox catches.
+    pub(crate) fn captured(recipient: Recipient, inbox: Id) -> Self {
+        let direct = vec![(recipient.clone(), Class::Capture { inbox })];
+        Self { direct, ..Self::new(recipient) }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ends() == 0
     }
@@ -101,7 +108,7 @@ impl Target {
     /// Whether all of it goes to mailboxes here.
     pub(crate) fn is_local(&self) -> bool {
         self.onward.is_empty()
-            && self.direct.iter().all(|(_, class)| matches!(class, Class::Local { .. }))
+            && self.direct.iter().all(|(_, class)| !matches!(class, Class::Relay { .. }))
     }
 
     /// Takes what an address is, or says where it leads.
@@ -112,6 +119,13 @@ impl Target {
                 self.add(step, Class::Local { principal, folder: detail });
                 return Vec::new();
             }
+            Resolved::Capture { inbox, tenant } => {
+                self.tenant = self.tenant.or(Some(tenant));
+                self.add(step, Class::Capture { inbox });
+                return Vec::new();
+            }
+            // Its inbox was found before.
+            Resolved::Sandbox { .. } => return Vec::new(),
             Resolved::Backup | Resolved::Relay => {
                 self.add(step, Class::Relay { site: step.address.domain().to_string() });
                 return Vec::new();
@@ -205,6 +219,13 @@ impl Intake {
             let resolved = match resolved {
                 Some(resolved) => resolved,
                 None => self.0.directory.resolve(&step.address, now).await?,
+            };
+            let resolved = match resolved {
+                Resolved::Sandbox { name } => {
+                    let (inbox, tenant) = (self.inbox(&name, now).await?, DEFAULT_TENANT);
+                    Resolved::Capture { inbox, tenant }
+                }
+                other => other,
             };
             for next in target.take(&step, resolved) {
                 if !seen.insert(next.address.key()) {

@@ -58,7 +58,12 @@ async fn world() -> World {
         let next = [address(&format!("deep{}@here.example", depth + 1))];
         directory.add_alias(&name, AliasKind::Alias, &next, NOW).await.unwrap();
     }
-    let ann = Identity { principal: ann.principal, tenant: 1, name: "ann@here.example".to_owned() };
+    let ann = Identity {
+        principal: ann.principal,
+        tenant: 1,
+        name: "ann@here.example".to_owned(),
+        is_inbox: false,
+    };
     let settings = Settings::of(&config).unwrap();
     let intake = Intake::new(store.clone(), directory, settings);
     World { _folder: folder, store, intake, ann }
@@ -77,6 +82,7 @@ fn client(role: Role, identity: Option<&Identity>) -> Client {
         size_max: SIZE_MAX,
         recipients_max: 10,
         marks: Vec::new(),
+        session: Box::default(),
     }
 }
 

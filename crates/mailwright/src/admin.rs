@@ -8,6 +8,7 @@ mod doctor;
 mod domain;
 mod events;
 mod give;
+mod inbox;
 mod inspect;
 mod message;
 mod queue;
@@ -48,6 +49,7 @@ async fn carry_out(
         AdminCommand::Alias(command) => alias::run(command, office, console).await,
         AdminCommand::Block(command) => block::run(command, office, console).await,
         AdminCommand::Audit(command) => audit::run(command, office, console).await,
+        AdminCommand::Inbox(command) => inbox::run(command, office, console).await,
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Events { hours, json } => events::run((hours, json), office, console).await,

@@ -149,7 +149,7 @@ fn doors(config: &Config) -> Vec<Door> {
             name: name.clone(),
             address: *address,
             service: Some(match listener.role {
-                Role::Mta | Role::Msa | Role::Lmtp => Service::Smtp,
+                Role::Mta | Role::Msa | Role::Lmtp | Role::Sandbox => Service::Smtp,
                 Role::Imap => Service::Imap,
                 Role::Pop3 => Service::Pop3,
             }),

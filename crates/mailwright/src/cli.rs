@@ -6,7 +6,7 @@ mod doctor;
 mod login;
 mod send;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -34,6 +34,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server until it is told to stop
     Serve,
+    /// Catch all mail of a program under test: nothing leaves, and nothing is left behind
+    ///
+    /// Without --data its messages are in a temporary folder, which goes with it.
+    Sandbox(Sandbox),
     /// Write a commented mailwright.toml for a domain, on the real ports
     Init {
         /// The domain whose mail this server is for
@@ -69,6 +73,60 @@ pub(crate) enum Command {
     Admin(Box<AdminCommand>),
 }
 
+/// How a sandbox runs on its own.
+#[derive(Debug, Args)]
+pub(crate) struct Sandbox {
+    /// Where it takes mail
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1025")]
+    pub(crate) smtp: Vec<SocketAddr>,
+    /// Where its page and its API are
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
+    pub(crate) http: Vec<SocketAddr>,
+    /// Where inboxes can be read over IMAP, with any password
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) imap: Vec<SocketAddr>,
+    /// Where inboxes can be read over POP3, with any password
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) pop3: Vec<SocketAddr>,
+    /// What names the inbox of a message, the first that gives a name; a message without one goes
+    /// to `default`
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "user")]
+    pub(crate) inbox_by: Vec<InboxBy>,
+    /// Offer STARTTLS, with a certificate of its own making
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Leave the temporary folder where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Do not wait for the disk: what was taken outlives the process, but not the machine
+    #[arg(long)]
+    pub(crate) volatile: bool,
+    /// Ask for this password on the page and the API
+    #[arg(long, value_name = "PASSWORD", env = "MAILWRIGHT_SANDBOX_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A name under which the page is reached, besides addresses and localhost
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// A host, such as `app:3000`, or a network that webhooks and remote pictures may come from
+    /// although it is not public
+    #[arg(long, value_name = "HOST")]
+    pub(crate) egress_to: Vec<String>,
+    /// An address, or a domain as `@example.com`, to which messages may be released
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) release_to: Vec<String>,
+}
+
+/// What names the inbox of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum InboxBy {
+    /// The name that the client authenticated with
+    User,
+    /// What stands behind `+` in the recipient's local part
+    Tag,
+    /// The recipient's domain
+    Domain,
+}
+
 /// Commands about the configuration alone.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -98,6 +156,9 @@ pub(crate) enum AdminCommand {
     /// Who did what: logins, administration, blocks
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Inboxes: they catch what is sent to them or through them
+    #[command(subcommand)]
+    Inbox(InboxCommand),
     /// Messages in mailboxes
     #[command(subcommand)]
     Message(MessageCommand),
@@ -330,6 +391,33 @@ pub(crate) enum AppPasswordCommand {
         /// The account
         address: String,
         /// What it was for
+        name: String,
+    },
+}
+
+/// Commands about inboxes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InboxCommand {
+    /// Make an inbox, and print its password once
+    Add {
+        /// Its name, with which programs log in
+        name: String,
+        /// Seconds after which it goes with all that is in it
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u64>,
+        /// An address of a domain of ours whose mail it catches
+        #[arg(long)]
+        address: Vec<String>,
+    },
+    /// List the inboxes
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an inbox with all that is in it
+    Remove {
+        /// Its name
         name: String,
     },
 }

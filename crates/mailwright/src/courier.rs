@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailwright_config::{Live, OverQuota};
 use mailwright_deliver::{
-    self as deliver, Deliverer, Job, Reason, RecipientOutcome, Signing, Stored,
+    self as deliver, Deliverer, Job, Reason, RecipientOutcome, Signing, Stored, capture,
     mailbox::{self, Arrival},
 };
 use mailwright_directory::Resolved;
@@ -203,6 +203,13 @@ impl Delivery for Courier {
                 Resolved::Local { principal, detail, .. } => {
                     return Some((address, Class::Local { principal, folder: detail }));
                 }
+                Resolved::Capture { inbox, .. } => {
+                    return Some((address, Class::Capture { inbox }));
+                }
+                Resolved::Sandbox { name } => {
+                    let found = self.office.directory.find_inbox(&name).await.ok().flatten()?;
+                    return Some((address, Class::Capture { inbox: found.principal }));
+                }
                 Resolved::Backup | Resolved::Relay => {
                     let site = address.domain().to_string();
                     return Some((address, Class::Relay { site }));
@@ -235,14 +242,18 @@ impl Copy {
         now: Timestamp,
     ) -> Result<deliver::Outcome, StoreError> {
         let broken = || StoreError::Corrupt("recipient");
-        let Class::Local { principal, folder } = &claimed.class else { return Err(broken()) };
+        let (account, folder) = match &claimed.class {
+            Class::Local { principal, folder } => (*principal, folder.as_deref()),
+            Class::Capture { inbox } => (*inbox, None),
+            Class::Relay { .. } => return Err(broken()),
+        };
         let recipient = Address::parse(&claimed.address).or(Err(broken()))?;
         let from = sender(&self.message).ok_or_else(broken)?;
         let arrival = Arrival {
             id,
             spool: self.message.id,
-            account: *principal,
-            folder: folder.as_deref().filter(|_| self.folders),
+            account,
+            folder: folder.filter(|_| self.folders),
             from: &from,
             recipient: &recipient,
             head: &self.message.head,
@@ -252,7 +263,10 @@ impl Copy {
             header: &self.header,
             received: self.message.arrived,
         };
-        mailbox::deliver(tx, &arrival, self.over_quota, now)
+        match &claimed.class {
+            Class::Capture { .. } => capture::deliver(tx, &arrival, now),
+            _ => mailbox::deliver(tx, &arrival, self.over_quota, now),
+        }
     }
 }
 

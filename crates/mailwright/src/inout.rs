@@ -43,7 +43,7 @@ const MESSAGE_MAX: u64 = 256 << 20;
 /// Puts messages into an account.
 pub(crate) async fn import(import: Import, config: Config) -> Result<ExitCode, Failure> {
     if let Some(place) = server::Place::of(&import.source) {
-        return server::import(import, place?, config).await;
+        return Box::pin(server::import(import, place?, config)).await;
     }
     let shown = import.source.display().to_string();
     let failed = |error: io::Error| Failure::of(&format!("cannot read {shown}"), &error);

@@ -24,6 +24,7 @@ mod ports;
 mod privilege;
 mod reload;
 mod remote;
+mod sandbox;
 mod send;
 mod serve;
 mod setup;
@@ -117,6 +118,12 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
             keep_private();
             let config = load(&source)?;
             runtime()?.block_on(serve::serve(config, source))
+        }
+        Command::Sandbox(sandbox) => {
+            keep_private();
+            let named = |argument: &String| argument == "--data" || argument.starts_with("--data=");
+            let data = cli.data.filter(|_| arguments.iter().any(named));
+            runtime()?.block_on(sandbox::run(sandbox, data))
         }
         Command::Import(import) => {
             keep_private();

@@ -38,7 +38,18 @@ impl Office {
     /// Errors: it cannot be used.
     pub(crate) async fn open_if_free(config: Config) -> Result<Option<Self>, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(System::new());
-        let store = match Store::open(options(&config), clock.now()) {
+        Self::open_with(options(&config), config, clock).await
+    }
+
+    /// As [`open_if_free`](Self::open_if_free), with a store opened otherwise.
+    ///
+    /// Errors: it cannot be used.
+    pub(crate) async fn open_with(
+        options: Options,
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, Failure> {
+        let store = match Store::open(options, clock.now()) {
             Ok(store) => store,
             Err(OpenError::Locked(_)) => return Ok(None),
             Err(error) => return Err(Failure::of("cannot open the data folder", &error)),
@@ -105,7 +116,7 @@ impl Office {
     }
 }
 
-fn options(config: &Config) -> Options {
+pub(crate) fn options(config: &Config) -> Options {
     let mut options = Options::new(&config.server.data);
     options.node = config.server.node;
     options.body_memory_max =

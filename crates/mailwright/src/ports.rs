@@ -26,7 +26,8 @@ pub(crate) struct Ports {
 #[derive(Clone)]
 pub(crate) struct House {
     pub(crate) office: Office,
-    pub(crate) acceptor: Arc<Acceptor>,
+    /// What shakes hands; without it there is no TLS.
+    pub(crate) acceptor: Option<Arc<Acceptor>>,
     /// Sessions of each account, over all doors that show mailboxes.
     pub(crate) shared: Shared,
     /// Becomes true when the server stops.
@@ -132,7 +133,7 @@ impl House {
         let door = match listener.role {
             Role::Imap => Door::Imap(Arc::new(self.imap((name, listener), &config))),
             Role::Pop3 => Door::Pop3(self.pop3(name, listener, &config)),
-            Role::Mta | Role::Msa | Role::Lmtp => {
+            Role::Mta | Role::Msa | Role::Lmtp | Role::Sandbox => {
                 let door = self.smtp((name, listener), &config);
                 let unfit = |error| Failure::of(&format!("listener {name}"), &error);
                 Door::Smtp(Arc::new(door.map_err(unfit)?))
@@ -147,7 +148,7 @@ impl House {
             Arc::clone(config),
             (self.office.directory.clone(), self.office.store.clone()),
             (Arc::clone(&self.office.clock), self.shared.clone()),
-            true,
+            self.acceptor.is_some(),
         ))
     }
 
@@ -158,7 +159,13 @@ impl House {
     ) -> Result<smtp::Door, smtp::DoorError> {
         let Office { directory, intake, clock, .. } = &self.office;
         let shared = (directory.clone(), intake.clone());
-        let door = smtp::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)?;
+        let door = smtp::Door::new(
+            listener,
+            Arc::clone(config),
+            shared,
+            Arc::clone(clock),
+            self.acceptor.is_some(),
+        )?;
         if config.door.lists.is_empty() {
             return Ok(door);
         }
@@ -174,7 +181,13 @@ impl House {
     fn imap(&self, listener: (&str, &ListenerConfig), config: &Arc<Config>) -> imap::Door {
         let Office { directory, store, clock, .. } = &self.office;
         let shared = (directory.clone(), store.clone(), self.shared.clone());
-        imap::Door::new(listener, Arc::clone(config), shared, Arc::clone(clock), true)
+        imap::Door::new(
+            listener,
+            Arc::clone(config),
+            shared,
+            Arc::clone(clock),
+            self.acceptor.is_some(),
+        )
     }
 
     fn terms(&self, config: &Config, listener: &ListenerConfig) -> Terms {
@@ -182,10 +195,10 @@ impl House {
         let session_timeout = match listener.role {
             Role::Imap => IMAP_SESSION_MAX,
             Role::Pop3 => config.mailboxes.pop3_session_timeout,
-            Role::Mta | Role::Msa | Role::Lmtp => config.timeouts.session,
+            Role::Mta | Role::Msa | Role::Lmtp | Role::Sandbox => config.timeouts.session,
         };
         Terms {
-            acceptor: Some(Arc::clone(&self.acceptor)),
+            acceptor: self.acceptor.clone(),
             implicit_tls: listener.implicit_tls,
             handshake_timeout: config.timeouts.handshake,
             write_timeout: config.timeouts.command,
@@ -226,7 +239,9 @@ fn rules(name: &str, listener: &ListenerConfig, config: &Config) -> Rules {
 fn busy(role: Role, host: &str) -> String {
     let text = "Too many sessions, try again later";
     match role {
-        Role::Mta | Role::Msa | Role::Lmtp => format!("421 4.7.0 {host} {text}\r\n"),
+        Role::Mta | Role::Msa | Role::Lmtp | Role::Sandbox => {
+            format!("421 4.7.0 {host} {text}\r\n")
+        }
         Role::Imap => format!("* BYE [UNAVAILABLE] {text}\r\n"),
         Role::Pop3 => format!("-ERR [SYS/TEMP] {text}\r\n"),
     }

@@ -5,7 +5,9 @@
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
-use mailwright_api::{Checked, Health, Metrics, Offer, Problem, Refreshed, Setup, Sources};
+use mailwright_api::{
+    Backing, Checked, Health, Metrics, Offer, Problem, Refreshed, Setup, Sources,
+};
 use mailwright_config::{Config, Source};
 use mailwright_directory::{DomainKind, NewPassword};
 use mailwright_net::{
@@ -55,7 +57,7 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let mut tasks = JoinSet::new();
     let acceptor = Acceptor::new(Arc::clone(&certificates))
         .map_err(|error| Failure::of("TLS does not start", &error))?;
-    let (acceptor, shared) = (Arc::new(acceptor), Shared::default());
+    let (acceptor, shared) = (Some(Arc::new(acceptor)), Shared::default());
     let house = House { office, acceptor, shared, stopping };
     let House { office, stopping, .. } = &house;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
@@ -105,7 +107,7 @@ async fn ended(tasks: &mut JoinSet<()>, broken: &mut Option<Failure>) {
 }
 
 /// A part that ended while nobody had asked for it.
-fn broken(ended: Option<Result<(), JoinError>>) -> Failure {
+pub(crate) fn broken(ended: Option<Result<(), JoinError>>) -> Failure {
     let failure = match ended {
         Some(Err(error)) => Failure::of("a part of the server broke", &error),
         _ => Failure::new("a part of the server ended by itself"),
@@ -122,17 +124,28 @@ fn tell(word: Word) {
     }
 }
 
-fn sources(office: &Office, metrics: Metrics) -> Sources {
+pub(crate) fn sources(office: &Office, metrics: Metrics) -> Sources {
     let gauges = Gauges::new(office.clone());
     let refresh = move || -> Refreshed {
         let gauges = gauges.clone();
         Box::pin(async move { gauges.refresh().await })
     };
-    let setup = Some(setup(office));
+    let (setup, sandbox) = (Some(setup(office)), Some(backing(office)));
     let examine = Some(checkup::for_http(office));
     let office = office.clone();
     let health = Arc::new(move || health(&office));
-    Sources { metrics, refresh: Arc::new(refresh), health, setup, examine }
+    Sources { metrics, refresh: Arc::new(refresh), health, setup, examine, sandbox }
+}
+
+/// What the sandbox's pages and API work on.
+fn backing(office: &Office) -> Backing {
+    Backing {
+        store: office.store.clone(),
+        directory: office.directory.clone(),
+        intake: office.intake.clone(),
+        clock: Arc::clone(&office.clock),
+        config: office.config.clone(),
+    }
 }
 
 /// What mail clients are told of this server.
@@ -216,19 +229,27 @@ async fn wait_for_stop(signals: &mut Signals, reloader: &Reloader) {
 }
 
 /// The signals that are listened to; from the first moment on, so that none ends the process.
-struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    pub(crate) async fn stopped(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

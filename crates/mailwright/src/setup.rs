@@ -121,6 +121,7 @@ fn name(open: &Open) -> &'static str {
         Some(Role::Lmtp) => "LMTP",
         Some(Role::Imap) => "IMAP",
         Some(Role::Pop3) => "POP3",
+        Some(Role::Sandbox) => "SMTP",
         None => "HTTP",
     }
 }
@@ -130,6 +131,7 @@ fn purpose(open: &Open) -> &'static str {
         (Some(Role::Mta), _) => "mail from other servers",
         (Some(Role::Msa), true) => "mail from you, TLS from the start",
         (Some(Role::Msa), false) => "mail from you, STARTTLS",
+        (Some(Role::Sandbox), _) => "mail that inboxes catch",
         (Some(Role::Lmtp), _) => "mail straight into mailboxes",
         (Some(Role::Imap | Role::Pop3), true) => "mail for you, TLS from the start",
         (Some(Role::Imap | Role::Pop3), false) => "mail for you, STARTTLS",

@@ -5,15 +5,18 @@
 mod guard;
 mod keys;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use mailwright_store::{Lane, Store, StoreError, event, index::Indexer};
+use mailwright_store::{Lane, Store, StoreError, Tx, capture, event, index::Indexer};
+use mailwright_words::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::office::Office;
 
 /// How often space of deleted bodies is taken back, and old events are looked for.
 const ROUND: Duration = Duration::from_mins(10);
+/// How often inboxes are looked through.
+const INBOX_ROUND: Duration = Duration::from_secs(5);
 /// Between two chunks of old events, so that the disk is free for mail.
 const BETWEEN_CHUNKS: Duration = Duration::from_millis(50);
 
@@ -50,6 +53,18 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
         let office = verifying.clone();
         async move { verify(&office).await }
     });
+    let (store, clock) = (office.store.clone(), Arc::clone(&office.clock));
+    repeat(tasks, stopping, move || mailwright_api::sum_up(store.clone(), Arc::clone(&clock)));
+    let pruning = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = pruning.clone();
+        async move {
+            if let Err(error) = inboxes(&office).await {
+                tracing::warn!(%error, "Inboxes not cleared.");
+            }
+            office.clock.sleep(INBOX_ROUND).await;
+        }
+    });
     let rendering = office.store.clone();
     repeat(tasks, stopping, move || {
         let store = rendering.clone();
@@ -70,6 +85,27 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
             office.clock.sleep(ROUND).await;
         }
     });
+}
+
+/// Removes inboxes whose time is over, and what is too much or too old in the others.
+async fn inboxes(office: &Office) -> Result<(), StoreError> {
+    let (config, now) = (office.config.now(), office.now());
+    office.directory.expire_inboxes(now).await?;
+    let before = config.sandbox.kept.map_or(Timestamp::new(0), |kept| now.minus(kept));
+    let most = config.sandbox.messages_max;
+    for inbox in office.directory.inboxes().await? {
+        let mailbox = inbox.mailbox;
+        if inbox.total == 0 || config.sandbox.kept.is_none() && inbox.total <= wide(most) {
+            continue;
+        }
+        let prune = move |tx: &mut Tx<'_>| capture::prune(tx, mailbox, (most, before), now);
+        while office.store.write(Lane::Bulk, prune).await? > 0 {}
+    }
+    Ok(())
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Clears away what mailboxes left behind, and what has grown too old in Junk and Trash.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use mailwright_store::{
     Lane, Owner, Store, StoreError, Tx,
     queue::{self, Message, Settlement, Verdict},
-    spool,
+    spool::{self, Class},
 };
 use mailwright_words::{
-    ByMode, Id, Status, Timestamp,
+    Address, ByMode, Id, Status, Timestamp,
     dsn::{Action, Outcome as Said},
     metric,
 };
@@ -290,11 +290,28 @@ async fn ready<D: Delivery>(
     if said.is_empty() {
         return Ok(None);
     }
-    let Some((to, class)) = delivery.classify(&sender).await else {
+    let about = &ended.batch.recipients;
+    let Some((to, class)) = reader(delivery, &ended.message, &sender, about).await else {
         tracing::warn!(spool = %ended.message.id, %sender, "Nobody takes the report.");
         return Ok(None);
     };
     report::build((store, settings), &ended.message, (&to, class), &said, ended.finished).await
+}
+
+/// Who gets a report to `sender`. One on a confined message goes where that went: nothing of it
+/// leaves.
+async fn reader<D: Delivery>(
+    delivery: &D,
+    message: &Message,
+    sender: &Address,
+    about: &[queue::Claimed],
+) -> Option<(Address, Class)> {
+    if !message.confined {
+        return delivery.classify(sender).await;
+    }
+    let captured = |claimed: &queue::Claimed| matches!(claimed.class, Class::Capture { .. });
+    let first = about.iter().find(|claimed| captured(claimed));
+    first.map(|claimed| (sender.clone(), claimed.class.clone()))
 }
 
 /// The time for delivery is over. Source: RFC 2852 section 4.1.3, RFC 3463 section 3.5.
@@ -324,11 +341,11 @@ pub(crate) async fn write_late<D: Delivery>(
     };
     let said: Vec<Said> = late.iter().filter_map(|claimed| is_late(claimed, why, now)).collect();
     let sender = report::sender(message).filter(|_| !said.is_empty());
-    let reader = match &sender {
-        Some(sender) => delivery.classify(sender).await,
+    let read_by = match &sender {
+        Some(sender) => reader(delivery, message, sender, late).await,
         None => None,
     };
-    let ready = match reader {
+    let ready = match read_by {
         Some((to, class)) => {
             report::build((store, settings), message, (&to, class), &said, now).await?
         }

@@ -3,6 +3,7 @@
 //! A [`Door`] is what the sessions of a listener share, a [`Conversation`] is one session. Every
 //! decision about a message is one INFO line and one count.
 
+mod anyone;
 mod auth;
 mod conversation;
 mod door;

@@ -6,6 +6,7 @@
 
 mod answered;
 mod ehlo;
+mod log;
 mod message;
 mod question;
 mod reply;
@@ -13,6 +14,7 @@ mod session;
 mod settings;
 mod table;
 
+pub use log::Refused;
 pub use question::{Answer, Event, Question, Step};
 pub use session::Session;
 pub use settings::{FutureRelease, Peer, Role, Settings};

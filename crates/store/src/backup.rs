@@ -148,7 +148,7 @@ pub fn forget_index(path: &Path) -> Result<(), StoreError> {
 /// Errors: as [`Store::open`].
 pub fn adopt(path: &Path, now: Timestamp) -> Result<u64, OpenError> {
     let _lock = lock_folder(path)?;
-    let connection = open_database(&path.join(DATABASE))?;
+    let connection = open_database(&path.join(DATABASE), false)?;
     let mut tx = Tx::new(&connection);
     tx.execute("BEGIN IMMEDIATE", &[])?;
     let folders = tx.query("SELECT id, account FROM mailbox ORDER BY id", &[], |row| {

@@ -29,7 +29,7 @@ pub(crate) use self::{
 };
 pub use self::{
     collect::{Body, BodyWriter},
-    disk::{Disk, DiskFile, RealDisk},
+    disk::{Disk, DiskFile, RealDisk, VolatileDisk},
     read::{Bodies, BodyReader},
     reclaim::Reclaimed,
     refs::{hold, release},

@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod body;
+pub mod capture;
 pub mod check;
 pub mod directory;
 pub mod engine;

@@ -47,7 +47,7 @@ pub use self::{
     meta::Wanted,
     relocate::Halfway,
     removal::{delete, remove_folders, set_flags},
-    shelf::View,
+    shelf::{Happened, News, View},
     shown::shown,
     transfer::{Copied, Transfer},
 };

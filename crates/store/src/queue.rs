@@ -85,6 +85,10 @@ fn read_claimed(row: &Row<'_>) -> Result<Claimed, StoreError> {
             }
         }
         "relay" => Class::Relay { site: destination.clone() },
+        "capture" => {
+            let inbox: Option<Id> = row.get(10)?;
+            Class::Capture { inbox: inbox.ok_or(StoreError::Corrupt("class"))? }
+        }
         _ => return Err(StoreError::Corrupt("class")),
     };
     Ok(Claimed {

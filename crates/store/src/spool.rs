@@ -133,6 +133,11 @@ pub enum Class {
         /// Under which key the queue gathers it.
         site: String,
     },
+    /// A sandbox inbox; nothing of the message leaves.
+    Capture {
+        /// Whose mailbox it is.
+        inbox: Id,
+    },
 }
 
 impl Class {
@@ -143,8 +148,17 @@ impl Class {
     /// Under which key the queue gathers it.
     pub fn destination(&self) -> &str {
         match self {
-            Self::Local { .. } => Self::LOCAL,
+            Self::Local { .. } | Self::Capture { .. } => Self::LOCAL,
             Self::Relay { site } => site,
+        }
+    }
+
+    /// The word, principal and folder that a row keeps of it.
+    pub(crate) fn columns(&self) -> (&'static str, Option<Id>, Option<&str>) {
+        match self {
+            Self::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),
+            Self::Relay { .. } => ("relay", None, None),
+            Self::Capture { inbox } => ("capture", Some(*inbox), None),
         }
     }
 }
@@ -281,6 +295,7 @@ where
             envelope: &envelope,
             recipient,
             class,
+            classes: &classes,
             head: &head,
             head_skip,
             body,
@@ -323,6 +338,8 @@ pub struct Delivery<'a> {
     pub recipient: &'a mailwright_words::Recipient,
     /// What becomes of this one.
     pub class: &'a Class,
+    /// What becomes of each recipient of the envelope.
+    pub classes: &'a [Class],
     /// What we put before the body.
     pub head: &'a [u8],
     /// Octets of the body that `head` stands for.

@@ -47,6 +47,9 @@ pub struct Options {
     pub views_size_max: u64,
     /// The file system of the bodies.
     pub disk: Arc<dyn Disk>,
+    /// Whether a power cut may take everything: nothing is synced, and what was promised is lost
+    /// with the machine, though not with the process. Default no.
+    pub is_volatile: bool,
 }
 
 impl Options {
@@ -61,6 +64,7 @@ impl Options {
             segment_bytes_max: 64 << 20,
             views_size_max: 256 << 20,
             disk: Arc::new(RealDisk),
+            is_volatile: false,
         }
     }
 }
@@ -122,7 +126,7 @@ impl Store {
         keep_private(&path).map_err(io)?;
         let lock = lock_folder(&path)?;
         let database = path.join("mailwright.db");
-        let connection = open_database(&database)?;
+        let connection = open_database(&database, options.is_volatile)?;
         let owner = begin_life(&connection, options.node, now)?;
         let folder = Arc::new(Folder::new(options.disk, &path).map_err(io)?);
         let next = recover(&connection, &folder, now)?;
@@ -137,7 +141,7 @@ impl Store {
         let late = Arc::new(Late::default());
         let index = Arc::new(Index::open(&path, owner.epoch, options.readers_max)?);
         let views = (Arc::clone(&shelf), Arc::clone(&late), Arc::clone(&index));
-        let writer = Writer::new(connection, jobs, wake, views);
+        let writer = Writer::new(connection, jobs, wake, views, options.is_volatile);
         let appender = Appender::new(
             Arc::clone(&folder),
             Arc::clone(&bodies),

@@ -44,7 +44,7 @@ async fn world(set: impl Fn(&mut Config)) -> World {
     let address = Address::parse("ann@here.example").unwrap();
     let account = directory.add_account(&address, password, NOW).await.unwrap();
     let name = "ann@here.example".to_owned();
-    let identity = Identity { principal: account.principal, tenant: 1, name };
+    let identity = Identity { principal: account.principal, tenant: 1, name, is_inbox: false };
     let stranger = Client {
         role: Role::Mta,
         peer: Some("203.0.113.7:25".parse().unwrap()),

@@ -8,7 +8,7 @@ use crate::{
     Failure,
     cli::{
         AccountCommand, AdminCommand, AliasCommand, AppPasswordCommand, AuditCommand, BlockCommand,
-        DomainCommand, MessageCommand, QueueCommand,
+        DomainCommand, InboxCommand, MessageCommand, QueueCommand,
     },
     console::Console,
     office::Office,
@@ -62,6 +62,7 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
                 | AccountCommand::AppPassword(AppPasswordCommand::List { .. })
         ),
         AdminCommand::Alias(command) => !matches!(command, AliasCommand::List { .. }),
+        AdminCommand::Inbox(command) => !matches!(command, InboxCommand::List { .. }),
         AdminCommand::Block(command) => !matches!(command, BlockCommand::List { .. }),
         AdminCommand::Queue(command) => {
             !matches!(command, QueueCommand::List { .. } | QueueCommand::Show { .. })

@@ -64,6 +64,7 @@ fn client(office: &Office) -> Client {
         size_max: config.limits.message_size_max,
         recipients_max: config.limits.recipients_max,
         marks: Vec::new(),
+        session: Box::default(),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use mailwright_config::Role;
 use mailwright_directory::Login;
-use mailwright_intake::Client;
+use mailwright_intake::{Client, Refused, Session as CaughtSession};
 use mailwright_net::{self as net, Event, TlsFacts};
 use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, Answer, Peer, Question, Session, Step};
 use mailwright_words::{Reply, Status, metric, trace::Protocol};
 
 use super::{
+    anyone::Anyone,
     door::{Door, Place},
     lists::Standing,
     transaction::Open,
@@ -24,6 +26,7 @@ pub struct Conversation {
     pub(super) peer: SocketAddr,
     pub(super) binding: ChannelBinding,
     pub(super) login: Option<Login>,
+    pub(super) anyone: Option<Box<Anyone>>,
     pub(super) auth_failures: usize,
     pub(super) open: Option<Open>,
     /// What lists in the DNS say of the client, once they were asked.
@@ -39,7 +42,9 @@ impl Conversation {
         metrics::counter!(metric::SESSIONS, "listener" => door.name.clone()).increment(1);
         metrics::gauge!(metric::SESSIONS_OPEN, "listener" => door.name.clone()).increment(1.0);
         let place = Place::take(&door);
-        let trusted = door.takes_plaintext_from(peer.ip());
+        // A sandbox takes every password, so that none is a secret.
+        let is_sandbox = door.role == Role::Sandbox;
+        let trusted = is_sandbox || door.takes_plaintext_from(peer.ip());
         let machine_peer = Peer { address: peer, trusted, tls: implicit_tls };
         let session = Session::new(door.settings(), machine_peer);
         let client = Client {
@@ -54,6 +59,7 @@ impl Conversation {
             size_max: door.message_size_max(),
             recipients_max: door.recipients_max(),
             marks: Vec::new(),
+            session: Box::default(),
         };
         Self {
             session,
@@ -61,6 +67,7 @@ impl Conversation {
             peer,
             binding: ChannelBinding::default(),
             login: None,
+            anyone: None,
             auth_failures: 0,
             open: None,
             standing: None,
@@ -77,7 +84,7 @@ impl Conversation {
             return Reply::new(421, Some(Status::new(4, 7, 0)), text);
         }
         let kind = match self.door.role {
-            mailwright_config::Role::Lmtp => "LMTP",
+            Role::Lmtp => "LMTP",
             _ => "ESMTP",
         };
         Reply::new(220, None, format!("{} {kind} Mailwright", self.door.config.server.hostname))
@@ -91,9 +98,24 @@ impl Conversation {
     /// How the client speaks, as far as a `Received` field tells it apart.
     pub(super) fn spoken(&self) -> Protocol {
         match self.door.role {
-            mailwright_config::Role::Lmtp => Protocol::Lmtp,
+            Role::Lmtp => Protocol::Lmtp,
             _ if self.session.protocol() == "SMTP" => Protocol::Smtp,
             _ => Protocol::Esmtp,
+        }
+    }
+
+    /// Remembers what a sandbox listener refused.
+    fn note_refused(&mut self) {
+        for refused in self.session.take_refused() {
+            self.door.intake.refusals().push(Refused {
+                number: 0,
+                at: self.door.clock.now(),
+                peer: self.peer.to_string(),
+                username: self.client.session.username.clone(),
+                command: refused.command,
+                reply: refused.reply.to_string(),
+                conversation: self.session.transcript(),
+            });
         }
     }
 
@@ -101,9 +123,16 @@ impl Conversation {
         match question {
             Question::Connect => Answer::Reply(self.connect()),
             Question::Hello(name) => Answer::Reply(self.hello(name)),
+            Question::Auth { mechanism, initial } if self.door.role == Role::Sandbox => {
+                self.anyone(&mechanism, initial.as_deref())
+            }
             Question::Auth { mechanism, initial } => self.auth(&mechanism, initial).await,
-            Question::AuthResponse(response) => self.auth_response(&response).await,
+            Question::AuthResponse(response) => match self.anyone.take() {
+                Some(anyone) => self.anyone_responds(anyone, &response),
+                None => self.auth_response(&response).await,
+            },
             Question::AuthCancel => {
+                self.anyone = None;
                 self.login = None;
                 Answer::Taken
             }
@@ -138,7 +167,9 @@ impl net::Conversation for Conversation {
     }
 
     fn next(&mut self) -> Option<net::Step<Question>> {
-        Some(match self.session.next()? {
+        let step = self.session.next();
+        self.note_refused();
+        Some(match step? {
             Step::Write(bytes) => net::Step::Write(bytes),
             Step::Ask(question) => net::Step::Ask(question),
             Step::StartTls => net::Step::StartTls,
@@ -154,6 +185,8 @@ impl net::Conversation for Conversation {
     fn tls(&mut self, facts: TlsFacts) {
         self.client.tls = Some(format!("{} {}", facts.version, facts.cipher));
         self.client.identity = None;
+        *self.client.session = CaughtSession::default();
+        self.anyone = None;
         self.client.hello.clear();
         self.binding = ChannelBinding {
             exporter: Some(facts.exporter).filter(|exporter| !exporter.is_empty()),

@@ -17,6 +17,8 @@ use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, FutureRelease, Settings};
 use mailwright_words::{AddressError, Domain, Timestamp};
 
+use super::anyone;
+
 /// Why a listener gets no door.
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
@@ -91,6 +93,9 @@ impl Door {
         if self.role == Role::Msa {
             settings.auth = self.mechanisms();
             settings.future_release = self.future_release();
+        }
+        if self.role == Role::Sandbox {
+            settings.auth = anyone::MECHANISMS.map(str::to_owned).into();
         }
         if self.is_overloaded() {
             settings.errors_max = settings.errors_max.min(ERRORS_FORGIVEN);
@@ -174,12 +179,12 @@ impl Drop for Place {
 fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -> Option<Settings> {
     let role = match listener.role {
         Role::Mta => server::Role::Mta,
-        Role::Msa => server::Role::Msa,
+        Role::Msa | Role::Sandbox => server::Role::Msa,
         Role::Lmtp => server::Role::Lmtp,
         Role::Imap | Role::Pop3 => return None,
     };
-    let normalise =
-        listener.role == Role::Msa && config.intake.bare_newlines == BareNewlines::Normalise;
+    let takes_any = matches!(listener.role, Role::Msa | Role::Sandbox);
+    let normalise = takes_any && config.intake.bare_newlines == BareNewlines::Normalise;
     let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
     Some(Settings {
         tls: tls && !listener.implicit_tls,
@@ -191,6 +196,11 @@ fn settings(listener: &Listener, config: &Config, hostname: Domain, tls: bool) -
         recipients_max: config.recipients_max(listener),
         transactions_max: Some(count(config.limits.messages_max)),
         binary_mime: true,
+        transcript_max: if listener.role == Role::Sandbox {
+            usize::try_from(config.sandbox.conversation_max).unwrap_or(usize::MAX)
+        } else {
+            0
+        },
         deliver_by: (listener.role != Role::Lmtp).then_some(config.intake.deliver_by_min),
         errors_max: count(config.limits.errors_max),
         commands_max: count(config.limits.commands_max),

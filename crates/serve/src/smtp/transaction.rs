@@ -132,6 +132,10 @@ impl Conversation {
             return Answer::Reply(out_of_order());
         };
         let sender = envelope.from.to_string();
+        if self.client.is_caught() {
+            self.client.session.protocol = self.session.protocol();
+            self.client.session.conversation = self.session.transcript();
+        }
         let transaction = Transaction { client: self.client.clone(), envelope, targets };
         if self.door.role == Role::Lmtp {
             return self.delivered(incoming, transaction, &sender).await;

@@ -66,6 +66,9 @@ impl Session {
             Answer::Challenge(challenge) => {
                 self.state = State::Dialogue { rounds: rounds + 1 };
                 let text = base64::engine::general_purpose::STANDARD.encode(challenge);
+                if let Some(log) = &mut self.log {
+                    log.said_line(&format!("334 {text}"));
+                }
                 self.steps.push_back(super::Step::Write(format!("334 {text}\r\n").into_bytes()));
             }
             Answer::Authenticated { reply, name } => {

@@ -61,6 +61,11 @@ impl Message {
         Self { decoder: Decoder::new(rules), octets: 0, chunk, refusal: None, dropped: false }
     }
 
+    /// Octets that were decoded.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Reads what there is room for.
     pub(super) fn read(&mut self, input: &[u8], settings: &Settings) -> Progress {
         let room = CHUNK_MAX.saturating_sub(self.chunk.len());

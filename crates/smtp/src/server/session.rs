@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mailwright_words::{Input, Reply, TooLong};
 
+use super::log::{Log, Refused};
 use super::message::Transaction;
 use super::{Event, Peer, Question, Role, Settings, Step, reply};
 use crate::command::{self, Command, ForwardPath, Malformed};
@@ -43,6 +44,8 @@ pub struct Session {
     pub(super) commands: u32,
     /// Transactions that were begun.
     pub(super) transactions: u32,
+    /// What was said, where that is kept.
+    pub(super) log: Option<Log>,
 }
 
 /// Where a session stands. What a state needs, it owns.
@@ -102,6 +105,7 @@ pub(super) const ROUNDS_MAX: u32 = 8;
 impl Session {
     /// A session with `peer`, which has just connected.
     pub fn new(settings: Arc<Settings>, peer: Peer) -> Self {
+        let log = (settings.transcript_max > 0).then(|| Log::new(settings.transcript_max));
         Self {
             settings,
             peer,
@@ -118,6 +122,7 @@ impl Session {
             errors: 0,
             commands: 0,
             transactions: 0,
+            log,
         }
     }
 
@@ -178,6 +183,16 @@ impl Session {
     /// Who authenticated.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// What both sides said, without passwords and messages; empty where it is not kept.
+    pub fn transcript(&self) -> String {
+        self.log.as_ref().map(Log::text).unwrap_or_default()
+    }
+
+    /// What was refused since the last call, where that is kept.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        self.log.as_mut().map(Log::take_refused).unwrap_or_default()
     }
 
     /// Whether the connection is encrypted.
@@ -266,8 +281,18 @@ impl Session {
     fn line(&mut self) -> bool {
         let (command, ascii) = match self.input.line(command::line_max) {
             None => return false,
-            Some(Err(TooLong)) => (Err(Malformed::TooLong), true),
-            Some(Ok(line)) => (Command::parse(line), line.is_ascii()),
+            Some(Err(TooLong)) => {
+                if let Some(log) = &mut self.log {
+                    log.heard_hidden("(a long line)");
+                }
+                (Err(Malformed::TooLong), true)
+            }
+            Some(Ok(line)) => {
+                if let Some(log) = &mut self.log {
+                    log.heard(line);
+                }
+                (Command::parse(line), line.is_ascii())
+            }
         };
         self.commands = self.commands.saturating_add(1);
         if self.commands > self.settings.commands_max {
@@ -292,6 +317,9 @@ impl Session {
             Some(Ok(b"*")) => Err(reply::cancelled()),
             Some(Ok(line)) => command::base64(line).map_err(|malformed| malformed.reply()),
         };
+        if let Some(log) = &mut self.log {
+            log.heard_hidden("***");
+        }
         self.state = State::Ready;
         match response {
             Ok(response) => self.ask(Question::AuthResponse(response), Asked::Auth { rounds }),
@@ -397,6 +425,10 @@ impl Session {
         } else if let Some(chunk) = message.chunk(true) {
             self.ask(Question::Chunk(chunk), Asked::Chunk);
         } else {
+            let what = format!("({} octets of message)", message.octets());
+            if let Some(log) = &mut self.log {
+                log.heard_hidden(&what);
+            }
             self.ask(Question::Message, Asked::Message);
         }
         true
@@ -440,6 +472,9 @@ impl Session {
     }
 
     pub(super) fn write(&mut self, reply: &Reply) {
+        if let Some(log) = &mut self.log {
+            log.said(reply);
+        }
         self.steps.push_back(Step::Write(reply.to_wire()));
     }
 

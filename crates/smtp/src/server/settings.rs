@@ -51,6 +51,8 @@ pub struct Settings {
     pub deliver_by: Option<Duration>,
     /// Whether `HOLDFOR=` and `HOLDUNTIL=` are offered, and how far ahead.
     pub future_release: Option<FutureRelease>,
+    /// Octets that are kept of what both sides say; none by default.
+    pub transcript_max: usize,
     /// What becomes of a CR or LF of a message that is no line's end.
     pub bare_newlines: BareNewlines,
     /// How long a client may say nothing where a command is expected.
@@ -79,6 +81,7 @@ impl Settings {
             binary_mime: false,
             deliver_by: None,
             future_release: None,
+            transcript_max: 0,
             bare_newlines: BareNewlines::Refuse,
             command_timeout: Duration::from_mins(5),
             body_timeout: Duration::from_mins(5),

@@ -81,6 +81,65 @@ impl Disk for RealDisk {
     }
 }
 
+/// The disk of this machine, without a sync: for what may go with the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VolatileDisk;
+
+impl Disk for VolatileDisk {
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        RealDisk.make_folder(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(VolatileFile(RealDisk.create(path)?)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(VolatileFile(RealDisk.open(path)?)))
+    }
+
+    fn open_to_cut(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(VolatileFile(RealDisk.open_to_cut(path)?)))
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        RealDisk.names(folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn sync_folder(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct VolatileFile(Arc<dyn DiskFile>);
+
+impl DiskFile for VolatileFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_at(bytes, offset)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        self.0.cut(length)
+    }
+}
+
 #[derive(Debug)]
 struct RealFile(File);
 

@@ -156,6 +156,7 @@ pub fn remove_principal(tx: &mut Tx<'_>, id: Id) -> Result<(), StoreError> {
         "DELETE FROM address_target WHERE address IN
              (SELECT id FROM address WHERE principal = :id)",
         "DELETE FROM address WHERE principal = :id",
+        "DELETE FROM inbox WHERE principal = :id",
     ] {
         tx.execute(sql, params! { id })?;
     }

@@ -15,15 +15,16 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_guard.sql"),
     include_str!("../../migrations/0006_imported.sql"),
     include_str!("../../migrations/0007_asked.sql"),
+    include_str!("../../migrations/0008_capture.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.
 const SQLITE_MIN: i32 = 3_051_003;
 
-/// Opens the database for writing and brings its schema up to date.
+/// Opens the database for writing and brings its schema up to date. A volatile one is not synced.
 ///
 /// Errors: [`OpenError::OldSqlite`], [`OpenError::Newer`], and what the database says.
-pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, is_volatile: bool) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_MIN {
         return Err(OpenError::OldSqlite(rusqlite::version()));
     }
@@ -34,6 +35,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864;
          PRAGMA trusted_schema = OFF;",
     )?;
+    if is_volatile {
+        connection.execute_batch("PRAGMA synchronous = OFF")?;
+    }
     connection.set_prepared_statement_cache_capacity(512);
     migrate(&mut connection)?;
     Ok(connection)

@@ -258,6 +258,8 @@ pub(crate) struct Writer {
     stopped: Option<Arc<str>>,
     /// Whether commits are not synced now.
     relaxed: bool,
+    /// Whether no commit is ever synced.
+    is_volatile: bool,
     /// Marks of transactions that did not commit; what they say is still true.
     owed: Vec<Mark>,
     /// Groups until the log gets its zeros; 0 when it has them.
@@ -270,6 +272,7 @@ impl Writer {
         inbox: Arc<Inbox>,
         spooled: Arc<Notify>,
         (shelf, late, index): (Arc<Shelf>, Arc<Late>, Arc<Index>),
+        is_volatile: bool,
     ) -> Self {
         let (stopped, relaxed, owed) = (None, false, Vec::new());
         Self {
@@ -281,6 +284,7 @@ impl Writer {
             index,
             stopped,
             relaxed,
+            is_volatile,
             owed,
             until_filled: FILL_AFTER,
         }
@@ -379,7 +383,7 @@ impl Writer {
 
     /// Lets the next commit answer before it is on stable storage, or not.
     fn relax(&mut self, relaxed: bool) -> Result<(), StoreError> {
-        if relaxed != self.relaxed {
+        if relaxed != self.relaxed && !self.is_volatile {
             let level = if relaxed { "NORMAL" } else { "FULL" };
             self.connection.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
             self.relaxed = relaxed;

@@ -152,6 +152,7 @@ fn gone(tx: &mut Tx<'_>, account: Id) -> Result<(), StoreError> {
 pub(super) fn drop_message(tx: &mut Tx<'_>, message: Id, now: Timestamp) -> Result<(), StoreError> {
     tx.execute("DELETE FROM message_meta WHERE message = :message", params! { message })?;
     tx.execute("DELETE FROM orphan WHERE message = :message", params! { message })?;
+    crate::capture::forget(tx, message)?;
     let body: BodyId = tx.query_one(
         "DELETE FROM message WHERE id = :message RETURNING body",
         params! { message },

@@ -12,7 +12,7 @@ use std::{
 
 use mailwright_view::{Editor, FlagChange, Identity, NumberSet, Row, Snapshot};
 use mailwright_words::Id;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::{Lane, error::StoreError, mailbox::load, params, store::Store};
 
@@ -69,10 +69,36 @@ impl What {
     }
 }
 
+/// A change of a mailbox, as those are told who follow all of them.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// The mailbox.
+    pub mailbox: Id,
+    /// What happened in it.
+    pub what: Happened,
+}
+
+/// What happened in a mailbox.
+#[derive(Debug, Clone)]
+pub enum Happened {
+    /// A message came.
+    Came(Row),
+    /// Flags of these changed.
+    Changed(NumberSet),
+    /// These went.
+    Went(NumberSet),
+    /// The mailbox itself went.
+    Gone,
+}
+
+/// News that a follower may be behind; past them the oldest are lost to it, and it is told so.
+const NEWS_MAX: usize = 1024;
+
 /// The views in memory.
 pub(crate) struct Shelf {
     size_max: u64,
     places: Mutex<Places>,
+    news: broadcast::Sender<News>,
 }
 
 #[derive(Default)]
@@ -124,7 +150,7 @@ impl View {
 
 impl Shelf {
     pub(crate) fn new(size_max: u64) -> Self {
-        Self { size_max, places: Mutex::default() }
+        Self { size_max, places: Mutex::default(), news: broadcast::Sender::new(NEWS_MAX) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
@@ -136,6 +162,7 @@ impl Shelf {
         if edits.is_empty() {
             return;
         }
+        self.tell(&edits);
         let mut by_mailbox: HashMap<Id, Vec<Edit>> = HashMap::new();
         let mut places = self.lock();
         for edit in edits {
@@ -157,6 +184,24 @@ impl Shelf {
                 }
                 None => {}
             }
+        }
+    }
+
+    /// Tells those who follow all mailboxes, if anybody does.
+    fn tell(&self, edits: &[Edit]) {
+        if self.news.receiver_count() == 0 {
+            return;
+        }
+        for edit in edits {
+            let what = match &edit.what {
+                What::Append(row) => Happened::Came(*row),
+                What::Flags(uids, _) => Happened::Changed(uids.clone()),
+                What::Expunge(uids) => Happened::Went(uids.clone()),
+                What::Keywords(_) => continue,
+                What::Gone => Happened::Gone,
+            };
+            // The last follower may have gone this moment.
+            self.news.send(News { mailbox: edit.mailbox, what }).map(drop).unwrap_or_default();
         }
     }
 
@@ -296,6 +341,12 @@ impl Store {
             .map(drop)
         });
         snapshot.rows_from(first).map(|row| row.uid).collect()
+    }
+
+    /// What happens in all mailboxes from now on, each change after its commit and before its
+    /// answer.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.shelf().news.subscribe()
     }
 
     /// Loads a view; its place was taken for it.

@@ -132,7 +132,8 @@ fn urgent(
         &format!(
             "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch WHERE id IN
                  (SELECT id FROM recipient WHERE destination = :site AND priority > 0
-                    AND due <= :now AND state = 'queued' AND owner_node IS NULL
+                    AND due <= :now AND NOT (confined AND class = 'relay')
+                    AND state = 'queued' AND owner_node IS NULL
                   ORDER BY due LIMIT :count /*pg FOR UPDATE SKIP LOCKED*/)
              RETURNING {CLAIMED}"
         ),
@@ -157,7 +158,8 @@ fn take(
         &format!(
             "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch WHERE id IN
                  (SELECT id FROM recipient WHERE destination = :site AND tenant = :tenant
-                    AND stream = :stream AND due <= :now AND state = 'queued'
+                    AND stream = :stream AND due <= :now
+                    AND NOT (confined AND class = 'relay') AND state = 'queued'
                     AND owner_node IS NULL
                   ORDER BY due {order} LIMIT :count /*pg FOR UPDATE SKIP LOCKED*/)
              RETURNING {CLAIMED}"
@@ -220,6 +222,7 @@ pub fn claim_one(
         &format!(
             "UPDATE recipient SET owner_node = :node, owner_epoch = :epoch
              WHERE id = :recipient AND owner_node IS NULL AND state = 'queued'
+               AND NOT (confined AND class = 'relay')
              RETURNING {CLAIMED}"
         ),
         params! { node: owner.node, epoch: owner.epoch, recipient },

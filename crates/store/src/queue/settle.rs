@@ -208,10 +208,7 @@ fn expand(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for child in children {
-        let (class, principal, folder) = match &child.class {
-            Class::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),
-            Class::Relay { .. } => ("relay", None, None),
-        };
+        let (class, principal, folder) = child.class.columns();
         let site = child.class.destination();
         tx.execute(
             "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,

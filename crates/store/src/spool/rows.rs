@@ -183,10 +183,7 @@ pub(super) fn insert_for(
 
 fn insert_recipient(tx: &mut Tx<'_>, rows: &Rows, recipient: &Recipient) -> Result<(), StoreError> {
     let terms = &rows.terms;
-    let (class, principal, folder) = match &recipient.class {
-        Class::Local { principal, folder } => ("local", Some(*principal), folder.as_deref()),
-        Class::Relay { .. } => ("relay", None, None),
-    };
+    let (class, principal, folder) = recipient.class.columns();
     tx.execute(
         "INSERT INTO recipient (id, spool, tenant, address, original, orcpt, notify, class,
              principal, folder, destination, confined, stream, priority, state, due, delay_told,

@@ -60,6 +60,7 @@ where
                 envelope,
                 recipient,
                 class,
+                classes: &classes,
                 head,
                 head_skip,
                 body,

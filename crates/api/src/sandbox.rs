@@ -1,0 +1,178 @@
+//! The sandbox over HTTP: its API, the APIs that other programs know, its pages, live events.
+//!
+//! Everything is read from the store at each request; nothing is kept here but who waits. What a
+//! message says is never trusted: it is parsed with limits, and shown where it can do nothing.
+
+mod change;
+mod choose;
+mod code;
+mod compose;
+mod error;
+mod event;
+mod extract;
+mod find;
+mod guard;
+mod mailpit;
+mod message;
+mod native;
+mod openapi;
+mod page;
+mod part;
+mod query;
+mod render;
+mod submit;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod whole;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use mailwright_config::{Config, Live};
+use mailwright_directory::Directory;
+use mailwright_intake::Intake;
+use mailwright_net::Clock;
+use mailwright_store::{Lane, Store, StoreError, Tx, capture};
+use mailwright_words::{Id, Timestamp};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::error::ApiError;
+
+/// Octets of a request that is no message.
+const REQUEST_MAX: usize = 1 << 20;
+/// Messages that are summed up in one go.
+const SUMMED: usize = 64;
+
+/// What the sandbox works on.
+#[derive(Clone)]
+pub struct Backing {
+    /// The messages.
+    pub store: Store,
+    /// The inboxes.
+    pub directory: Directory,
+    /// Takes messages that come over HTTP.
+    pub intake: Intake,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration in force.
+    pub config: Live<Config>,
+}
+
+impl std::fmt::Debug for Backing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backing").finish_non_exhaustive()
+    }
+}
+
+/// The sandbox behind its routes. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Sandbox(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) backing: Backing,
+    /// Places of those who wait for messages or events.
+    pub(crate) waits: Arc<Semaphore>,
+    pub(crate) started: Timestamp,
+}
+
+impl std::ops::Deref for Sandbox {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Sandbox {
+    pub(crate) fn new(backing: Backing) -> Self {
+        let waits = Arc::new(Semaphore::new(backing.config.now().sandbox.waits_max));
+        let started = backing.clock.now();
+        Self(Arc::new(Inner { backing, waits, started }))
+    }
+}
+
+impl Inner {
+    pub(crate) fn store(&self) -> &Store {
+        &self.backing.store
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.backing.clock.now()
+    }
+
+    /// Runs a small read on the store's reading threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        closure: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        Ok(self.store().read(closure).await?)
+    }
+
+    /// Runs a small write.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        closure: impl Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        Ok(self.store().write(Lane::Quick, closure).await?)
+    }
+}
+
+/// Sums up what came in, again and again, until it is dropped: lists and searches then need not
+/// open the messages.
+pub async fn sum_up(store: Store, clock: Arc<dyn Clock>) {
+    let mut news = store.news();
+    loop {
+        match late(&store).await {
+            Ok(0) => {
+                // Behind or not: there is something new.
+                if let Err(tokio::sync::broadcast::error::RecvError::Closed) = news.recv().await {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "Messages were not summed up."),
+        }
+        clock.sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Sums up a few messages that were not; says how many.
+async fn late(store: &Store) -> Result<usize, StoreError> {
+    let ids = store.look(|tx| capture::late(tx, SUMMED)).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let summed = store
+        .off_thread(move |store| {
+            let each = ids.into_iter().map(|id| Ok((id, summary::of_stored(store, id)?)));
+            each.collect::<Result<Vec<(Id, summary::Summed)>, StoreError>>()
+        })
+        .await?;
+    let count = summed.len();
+    let keep = move |tx: &mut Tx<'_>| {
+        for (id, one) in &summed {
+            capture::sum_up(tx, *id, &one.summary.to_json(), &one.words)?;
+        }
+        Ok(())
+    };
+    store.write(Lane::Bulk, keep).await?;
+    Ok(count)
+}
+
+/// The routes of the sandbox.
+pub(crate) fn router(backing: Backing) -> Router {
+    let sandbox = Sandbox::new(backing);
+    let size_max = sandbox.backing.config.now().limits.message_size_max;
+    Router::new()
+        .merge(native::router())
+        .merge(mailpit::router(usize::try_from(size_max).unwrap_or(usize::MAX)))
+        .merge(page::router())
+        .route("/render/{id}", get(render::document))
+        .route("/render/{id}/{part}", get(render::picture))
+        .route("/api/openapi.json", get(openapi::document))
+        .layer(axum::extract::DefaultBodyLimit::max(REQUEST_MAX))
+        .layer(middleware::from_fn_with_state(sandbox.clone(), guard::check))
+        .with_state(sandbox)
+}

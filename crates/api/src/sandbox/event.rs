@@ -1,0 +1,147 @@
+//! What happens in an inbox, told as it happens: over server-sent events, and to who waits.
+//!
+//! A follower that was away says which message it saw last and is told of those since. One that
+//! reads too slowly is told to look anew, and never takes more memory for it.
+//! Source: HTML standard, section 9.2 (server-sent events).
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, stream};
+use mailwright_directory::Inbox;
+use mailwright_store::{
+    capture,
+    mailbox::{Happened, News},
+};
+use serde_json::{Value, json};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    broadcast::{Receiver, error::RecvError},
+};
+
+use super::{
+    ApiError, Sandbox,
+    find::{Item, Page, item},
+    message::listed,
+    query::Query,
+};
+
+/// Messages that a follower who was away is told of.
+const MISSED_MAX: usize = 500;
+/// How often a line without meaning keeps the connection open.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Something to tell of an inbox.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    /// A message came.
+    New(Box<Item>),
+    /// Messages with these numbers changed.
+    Changed(Vec<u32>),
+    /// Messages with these numbers went.
+    Gone(Vec<u32>),
+    /// Too much happened: look anew.
+    Reload,
+    /// The inbox went.
+    End,
+}
+
+/// Follows an inbox.
+pub(crate) struct Follower {
+    sandbox: Sandbox,
+    pub(crate) inbox: Inbox,
+    news: Receiver<News>,
+    missed: Vec<Item>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Follower {
+    /// Follows an inbox from now on, and is told first of what came behind the message numbered
+    /// `since`, if that is given.
+    ///
+    /// Errors: too many wait, or the store does not answer.
+    pub(crate) async fn new(
+        sandbox: Sandbox,
+        inbox: Inbox,
+        since: Option<u32>,
+    ) -> Result<Self, ApiError> {
+        let place = Arc::clone(&sandbox.waits).try_acquire_owned().ok().ok_or(ApiError::Busy)?;
+        // Before the messages are looked at, so that none falls between.
+        let news = sandbox.store().news();
+        let missed = match since {
+            Some(after) => {
+                let page = Page { after, ..Page::newest(MISSED_MAX) };
+                sandbox.find(&inbox, Query::All, page).await?.items
+            }
+            None => Vec::new(),
+        };
+        Ok(Self { sandbox, inbox, news, missed, _place: place })
+    }
+
+    /// What happens next; nothing when the server stops.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        if let Some(item) = self.missed.pop() {
+            return Some(Told::New(Box::new(item)));
+        }
+        loop {
+            let news = match self.news.recv().await {
+                Ok(news) if news.mailbox == self.inbox.mailbox => news,
+                Ok(_) => continue,
+                Err(RecvError::Lagged(_)) => return Some(Told::Reload),
+                Err(RecvError::Closed) => return None,
+            };
+            return Some(match news.what {
+                Happened::Came(row) => {
+                    let (mailbox, uid) = (self.inbox.mailbox, row.uid);
+                    let read = self.sandbox.store().off_thread(move |store| {
+                        let entry =
+                            store.read_blocking(|tx| capture::numbered(tx, mailbox, uid))?;
+                        entry.map(|entry| item(store, entry)).transpose()
+                    });
+                    match read.await {
+                        Ok(Some(item)) => Told::New(Box::new(item)),
+                        // It went again already.
+                        Ok(None) => continue,
+                        Err(_) => Told::Reload,
+                    }
+                }
+                Happened::Changed(uids) => Told::Changed(uids.iter().take(MISSED_MAX).collect()),
+                Happened::Went(uids) => {
+                    let gone: Vec<u32> = uids.iter().take(MISSED_MAX + 1).collect();
+                    if gone.len() > MISSED_MAX { Told::Reload } else { Told::Gone(gone) }
+                }
+                Happened::Gone => Told::End,
+            });
+        }
+    }
+}
+
+/// An inbox as a stream of events.
+pub(crate) fn stream(follower: Follower) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let name = follower.inbox.name.clone();
+    let events = stream::unfold(Some(follower), move |follower| {
+        let name = name.clone();
+        async move {
+            let mut follower = follower?;
+            let told = follower.next().await?;
+            let ends = matches!(told, Told::End);
+            Some((Ok(event(&name, &told)), (!ends).then_some(follower)))
+        }
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
+}
+
+fn event(inbox: &str, told: &Told) -> Event {
+    let (kind, id, data) = match told {
+        Told::New(item) => ("new", Some(item.entry.uid), Value::from(listed(inbox, item))),
+        Told::Changed(numbers) => ("changed", None, json!({ "numbers": numbers })),
+        Told::Gone(numbers) => ("gone", None, json!({ "numbers": numbers })),
+        Told::Reload => ("reload", None, json!({})),
+        Told::End => ("end", None, json!({})),
+    };
+    let event = Event::default().event(kind).data(data.to_string());
+    match id {
+        Some(id) => event.id(id.to_string()),
+        None => event,
+    }
+}

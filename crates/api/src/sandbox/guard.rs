@@ -1,0 +1,189 @@
+//! Who may ask: this machine, or who knows the password; and never another site's page.
+//!
+//! A name under which we are not known may be that of another site which points to this machine
+//! (DNS rebinding), so it is turned away whatever it asks; a request that a page of another site
+//! makes is known by its `Origin`. Source: RFC 6454 section 7.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mailwright_config::Config;
+use subtle::ConstantTimeEq as _;
+
+use super::{ApiError, Sandbox};
+
+/// What our own pages may do: nothing that is not from here.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+    trusted-types mailwright";
+
+/// Lets a request through, or turns it away.
+pub(crate) async fn check(
+    State(sandbox): State<Sandbox>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let config = sandbox.backing.config.now();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let mut response = match judge(&config, peer, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(Turned::Unknown) => {
+            let asks = [(header::WWW_AUTHENTICATE, "Basic realm=\"sandbox\"")];
+            (StatusCode::UNAUTHORIZED, asks, "a password is needed\n").into_response()
+        }
+        Err(Turned::Away(why)) => ApiError::Forbidden(why).into_response(),
+    };
+    harden(&mut response);
+    response
+}
+
+/// Why a request is turned away.
+enum Turned {
+    /// It lacks the password.
+    Unknown,
+    /// It may not be here at all.
+    Away(String),
+}
+
+fn judge(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Turned> {
+    let away = |why: &str| Err(Turned::Away(why.to_owned()));
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default().to_ascii_lowercase();
+    if !is_known(config, name_of(&host)) {
+        return away("this server is not known under that name; see sandbox.hosts");
+    }
+    if let Some(origin) = text(header::ORIGIN) {
+        let origin = origin.to_ascii_lowercase();
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        if authority != Some(host.as_str()) {
+            return away("another site's page may not ask");
+        }
+    }
+    match &config.sandbox.token {
+        Some(token) if !knows(headers, token.expose()) => Err(Turned::Unknown),
+        None if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) => {
+            away("without sandbox.token this answers to addresses of this machine alone")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The host without its port.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(address, _)| address);
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}
+
+/// Whether no other site can have that name.
+fn is_known(config: &Config, name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok()
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || name == config.server.hostname
+        || config.sandbox.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn knows(headers: &HeaderMap, token: &str) -> bool {
+    let same = |given: &str| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
+    if headers.get("api-token").and_then(|value| value.to_str().ok()).is_some_and(same) {
+        return true;
+    }
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match value.and_then(|value| value.split_once(' ')) {
+        Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") => same(given.trim()),
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => {
+            basic(headers).is_some_and(|(_, password)| same(&password))
+        }
+        _ => false,
+    }
+}
+
+/// Name and password of HTTP Basic. Source: RFC 7617 section 2.
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, given) = value.split_once(' ')?;
+    let plain =
+        STANDARD.decode(given.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (name, password) = std::str::from_utf8(&plain).ok()?.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+/// Says to browsers what no answer of ours is for.
+fn harden(response: &mut Response<Body>) {
+    let mut add = |name: HeaderName, value: &'static str| {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    add(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(header::REFERRER_POLICY, "no-referrer");
+    add(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    add(header::CACHE_CONTROL, "no-store");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(host: &str, origin: Option<&str>, peer: &str, config: &Config) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        judge(config, Some(peer.parse().unwrap()), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_this_machine_under_its_own_names_may_ask() {
+        let config = Config::default();
+        for (host, origin, peer, may) in [
+            ("127.0.0.1:8025", None, "127.0.0.1", true),
+            ("[::1]:8025", None, "::1", true),
+            ("localhost:8025", Some("http://localhost:8025"), "::ffff:127.0.0.1", true),
+            ("one.localhost", None, "127.0.0.1", true),
+            ("rebound.example:8025", None, "127.0.0.1", false),
+            ("localhost.rebound.example", None, "127.0.0.1", false),
+            ("", None, "127.0.0.1", false),
+            ("localhost:8025", Some("http://evil.example"), "127.0.0.1", false),
+            ("localhost:8025", Some("http://localhost:8026"), "127.0.0.1", false),
+            ("localhost:8025", Some("null"), "127.0.0.1", false),
+            ("192.0.2.1:8025", None, "192.0.2.7", false),
+        ] {
+            assert_eq!(judged(host, origin, peer, &config), may, "{host} {origin:?} {peer}");
+        }
+        let mut named = config;
+        named.sandbox.hosts = vec!["Mail.Test".to_owned()];
+        assert!(judged("mail.test:8025", None, "127.0.0.1", &named));
+    }
+
+    #[test]
+    fn with_a_password_it_is_asked_for_wherever_one_comes_from() {
+        let mut config = Config::default();
+        config.sandbox.token = Some("open sesame".into());
+        assert!(!judged("127.0.0.1", None, "127.0.0.1", &config));
+        for (name, value, may) in [
+            ("authorization", "Bearer open sesame", true),
+            ("authorization", "Basic eDpvcGVuIHNlc2FtZQ==", true),
+            ("api-token", "open sesame", true),
+            ("authorization", "Bearer open", false),
+            ("authorization", "Basic eDpvcGVu", false),
+            ("authorization", "Digest x", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "192.0.2.1".parse().unwrap());
+            headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+            let peer = Some("192.0.2.7".parse().unwrap());
+            assert_eq!(judge(&config, peer, &headers).is_ok(), may, "{value}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Our own API: inboxes and their messages, search, wait, events, refusals.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query as Asked, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use mailwright_directory::Inbox;
+use mailwright_view::NumberSet;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiError, Sandbox, change,
+    event::{self, Follower},
+    find::Page,
+    message::{Wanted, listed, moment},
+    part,
+    query::Query,
+    wait::{self, Wait},
+};
+
+/// Messages of a page that says nothing else.
+const PAGE: usize = 50;
+/// How long one waits who says nothing else, and at most.
+const WAIT: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(10);
+/// Longest time an inbox may be made for, in seconds: ten years.
+const TTL_MAX: u64 = 10 * 366 * 86_400;
+/// Messages one may wait for in one request.
+const COUNT_MAX: usize = 100;
+
+pub(crate) fn router() -> Router<Sandbox> {
+    Router::new()
+        .route("/api/inboxes", get(inboxes).post(add_inbox))
+        .route("/api/inboxes/{inbox}", get(inbox).delete(remove_inbox))
+        .route(
+            "/api/inboxes/{inbox}/messages",
+            get(messages).delete(delete_messages).patch(change_messages),
+        )
+        .route("/api/inboxes/{inbox}/wait", get(wait_for))
+        .route("/api/inboxes/{inbox}/events", get(events))
+        .route("/api/inboxes/{inbox}/tags", get(tags))
+        .route("/api/messages/{id}", get(message).delete(delete_message).patch(change_message))
+        .route("/api/messages/{id}/raw", get(raw))
+        .route("/api/messages/{id}/headers", get(headers))
+        .route("/api/messages/{id}/parts/{part}", get(one_part))
+        .route("/api/refusals", get(refusals).delete(forget_refusals))
+}
+
+type Answer<T = Json<Value>> = Result<T, ApiError>;
+
+fn told(inbox: &Inbox) -> Value {
+    json!({
+        "name": inbox.name,
+        "number": inbox.number,
+        "messages": inbox.total,
+        "unread": inbox.unseen,
+        "octets": inbox.bytes,
+        "created": moment(inbox.created.ms()),
+        "expires": inbox.expires.map(|at| moment(at.ms())),
+    })
+}
+
+async fn inboxes(State(sandbox): State<Sandbox>) -> Answer {
+    let all = sandbox.backing.directory.inboxes().await?;
+    Ok(Json(json!({ "inboxes": all.iter().map(told).collect::<Vec<_>>() })))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NewInbox {
+    name: Option<String>,
+    /// Seconds.
+    ttl: Option<u64>,
+}
+
+async fn add_inbox(
+    State(sandbox): State<Sandbox>,
+    new: Option<Json<NewInbox>>,
+) -> Answer<Response> {
+    let new = new.map(|Json(new)| new).unwrap_or_default();
+    if new.ttl.is_some_and(|ttl| ttl == 0 || ttl > TTL_MAX) {
+        return Err(ApiError::bad("ttl is a number of seconds, ten years at most"));
+    }
+    let (directory, now) = (&sandbox.backing.directory, sandbox.now());
+    let lifetime = new.ttl.map(Duration::from_secs);
+    let (made, secret) = directory.add_inbox(new.name.as_deref(), lifetime, now).await?;
+    let mut told = told(&made);
+    if let Value::Object(map) = &mut told {
+        map.insert("password".to_owned(), secret.expose().into());
+    }
+    Ok((StatusCode::CREATED, Json(told)).into_response())
+}
+
+async fn inbox(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Answer {
+    Ok(Json(told(&sandbox.inbox(&name).await?)))
+}
+
+async fn remove_inbox(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
+    let inbox = sandbox.inbox(&name).await?;
+    sandbox.backing.directory.remove_inbox(&inbox, sandbox.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a list of messages is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Listing {
+    query: String,
+    limit: Option<usize>,
+    /// Only messages with smaller numbers: the last one of the page before.
+    before: Option<u32>,
+    /// Whether matches are counted beyond the page.
+    count: bool,
+}
+
+async fn messages(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    Asked(asked): Asked<Listing>,
+) -> Answer {
+    let inbox = sandbox.inbox(&name).await?;
+    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    let limit = asked.limit.unwrap_or(PAGE);
+    let before = asked.before.unwrap_or(u32::MAX);
+    let page = Page { before, counts: asked.count, ..Page::newest(limit) };
+    let is_all = query.is_all();
+    let found = sandbox.find(&inbox, query, page).await?;
+    let messages: Vec<Value> =
+        found.items.iter().map(|item| listed(&inbox.name, item).into()).collect();
+    let next = found.items.last().filter(|_| found.items.len() >= limit.max(1));
+    let total = (asked.count || is_all).then_some(found.total);
+    Ok(Json(json!({
+        "messages": messages,
+        "total": total,
+        "next": next.map(|item| item.entry.uid),
+    })))
+}
+
+async fn delete_messages(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    Asked(asked): Asked<Listing>,
+) -> Answer {
+    let inbox = sandbox.inbox(&name).await?;
+    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    let deleted = sandbox.delete_found(&inbox, &query).await?;
+    Ok(Json(json!({ "deleted": deleted })))
+}
+
+/// What is to become of messages.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Changes {
+    read: Option<bool>,
+    tags: Option<Vec<String>>,
+}
+
+async fn change_messages(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    Asked(asked): Asked<Listing>,
+    Json(changes): Json<Changes>,
+) -> Answer<StatusCode> {
+    let inbox = sandbox.inbox(&name).await?;
+    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    if changes.tags.is_some() {
+        return Err(ApiError::bad("tags are set message by message"));
+    }
+    if let Some(read) = changes.read {
+        sandbox.mark_found(&inbox, &query, read).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn tags(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Answer {
+    let owner = sandbox.inbox(&name).await?.principal;
+    let tags = sandbox.read(move |tx| mailwright_store::capture::tags(tx, owner)).await?;
+    let tags: serde_json::Map<String, Value> =
+        tags.into_iter().map(|(name, count)| (name, count.into())).collect();
+    Ok(Json(json!({ "tags": tags })))
+}
+
+/// The inbox that a message is in.
+async fn home(sandbox: &Sandbox, owner: mailwright_words::Id) -> Result<Inbox, ApiError> {
+    let all = sandbox.backing.directory.inboxes().await?;
+    all.into_iter().find(|inbox| inbox.principal == owner).ok_or(ApiError::NoMessage)
+}
+
+async fn message(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Answer {
+    let entry = sandbox.any_entry(&id).await?;
+    let inbox = home(&sandbox, entry.inbox).await?;
+    let item = sandbox.item(entry).await?;
+    Ok(Json(sandbox.whole(&inbox, item, wanted(&asked)).await?))
+}
+
+/// The selectors and patterns of a request.
+fn wanted(asked: &[(String, String)]) -> Wanted {
+    let all = |name: &str| {
+        let of = asked.iter().filter(|(key, _)| key == name).take(20);
+        of.map(|(_, value)| value.clone()).collect()
+    };
+    Wanted { select: all("select"), regex: all("regex") }
+}
+
+async fn delete_message(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+) -> Answer<StatusCode> {
+    let entry = sandbox.any_entry(&id).await?;
+    let inbox = home(&sandbox, entry.inbox).await?;
+    sandbox.delete(&inbox, NumberSet::range(entry.uid..=entry.uid)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change_message(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+    Json(changes): Json<Changes>,
+) -> Answer<StatusCode> {
+    let entry = sandbox.any_entry(&id).await?;
+    let inbox = home(&sandbox, entry.inbox).await?;
+    if let Some(read) = changes.read {
+        sandbox.mark(&inbox, NumberSet::range(entry.uid..=entry.uid), read).await?;
+    }
+    if let Some(tags) = &changes.tags {
+        sandbox.tag(vec![entry.message], change::tags_of(tags)?).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn raw(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer<Response> {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    Ok(part::raw(bytes, Some(&format!("{id}.eml"))))
+}
+
+async fn headers(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Answer {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    let structure = mailwright_mime::Structure::parse(&bytes);
+    let all = super::whole::headers(&structure);
+    let all: Vec<Value> = all.into_iter().map(|(name, value)| json!([name, value])).collect();
+    Ok(Json(json!({ "headers": all })))
+}
+
+async fn one_part(
+    State(sandbox): State<Sandbox>,
+    Path((id, path)): Path<(String, String)>,
+) -> Answer<Response> {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    part::part(&bytes, &path).ok_or(ApiError::NoPart)
+}
+
+async fn wait_for(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    Asked(asked): Asked<Vec<(String, String)>>,
+) -> Answer {
+    let inbox = sandbox.inbox(&name).await?;
+    let one =
+        |name: &str| asked.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let number = |name: &str, most: usize| match one(name) {
+        Some(text) => {
+            let number: Option<usize> = text.parse().ok().filter(|number| *number <= most);
+            number.ok_or_else(|| ApiError::bad(format!("{name} is a number up to {most}")))
+        }
+        None => Ok(0),
+    };
+    let seconds = number("timeout", usize::try_from(WAIT_MAX.as_secs()).unwrap_or(600))?;
+    let timeout = match one("timeout") {
+        Some(_) => Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
+        None => WAIT,
+    };
+    let asked_for = Wait {
+        query: Query::parse(one("query").unwrap_or_default(), sandbox.now(), 0),
+        count: number("count", COUNT_MAX)?.max(1),
+        after: u32::try_from(number("after", usize::MAX)?).unwrap_or(u32::MAX),
+        timeout,
+        wanted: wanted(&asked),
+    };
+    Ok(Json(wait::wait(sandbox, inbox, asked_for).await?))
+}
+
+async fn events(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let inbox = sandbox.inbox(&name).await?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let since = last.and_then(|text| text.parse().ok());
+    let follower = Follower::new(sandbox, inbox, since).await?;
+    Ok(event::stream(follower).into_response())
+}
+
+async fn refusals(State(sandbox): State<Sandbox>) -> Json<Value> {
+    let (list, total) = sandbox.backing.intake.refusals().list();
+    let list = list.into_iter().map(|refused| {
+        json!({
+            "number": refused.number,
+            "at": moment(refused.at.ms()),
+            "peer": refused.peer,
+            "username": refused.username,
+            "command": refused.command,
+            "reply": refused.reply,
+            "conversation": refused.conversation,
+        })
+    });
+    Json(json!({ "refusals": list.collect::<Vec<_>>(), "total": total }))
+}
+
+async fn forget_refusals(State(sandbox): State<Sandbox>) -> StatusCode {
+    sandbox.backing.intake.refusals().clear();
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,109 @@
+//! The pages: an inbox as a list beside its message, made here and kept live by one module.
+//!
+//! They work without it, and without the net. Nothing in them comes from a message but as text;
+//! its HTML is shown in a frame that is a stranger to them.
+
+mod inbox;
+mod message;
+
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use maud::{DOCTYPE, Markup, html};
+
+use super::{ApiError, Sandbox};
+
+const STYLE: &str = include_str!("../../assets/sandbox.css");
+const MODULE: &str = include_str!("../../assets/sandbox.js");
+
+pub(super) fn router() -> Router<Sandbox> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/inbox/default") }))
+        .route("/inbox/{inbox}", get(inbox::page))
+        .route("/inbox/{inbox}/rows", get(inbox::rows))
+        .route("/inbox/{inbox}/message/{id}", get(message::pane))
+        .route("/refusals", get(inbox::refusals))
+        .route("/assets/sandbox.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route(
+            "/assets/sandbox.js",
+            get(|| async { asset("text/javascript; charset=utf-8", MODULE) }),
+        )
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
+}
+
+/// A page that could not be made.
+pub(super) struct Broken(ApiError);
+
+impl<E: Into<ApiError>> From<E> for Broken {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Broken {
+    fn into_response(self) -> Response {
+        let body = whole(
+            "Not here",
+            &html! { main class="alone" { h1 { "Not here" } p { (self.0.to_string()) "." }
+            p { a href="/" { "To the inbox" } } } },
+        );
+        (self.0.code(), body).into_response()
+    }
+}
+
+/// Markup as an answer.
+pub(super) struct Page(Markup);
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::OK, self.0.into_string()).into_response();
+        let kind = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// A whole document around `body`.
+fn whole(title: &str, body: &Markup) -> Page {
+    Page(html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/assets/sandbox.css";
+                script type="module" src="/assets/sandbox.js" {}
+            }
+            body { (body) }
+        }
+    })
+}
+
+/// A moment that the module shows as the reader's clock would.
+fn moment(ms: i64) -> Markup {
+    let iso = super::message::moment(ms);
+    let short = iso.get(..16).unwrap_or(&iso).replace('T', " ");
+    html! { time datetime=(iso) { (short) } }
+}
+
+/// Octets, as people say them.
+fn size(octets: u64) -> String {
+    match octets {
+        0..1024 => format!("{octets} B"),
+        1024..1_048_576 => format!("{} kB", octets / 1024),
+        _ => format!("{} MB", octets / 1_048_576),
+    }
+}
+
+async fn names(sandbox: &Sandbox) -> Result<Vec<mailwright_directory::Inbox>, ApiError> {
+    Ok(sandbox.backing.directory.inboxes().await?)
+}

@@ -1,0 +1,249 @@
+//! One message: preview, text, source, header, parts, octets, and how it came.
+
+use axum::extract::{Path, State};
+use mailwright_directory::Inbox;
+use mailwright_mime::Structure;
+use mailwright_store::capture::{self, Caught};
+use mailwright_view::NumberSet;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::{Broken, Page, moment, size};
+use crate::sandbox::{
+    ApiError, Sandbox, code,
+    find::Item,
+    summary::{Contact, Role},
+    whole::{self, Leaf, Texts},
+};
+
+/// Widths of a preview, and their classes.
+const WIDTHS: [(&str, &str); 4] =
+    [("320", "w320"), ("375", "w375"), ("600", "w600"), ("Full", "wfull")];
+/// Octets of a source that are shown.
+const SHOWN_MAX: usize = 512 << 10;
+
+/// A message alone, for the module that puts it beside the list.
+pub(super) async fn pane(
+    State(sandbox): State<Sandbox>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Page, Broken> {
+    let inbox = sandbox.inbox(&name).await?;
+    Ok(Page(shown(&sandbox, &inbox, &id).await?))
+}
+
+/// A message, which is read by that.
+pub(super) async fn shown(sandbox: &Sandbox, inbox: &Inbox, id: &str) -> Result<Markup, ApiError> {
+    let entry = sandbox.entry(inbox, id).await?;
+    let (message, uid) = (entry.message, entry.uid);
+    let bytes = sandbox.bytes(message).await?;
+    let caught = sandbox.store().look(|tx| capture::caught(tx, message)).await?;
+    let item = sandbox.item(entry).await?;
+    if !item.is_read() {
+        sandbox.mark(inbox, NumberSet::range(uid..=uid), true).await?;
+    }
+    Ok(markup(&item, &bytes, &caught.unwrap_or_default()))
+}
+
+fn markup(item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
+    let structure = Structure::parse(bytes);
+    let leaves = whole::leaves(&structure);
+    let texts = whole::texts(&structure, &leaves);
+    let id = item.entry.message.to_string();
+    let has_html = !texts.html.is_empty();
+    html! {
+        article class="message" data-id=(id) {
+            (head(item, caught))
+            (files(&id, &structure, &leaves))
+            div class="tabs" {
+                @if has_html { (tab("Preview", true, &preview(&id))) }
+                (tab("Text", !has_html, &plain(&texts)))
+                @if has_html { (tab("HTML source", false, &source(&texts.html))) }
+                (tab("Header", false, &header(&structure)))
+                (tab("Parts", false, &parts(&structure)))
+                (tab("Raw", false, &raw(&id, bytes)))
+                (tab("Conversation", false, &conversation(caught)))
+            }
+        }
+    }
+}
+
+/// A tab: a radio that shows what follows it, so that it works without the module.
+fn tab(name: &str, is_open: bool, content: &Markup) -> Markup {
+    let id = format!("tab-{}", name.to_lowercase().replace(' ', "-"));
+    html! {
+        input type="radio" name="tab" id=(id) checked[is_open];
+        label for=(id) { (name) }
+        div class="tab" { (content) }
+    }
+}
+
+fn people(contacts: &[Contact]) -> Markup {
+    html! {
+        @for (place, one) in contacts.iter().enumerate() {
+            @if place > 0 { ", " }
+            @if one.name.is_empty() { (one.address) }
+            @else { (one.name) " <" (one.address) ">" }
+        }
+    }
+}
+
+fn head(item: &Item, caught: &Caught) -> Markup {
+    let (entry, summary) = (&item.entry, &item.summary);
+    let subject = if summary.subject.is_empty() { "(no subject)" } else { &summary.subject };
+    let lists = [
+        ("From", &summary.from),
+        ("To", &summary.to),
+        ("Cc", &summary.cc),
+        ("Reply-To", &summary.reply_to),
+    ];
+    html! {
+        header class="head" {
+            h1 { (subject) }
+            p class="actions" {
+                button type="button" class="back" { "Back" }
+                a class="button" download href={ "/api/messages/" (entry.message) "/raw" } {
+                    "Download"
+                }
+                button type="button" class="unread-one" { "Mark unread" }
+                button type="button" class="delete-one" { "Delete" }
+            }
+            dl {
+                @for (name, list) in lists {
+                    @if !list.is_empty() { dt { (name) } dd { (people(list)) } }
+                }
+                dt { "Envelope" }
+                dd { (entry.sender) " to " (entry.recipients.join(", ")) }
+                dt { "Received" }
+                dd { (moment(entry.received.ms())) ", " (size(entry.size))
+                    @if let Some(user) = &caught.username { ", as " (user) } }
+                @if !entry.tags.is_empty() { dt { "Tags" } dd { (entry.tags.join(", ")) } }
+            }
+        }
+    }
+}
+
+fn files(id: &str, structure: &Structure<'_>, leaves: &[Leaf]) -> Markup {
+    let files: Vec<&Leaf> = leaves.iter().filter(|leaf| leaf.role != Role::Text).collect();
+    html! {
+        @if !files.is_empty() {
+            ul class="files" aria-label="Attachments" {
+                @for leaf in files {
+                    @if let Some(part) = structure.part(leaf.index) {
+                        li {
+                            a href={ "/api/messages/" (id) "/parts/" (leaf.path) }
+                                download=(whole::file_name(part, leaf)) {
+                                (whole::file_name(part, leaf))
+                            }
+                            " " span class="facts" { (whole::media(part)) ", "
+                                (size(u64::try_from(part.decoded().len()).unwrap_or(u64::MAX)))
+                                @if leaf.role == Role::Inline { ", inline" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn preview(id: &str) -> Markup {
+    html! {
+        p class="widths" {
+            @for (name, class) in WIDTHS {
+                button type="button" class="width" data-width=(class) { (name) }
+            }
+            " Remote content is not fetched."
+        }
+        iframe class="wfull" src={ "/render/" (id) } title="Preview of the message"
+            sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"
+            loading="lazy" {}
+    }
+}
+
+fn plain(texts: &Texts) -> Markup {
+    let text = if texts.plain.is_empty() {
+        mailwright_mime::html_to_text(&texts.html)
+    } else {
+        texts.plain.clone()
+    };
+    let codes = code::codes(&text);
+    html! {
+        @if texts.plain.is_empty() && !texts.html.is_empty() {
+            p class="note" { "The message has no text part; this is made of its HTML." }
+        }
+        @if !codes.is_empty() {
+            p class="note" { "Codes: " @for code in &codes { code { (code) } " " } }
+        }
+        (source(&text))
+    }
+}
+
+fn source(text: &str) -> Markup {
+    let end = text.floor_char_boundary(SHOWN_MAX.min(text.len()));
+    html! {
+        pre tabindex="0" { (text.get(..end).unwrap_or_default()) }
+        @if end < text.len() { p class="note" { "It goes on; download the message for the rest." } }
+    }
+}
+
+fn header(structure: &Structure<'_>) -> Markup {
+    html! {
+        table class="fields" {
+            @for (name, value) in whole::headers(structure) {
+                tr { th scope="row" { (name) } td { (value) } }
+            }
+        }
+    }
+}
+
+fn parts(structure: &Structure<'_>) -> Markup {
+    html! { ul class="tree" { (node(&whole::tree(structure), 0)) } }
+}
+
+/// Levels of a tree that are drawn.
+const LEVELS: usize = 40;
+
+fn node(value: &Value, level: usize) -> Markup {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let octets = value.get("size").and_then(Value::as_u64).unwrap_or_default();
+    let children = value.get("parts").and_then(Value::as_array).filter(|_| level < LEVELS);
+    html! {
+        li {
+            code { (text("part")) } " " (text("type")) " " (text("name"))
+            span class="facts" { " " (text("encoding")) ", " (size(octets)) }
+            @if let Some(children) = children.filter(|children| !children.is_empty()) {
+                ul { @for child in children { (node(child, level + 1)) } }
+            }
+        }
+    }
+}
+
+fn raw(id: &str, bytes: &[u8]) -> Markup {
+    let some = bytes.get(..SHOWN_MAX).unwrap_or(bytes);
+    html! {
+        p class="note" {
+            a download href={ "/api/messages/" (id) "/raw" } { "Download the octets" }
+        }
+        (source(&String::from_utf8_lossy(some)))
+    }
+}
+
+fn conversation(caught: &Caught) -> Markup {
+    let facts = [
+        ("Client", Some(caught.peer.as_str())),
+        ("Called itself", Some(caught.helo.as_str())),
+        ("Protocol", Some(caught.protocol.as_str())),
+        ("TLS", caught.tls.as_deref().or(Some("none"))),
+        ("Mechanism", caught.mechanism.as_deref()),
+        ("User", caught.username.as_deref()),
+    ];
+    html! {
+        table class="fields" {
+            @for (name, value) in facts {
+                @if let Some(value) = value.filter(|value| !value.is_empty()) {
+                    tr { th scope="row" { (name) } td { (value) } }
+                }
+            }
+        }
+        pre tabindex="0" { (caught.conversation) }
+    }
+}

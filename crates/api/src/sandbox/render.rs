@@ -1,0 +1,279 @@
+//! The HTML of a message as a document of its own, in which nothing runs and nothing is fetched.
+//!
+//! Two walls stand around it: the policy of its answer, which makes it a stranger to us (an opaque
+//! origin) even when it is opened by itself, and a copy made for display, which leaves out what
+//! could act. The message itself is never changed. Pictures that came with it are shown; others
+//! would tell its sender that it was opened, and are left out.
+//! Source: CSP Level 3, section 6.3.2 (sandbox); HTML standard, section 4.8.5.
+
+use std::collections::HashSet;
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, header},
+    response::Response,
+};
+use ego_tree::iter::Edge;
+use mailwright_mime::Structure;
+use scraper::{Html, Node, node::Element};
+
+use super::{
+    ApiError, Sandbox, part,
+    whole::{leaves, texts},
+};
+
+/// What a message may do as a document: open links elsewhere, and show what came with it.
+const POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
+    img-src 'self' data:; style-src 'unsafe-inline'; font-src data:; form-action 'none'; \
+    base-uri 'none'; frame-ancestors 'self'";
+/// Elements that go with all that is in them.
+const DROPPED: [&str; 13] = [
+    "script", "iframe", "frame", "frameset", "object", "embed", "applet", "base", "meta", "link",
+    "noscript", "template", "portal",
+];
+/// Elements that go, while what is in them stays.
+const UNWRAPPED: [&str; 6] = ["form", "button", "input", "select", "textarea", "svg"];
+/// Elements without an end.
+const VOID: [&str; 10] =
+    ["area", "br", "col", "hr", "img", "source", "track", "wbr", "param", "basefont"];
+/// Octets of a document.
+const SIZE_MAX: usize = 8 << 20;
+
+/// The document of a message's HTML, under the policy that it is shown with.
+pub(crate) async fn document(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    let structure = Structure::parse(&bytes);
+    let texts = texts(&structure, &leaves(&structure));
+    if texts.html.is_empty() {
+        return Err(ApiError::NoPart);
+    }
+    Ok(page(&id, &texts.html))
+}
+
+/// A picture that came with a message, by its number or `cid:` and its `Content-ID`.
+pub(crate) async fn picture(
+    State(sandbox): State<Sandbox>,
+    Path((id, path)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    let mut response = part::part(&bytes, &path).ok_or(ApiError::NoPart)?;
+    // The document that shows it is a stranger to us.
+    let open = HeaderValue::from_static("cross-origin");
+    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), open);
+    Ok(response)
+}
+
+/// A document of `html`, made for display.
+pub(crate) fn page(id: &str, html: &str) -> Response {
+    let mut response = Response::new(Body::from(displayed(id, html)));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// A copy of `html` without what could act.
+pub(crate) fn displayed(id: &str, html: &str) -> String {
+    let end = html.floor_char_boundary(SIZE_MAX.min(html.len()));
+    let document = Html::parse_document(html.get(..end).unwrap_or_default());
+    let mut out = String::from("<!doctype html><meta charset=\"utf-8\">");
+    let mut unwrapped = HashSet::new();
+    let mut dropped = None;
+    let mut is_style = false;
+    for edge in document.tree.root().traverse() {
+        match edge {
+            Edge::Open(_) if dropped.is_some() => {}
+            Edge::Open(node) => match node.value() {
+                Node::Element(element) if DROPPED.contains(&element.name()) => {
+                    dropped = Some(node.id());
+                }
+                Node::Element(element) if UNWRAPPED.contains(&element.name()) => {
+                    unwrapped.insert(node.id());
+                }
+                Node::Element(element) => {
+                    is_style |= element.name() == "style";
+                    open(&mut out, id, element);
+                }
+                Node::Text(text) if is_style => out.push_str(&style(text)),
+                Node::Text(text) => escape(&mut out, text),
+                _ => {}
+            },
+            Edge::Close(node) if dropped.is_some() => {
+                if dropped == Some(node.id()) {
+                    dropped = None;
+                }
+            }
+            Edge::Close(node) => {
+                if let Node::Element(element) = node.value()
+                    && !unwrapped.contains(&node.id())
+                    && !VOID.contains(&element.name())
+                {
+                    is_style &= element.name() != "style";
+                    out.extend(["</", element.name(), ">"]);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// What is in a style element, which only the end of one could leave.
+fn style(text: &str) -> String {
+    text.replace("</", "<\\/")
+}
+
+fn open(out: &mut String, id: &str, element: &Element) {
+    if !element.name().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
+        out.push_str("<span>");
+        return;
+    }
+    out.extend(["<", element.name()]);
+    for (name, value) in element.attrs() {
+        let name = name.to_ascii_lowercase();
+        let Some(value) = attribute(id, element.name(), &name, value) else { continue };
+        out.extend([" ", &name, "=\""]);
+        escape(out, &value);
+        out.push('"');
+    }
+    if element.name() == "a" {
+        out.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
+    }
+    out.push('>');
+}
+
+/// An attribute as it is shown; nothing when it goes.
+fn attribute(id: &str, element: &str, name: &str, value: &str) -> Option<String> {
+    let is_name =
+        name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_:".contains(&octet));
+    if !is_name || name.starts_with("on") {
+        return None;
+    }
+    let value = value.trim();
+    let scheme = scheme(value);
+    match name {
+        "src" | "background" | "poster" => match scheme.as_str() {
+            "cid" => {
+                let content_id = value.get(4..).unwrap_or_default();
+                Some(format!("/render/{id}/cid:{}", percent(content_id)))
+            }
+            "data" if value.to_ascii_lowercase().starts_with("data:image/") => {
+                Some(value.to_owned())
+            }
+            _ => None,
+        },
+        "href" if element == "a" || element == "area" => {
+            ["http", "https", "mailto", "tel"].contains(&scheme.as_str()).then(|| value.to_owned())
+        }
+        "href" | "srcset" | "action" | "formaction" | "target" | "rel" | "ping" | "http-equiv"
+        | "manifest" | "download" | "xlink:href" | "srcdoc" | "autofocus" | "is" | "nonce" => None,
+        _ => Some(value.to_owned()),
+    }
+}
+
+/// What stands before the first colon, without what browsers leave out of it.
+fn scheme(value: &str) -> String {
+    let clean: String = value.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
+    clean.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn percent(text: &str) -> String {
+    let each = text.bytes().map(|octet| match octet {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' | b'$' | b'+' => {
+            char::from(octet).to_string()
+        }
+        _ => format!("%{octet:02X}"),
+    });
+    each.collect()
+}
+
+fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\0' => {}
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_is_left() {
+        for html in [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "<svg/onload=alert(1)><script>alert(1)</script></svg>",
+            "<a href=' java\nscript:alert(1)'>x</a>",
+            "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+            "<form action=//evil.example><input name=x><button>go</button></form>",
+            "<meta http-equiv=refresh content='0;url=//evil.example'>",
+            "<base href=//evil.example><link rel=stylesheet href=//evil.example>",
+            "<object data=x.swf></object><embed src=x>",
+            "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\"></noscript>",
+            "<math><mtext><table><mglyph><style><!--</style>\
+                <img title=\"--&gt;&lt;img src=x onerror=alert(1)&gt;\">",
+            "<style></style ><script>alert(1)</script>",
+            "<template><script>alert(1)</script></template>",
+            "<img src='http://evil.example/pixel' srcset='//evil.example/2x 2x'>",
+            "<table background=https://evil.example/bg.png><tr><td>x</table>",
+            "<a href=x ping=//evil.example>x</a>",
+            "<body onload=alert(1)><p onclick=alert(1)>x",
+            "<img src=data:text/html,x><video poster=//evil.example/p></video>",
+        ] {
+            let shown = displayed("id", html).to_ascii_lowercase();
+            let again = Html::parse_document(&shown);
+            for edge in again.tree.root().traverse() {
+                let Edge::Open(node) = edge else { continue };
+                let Node::Element(element) = node.value() else { continue };
+                assert!(
+                    !DROPPED.contains(&element.name()) || element.name() == "meta",
+                    "{html}: {shown}"
+                );
+                for (name, value) in element.attrs() {
+                    assert!(!name.starts_with("on"), "{html}: {shown}");
+                    let may = name == "title" || !value.contains("evil.example");
+                    assert!(may && !value.contains("javascript"), "{html}: {shown}");
+                }
+            }
+            assert_eq!(shown.matches("<meta").count(), 1, "{html}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_seen_is_left() {
+        let html = "<style>p { color: red }</style><p style='margin: 0' class=a>1 &lt; 2 <br>\
+            <a href='https://a.example/?a=1&amp;b=2'>x</a><img alt=p src='cid:p 1@x'>\
+            <img src='data:image/png;base64,AA=='>";
+        let shown = displayed("id", html);
+        for piece in [
+            "<style>p { color: red }</style>",
+            "<p class=\"a\" style=\"margin: 0\">1 &lt; 2 <br>",
+            "href=\"https://a.example/?a=1&amp;b=2\"",
+            "src=\"/render/id/cid:p%201@x\"",
+            "src=\"data:image/png;base64,AA==\"",
+        ] {
+            assert!(shown.contains(piece), "{piece}: {shown}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_and_odd_octets_are_no_danger() {
+        let deep = format!("{}x{}", "<div>".repeat(20_000), "</div>".repeat(10));
+        assert!(displayed("id", &deep).contains('x'));
+        displayed("id", "\0<\0p\0>\u{fffd}<a\"b='c'>");
+    }
+}

@@ -1,0 +1,248 @@
+//! What a list shows of a message and what a search looks at, made once and kept beside it.
+
+use mailwright_mime::{
+    self as mime, SearchText, Structure, decode_words, each_address, preview, searchable, sent_date,
+};
+use mailwright_store::{Store, StoreError, mailbox::LARGE};
+use mailwright_words::{Id, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::whole::leaves;
+
+/// Octets of folded text that are kept of each message; a search opens those that have more.
+const WORDS_MAX: usize = 32 << 10;
+/// Addresses of a field that are shown in lists.
+const ADDRESSES_MAX: usize = 100;
+/// Stands between header, parts and body in kept words.
+const PART: char = '\u{1}';
+/// Stands at the end of kept words that are not all.
+const CUT: char = '\u{2}';
+
+/// An address as a field shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    pub(crate) name: String,
+    pub(crate) address: String,
+}
+
+/// What a list shows of a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Summary {
+    pub(crate) message_id: String,
+    pub(crate) subject: String,
+    /// The moment of `Date`, in milliseconds since 1970.
+    pub(crate) date: Option<i64>,
+    pub(crate) from: Vec<Contact>,
+    pub(crate) to: Vec<Contact>,
+    pub(crate) cc: Vec<Contact>,
+    pub(crate) bcc: Vec<Contact>,
+    pub(crate) reply_to: Vec<Contact>,
+    pub(crate) snippet: String,
+    pub(crate) attachments: usize,
+    pub(crate) inline: usize,
+}
+
+impl Summary {
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The summary that was kept; nothing when it was kept by another version.
+    pub(crate) fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// A summary, and the words of its message.
+#[derive(Debug, Clone)]
+pub(crate) struct Summed {
+    pub(crate) summary: Summary,
+    pub(crate) words: String,
+}
+
+/// Sums up a message of the store; one that is gone or damaged has nothing to show.
+///
+/// Errors: those of the store that may pass.
+pub(crate) fn of_stored(store: &Store, message: Id) -> Result<Summed, StoreError> {
+    let bytes = match store.content(message).and_then(|found| {
+        let Some(content) = found else { return Ok(None) };
+        let _alone = (content.len() > LARGE).then(|| store.large());
+        content.whole().map(Some)
+    }) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(StoreError::Corrupt(what)) => {
+            tracing::error!(what, %message, "A caught message is damaged.");
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(of(&bytes))
+}
+
+/// Sums up a message.
+pub(crate) fn of(bytes: &[u8]) -> Summed {
+    let structure = Structure::parse(bytes);
+    let text = searchable(&structure);
+    Summed { summary: summary(&structure), words: words(&text) }
+}
+
+fn summary(structure: &Structure<'_>) -> Summary {
+    let mut summary = Summary { snippet: preview(structure), ..Summary::default() };
+    let Some(root) = structure.root() else { return summary };
+    for field in root.fields() {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name.as_bytes());
+        let list = match () {
+            () if is("From") => &mut summary.from,
+            () if is("To") => &mut summary.to,
+            () if is("Cc") => &mut summary.cc,
+            () if is("Bcc") => &mut summary.bcc,
+            () if is("Reply-To") => &mut summary.reply_to,
+            () => {
+                if is("Subject") && summary.subject.is_empty() {
+                    decode_words(field.value).trim().clone_into(&mut summary.subject);
+                } else if is("Message-ID") && summary.message_id.is_empty() {
+                    let text = String::from_utf8_lossy(field.value).trim().to_owned();
+                    text.trim_matches(['<', '>']).clone_into(&mut summary.message_id);
+                } else if is("Date") && summary.date.is_none() {
+                    summary.date = sent_date(field.value).map(Timestamp::ms);
+                }
+                continue;
+            }
+        };
+        contacts(field.value, list);
+    }
+    for leaf in leaves(structure) {
+        match leaf.role {
+            Role::Attachment => summary.attachments += 1,
+            Role::Inline => summary.inline += 1,
+            Role::Text => {}
+        }
+    }
+    summary
+}
+
+/// What a part is to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The text itself, plain or as HTML.
+    Text,
+    /// Something that the text shows.
+    Inline,
+    /// Something beside it.
+    Attachment,
+}
+
+/// What a leaf is to a reader.
+pub(crate) fn role(part: &mime::Part<'_>) -> Role {
+    let disposition = part.disposition().map(|value| value.top.to_ascii_lowercase());
+    let is_attached = disposition.as_deref() == Some(b"attachment");
+    let media = part.media();
+    let is_text = media.is("text", "plain") || media.is("text", "html");
+    if is_text && !is_attached && part.file_name().is_none() {
+        return Role::Text;
+    }
+    if !is_attached && (part.id().is_some() || disposition.as_deref() == Some(b"inline")) {
+        return Role::Inline;
+    }
+    Role::Attachment
+}
+
+/// The addresses of a field.
+pub(crate) fn contacts(value: &[u8], list: &mut Vec<Contact>) {
+    each_address(value, |entry| {
+        let mime::Entry::Mailbox(mailbox) = entry else { return };
+        if list.len() >= ADDRESSES_MAX {
+            return;
+        }
+        let local = String::from_utf8_lossy(mailbox.local);
+        let domain = String::from_utf8_lossy(mailbox.domain);
+        let address =
+            if domain.is_empty() { local.into_owned() } else { format!("{local}@{domain}") };
+        let name = mailbox.name.map(decode_words).unwrap_or_default();
+        list.push(Contact { name, address });
+    });
+}
+
+/// The text of a message, as far as it is kept.
+fn words(text: &SearchText) -> String {
+    let mut all = String::new();
+    for (place, part) in [&text.header, &text.parts, &text.body].into_iter().enumerate() {
+        if place > 0 {
+            all.push(PART);
+        }
+        let room = WORDS_MAX.saturating_sub(all.len());
+        let end = part.floor_char_boundary(room.min(part.len()));
+        all.push_str(part.get(..end).unwrap_or_default());
+        if end < part.len() {
+            all.push(CUT);
+            break;
+        }
+    }
+    all
+}
+
+/// The words of a message as a search reads them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a> {
+    text: &'a str,
+    /// Whether that is all.
+    pub(crate) is_whole: bool,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn new(kept: &'a str) -> Self {
+        match kept.strip_suffix(CUT) {
+            Some(text) => Self { text, is_whole: false },
+            None => Self { text: kept, is_whole: true },
+        }
+    }
+
+    /// All of them.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The fields of the header, folded, one a line.
+    pub(crate) fn header(&self) -> &'a str {
+        self.text.split(PART).next().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_summed_up() {
+        let message = b"From: =?utf-8?q?J=C3=BCrgen?= <j@a.example>\r\n\
+            To: b@b.example, C <c@c.example>\r\n\
+            Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@a>\r\n\
+            Date: Mon, 02 Nov 2026 10:00:00 +0000\r\n\
+            Content-Type: multipart/mixed; boundary=x\r\n\r\n\
+            --x\r\n\r\nHello  there\r\n\
+            --x\r\nContent-Type: image/png\r\nContent-ID: <p>\r\n\r\nx\r\n\
+            --x\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nx\r\n--x--\r\n";
+        let Summed { summary, words } = of(message);
+        assert_eq!(summary.subject, "Gr\u{fc}\u{df}e");
+        assert_eq!(summary.from[0].name, "J\u{fc}rgen");
+        assert_eq!(summary.to[1], Contact { name: "C".into(), address: "c@c.example".into() });
+        assert_eq!((summary.attachments, summary.inline), (1, 1));
+        assert_eq!(summary.message_id, "1@a");
+        assert_eq!(summary.snippet, "Hello there");
+        assert_eq!(Summary::from_json(&summary.to_json()), Some(summary));
+        let words = Words::new(&words);
+        assert!(words.is_whole && words.text().contains("a.pdf"));
+        assert!(words.header().contains("subject: gr") && !words.header().contains("a.pdf"));
+    }
+
+    #[test]
+    fn what_is_no_message_has_a_summary_too() {
+        for bytes in [&b""[..], b"\r\n", b"\0\xff\xfe", b"Subject", b": x\r\n\r\n"] {
+            assert_eq!(of(bytes).summary.attachments, 0);
+        }
+        let long = [b"Subject: x\r\n\r\n".as_slice(), &b"word ".repeat(20_000)].concat();
+        let words = of(&long).words;
+        assert!(words.len() <= WORDS_MAX + 4 && !Words::new(&words).is_whole);
+    }
+}

@@ -1,0 +1,80 @@
+//! The sandbox: inboxes that catch mail, what they keep, and who may look.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::unit;
+
+/// What names the inbox of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InboxBy {
+    /// The name that the client authenticated with.
+    User,
+    /// What stands behind the separator in the recipient's local part.
+    Tag,
+    /// The recipient's domain.
+    Domain,
+}
+
+/// The sandbox: inboxes that catch mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sandbox {
+    /// What names the inbox of a message that comes to a `sandbox` listener, the first that gives
+    /// a name: `"user"`, `"tag"`, `"domain"`; without a name it is `default`. An inbox is made on
+    /// first use. Default `["user"]`.
+    pub inbox_by: Vec<InboxBy>,
+    /// Most inboxes. Default 1000.
+    pub inboxes_max: usize,
+    /// Most messages of an inbox; past them the oldest go. Default 100000.
+    pub messages_max: usize,
+    /// How long messages are kept. Default for ever.
+    #[serde(with = "unit::duration_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub kept: Option<Duration>,
+    /// Most octets kept of the conversation that brought a message. Default 64 KiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub conversation_max: u64,
+    /// Refusals that are remembered, in memory. Default 500.
+    pub refusals_max: usize,
+    /// Addresses, and domains as `"@example.com"`, to which caught messages may be released.
+    /// Default none, which turns release off.
+    pub release_to: Vec<String>,
+    /// Password of the pages and the API, for HTTP Basic with any name or as a bearer token.
+    /// Without it they answer to addresses of this machine alone. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<unit::Secret>,
+    /// Names under which the pages are reached, besides addresses and `localhost`. Default none.
+    pub hosts: Vec<String>,
+    /// Hosts, such as `"app:3000"`, and networks that webhooks and remote pictures may be fetched
+    /// from although they are not public. Default none.
+    pub egress_to: Vec<String>,
+    /// Requests that may wait for a message or for events at one time. Default 200.
+    pub waits_max: usize,
+    /// Whether every password opens an inbox; set by `mailwright sandbox` alone.
+    #[serde(skip)]
+    pub is_open: bool,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            inbox_by: vec![InboxBy::User],
+            inboxes_max: 1000,
+            messages_max: 100_000,
+            kept: None,
+            conversation_max: 64 << 10,
+            refusals_max: 500,
+            release_to: Vec::new(),
+            token: None,
+            hosts: Vec::new(),
+            egress_to: Vec::new(),
+            waits_max: 200,
+            is_open: false,
+        }
+    }
+}

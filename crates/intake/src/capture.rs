@@ -1,0 +1,85 @@
+//! Which inbox catches a message, and what is kept beside it there.
+//!
+//! Invariant: whoever comes to a sandbox listener, or logged in as an inbox, sends to inboxes and
+//! to nowhere else, whomever the message is for.
+
+use mailwright_config::{InboxBy, Role};
+use mailwright_directory::{DEFAULT_INBOX, DirectoryError, inbox_name};
+use mailwright_store::StoreError;
+use mailwright_store::capture::Caught;
+use mailwright_store::spool::{Class, Delivery};
+use mailwright_words::{Address, Id, Recipient, Timestamp};
+
+use crate::refusal::Refusal;
+use crate::target::Target;
+use crate::{Client, Intake};
+
+impl Client {
+    /// Whether all that it sends is caught.
+    pub fn is_caught(&self) -> bool {
+        let is_inbox = self.identity.as_ref().is_some_and(|identity| identity.is_inbox);
+        self.role == Role::Sandbox || is_inbox
+    }
+}
+
+impl Intake {
+    /// The inbox that catches what `client` sends to `recipient`.
+    ///
+    /// Errors: there is no room for another inbox, or the store does not answer.
+    pub(crate) async fn captured(
+        &self,
+        client: &Client,
+        recipient: Recipient,
+        now: Timestamp,
+    ) -> Result<Target, Refusal> {
+        let identity = client.identity.as_ref().filter(|identity| identity.is_inbox);
+        let inbox = match identity {
+            Some(identity) => identity.principal,
+            None => self.inbox(&self.named(client, &recipient.address), now).await?,
+        };
+        Ok(Target::captured(recipient, inbox))
+    }
+
+    /// The name of the inbox, by the first rule that gives one.
+    fn named(&self, client: &Client, recipient: &Address) -> String {
+        let settings = self.0.settings.now();
+        let by = |rule: &InboxBy| {
+            let text = match rule {
+                InboxBy::User => client.session.username.clone(),
+                InboxBy::Tag => recipient.subaddress(settings.separator?).1.map(str::to_owned),
+                InboxBy::Domain => Some(recipient.domain().to_string()),
+            };
+            inbox_name(&text?)
+        };
+        settings.inbox_by.iter().find_map(by).unwrap_or_else(|| DEFAULT_INBOX.to_owned())
+    }
+
+    /// The inbox of that name, made on its first use.
+    ///
+    /// Errors: there is no room for another, or the store does not answer.
+    pub(crate) async fn inbox(&self, name: &str, now: Timestamp) -> Result<Id, Refusal> {
+        self.0.directory.inbox(name, now).await.map_err(|error| match error {
+            DirectoryError::Store(StoreError::Exists(_) | StoreError::Cannot(_))
+            | DirectoryError::InboxName => Refusal::Inbox { name: name.to_owned() },
+            DirectoryError::Store(error) => Refusal::Store(error),
+            _ => Refusal::Internal("the inbox"),
+        })
+    }
+}
+
+/// What is kept of a message in its inbox, as far as its client tells.
+pub(crate) fn caught(of: &Delivery<'_>, client: &Client) -> Caught {
+    let captured = |(_, class): &(&Recipient, &Class)| matches!(class, Class::Capture { .. });
+    let recipients = of.envelope.recipients.iter().zip(of.classes).filter(captured);
+    Caught {
+        sender: of.envelope.from.to_string(),
+        recipients: recipients.map(|(recipient, _)| recipient.address.to_string()).collect(),
+        peer: client.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+        helo: client.hello.clone(),
+        protocol: client.session.protocol.clone(),
+        tls: client.tls.clone(),
+        mechanism: client.session.mechanism.clone(),
+        username: client.session.username.clone(),
+        conversation: client.session.conversation.clone(),
+    }
+}

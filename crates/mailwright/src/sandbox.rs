@@ -1,0 +1,165 @@
+//! `mailwright sandbox`: inboxes without a server around them, for a program under test.
+//!
+//! It needs no configuration and leaves nothing behind: its data folder is a temporary one, unless
+//! another is named. It is the ordinary server with one listener that catches all mail.
+
+use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+
+use mailwright_api::Metrics;
+use mailwright_config::{Config, InboxBy, Level, Listener, Role, Source};
+use mailwright_directory::DEFAULT_INBOX;
+use mailwright_net::{
+    Clock, System,
+    tls::{Acceptor, Certificates, SelfSigned, Sources},
+};
+use mailwright_serve::Shared;
+use mailwright_store::{Options, body::VolatileDisk};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    Failure,
+    cli::{self, Sandbox},
+    log,
+    office::{Office, options},
+    outgoing::Outgoing,
+    ports::{House, Ports},
+    serve, upkeep,
+};
+
+/// Free space that a sandbox leaves to others, in octets.
+const FREE_SPACE_MIN: u64 = 64 << 20;
+
+/// Serves until a signal says stop.
+pub(crate) async fn run(sandbox: Sandbox, data: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let mut signals = serve::Signals::listen()?;
+    let folder = Folder::new(data, sandbox.keep)?;
+    let config = config(&sandbox, folder.path.clone())?;
+    log::start(&config.log)?;
+    let metrics =
+        Metrics::install().map_err(|error| Failure::of("metrics do not start", &error))?;
+    let ports = Ports::bind(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(System::new());
+    let mut options = options(&config);
+    if sandbox.volatile {
+        options = Options { is_volatile: true, disk: Arc::new(VolatileDisk), ..options };
+    }
+    let opened = Office::open_with(options, config.clone(), clock).await?;
+    let shown = folder.path.display();
+    let office = opened.ok_or_else(|| Failure::new(format!("{shown} is in use")))?;
+    office.directory.inbox(DEFAULT_INBOX, office.now()).await?;
+    let acceptor = if sandbox.tls { Some(Arc::new(acceptor(&config)?)) } else { None };
+    let (stop, stopping) = watch::channel(false);
+    let house = House { office, acceptor, shared: Shared::default(), stopping };
+    let House { office, stopping, .. } = &house;
+    let mut tasks = JoinSet::new();
+    let addresses = ports.open();
+    ports.spawn(&house, &serve::sources(office, metrics), &mut tasks)?;
+    let outgoing = Outgoing::start(office, &addresses, (&mut tasks, stopping))?;
+    upkeep::spawn(office, &mut tasks, stopping);
+    show(&addresses, &folder)?;
+    let broken = tokio::select! {
+        () = signals.stopped() => None,
+        ended = tasks.join_next() => Some(serve::broken(ended)),
+    };
+    stop.send_replace(true);
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => {}
+        () = signals.stopped() => {}
+    }
+    drop(outgoing);
+    let House { office, .. } = house;
+    office.close().await;
+    drop(folder);
+    broken.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// What a server would have in its configuration file.
+fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
+    let mut config = mailwright_config::load(&Source::default())
+        .map_err(|problem| Failure::new(problem.to_string()))?;
+    config.server.data = data;
+    config.http.addresses.clone_from(&sandbox.http);
+    config.log.level = Level::Warn;
+    config.intake.free_space_min = FREE_SPACE_MIN;
+    let rules = sandbox.inbox_by.iter().map(|rule| match rule {
+        cli::InboxBy::User => InboxBy::User,
+        cli::InboxBy::Tag => InboxBy::Tag,
+        cli::InboxBy::Domain => InboxBy::Domain,
+    });
+    config.sandbox.inbox_by = rules.collect();
+    config.sandbox.is_open = true;
+    config.sandbox.token = sandbox.token.as_deref().map(mailwright_config::Secret::from);
+    config.sandbox.hosts.clone_from(&sandbox.host);
+    config.sandbox.egress_to.clone_from(&sandbox.egress_to);
+    config.sandbox.release_to.clone_from(&sandbox.release_to);
+    // Whoever may reach an open inbox may read it: no password is a secret.
+    let anywhere = ["0.0.0.0/0", "::/0"];
+    config.auth.plaintext_from = anywhere.iter().filter_map(|net| net.parse().ok()).collect();
+    let listeners = [
+        ("sandbox", Role::Sandbox, &sandbox.smtp),
+        ("imap", Role::Imap, &sandbox.imap),
+        ("pop3", Role::Pop3, &sandbox.pop3),
+    ];
+    let listeners = listeners.into_iter().filter(|(_, _, addresses)| !addresses.is_empty());
+    let listeners: BTreeMap<String, Listener> = listeners
+        .map(|(name, role, addresses)| (name.to_owned(), Listener::new(role, addresses.clone())))
+        .collect();
+    config.listeners = listeners;
+    Ok(config)
+}
+
+fn acceptor(config: &Config) -> Result<Acceptor, Failure> {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let self_signed = Some(SelfSigned { folder: config.server.data.clone(), names });
+    let certificates = Certificates::load(Sources { files: Vec::new(), self_signed })
+        .map_err(|error| Failure::of("certificates", &error))?;
+    Acceptor::new(certificates).map_err(|error| Failure::of("TLS does not start", &error))
+}
+
+fn show(addresses: &[crate::setup::Open], folder: &Folder) -> Result<(), Failure> {
+    let mut text = format!("Mailwright {} sandbox\n\n", env!("CARGO_PKG_VERSION"));
+    for open in addresses {
+        let (name, what) = match open.role {
+            Some(Role::Sandbox) => ("SMTP", format!("{}  takes any mail, any login", open.address)),
+            Some(Role::Imap) => ("IMAP", format!("{}  any password", open.address)),
+            Some(Role::Pop3) => ("POP3", format!("{}  any password", open.address)),
+            _ => ("Page", format!("http://{}/", open.address)),
+        };
+        text.extend(["  ", name, "  ", &what, "\n"]);
+    }
+    if !folder.goes {
+        text.extend(["  Data  ", &folder.path.display().to_string(), "\n"]);
+    }
+    let mut output = std::io::stdout();
+    output.write_all(text.as_bytes())?;
+    Ok(output.flush()?)
+}
+
+/// The data folder; a temporary one goes when it is dropped.
+struct Folder {
+    path: PathBuf,
+    goes: bool,
+}
+
+impl Folder {
+    fn new(named: Option<PathBuf>, keep: bool) -> Result<Self, Failure> {
+        if let Some(path) = named {
+            return Ok(Self { path, goes: false });
+        }
+        let name = mailwright_directory::generate()
+            .map_err(|error| Failure::of("a name for the temporary folder", &error))?;
+        let path = std::env::temp_dir().join(format!("mailwright-sandbox-{name}"));
+        std::fs::create_dir(&path)?;
+        Ok(Self { path, goes: !keep })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.goes
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, folder = %self.path.display(), "Temporary folder not removed.");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a sandbox keeps: its inboxes, and beside each message that came into one its envelope, its
+//! session, tags, and what lists and searches go by.
+//!
+//! The message itself is a message of a mailbox as any other. What is kept here is made in the
+//! transaction that delivers it, and goes with the message.
+
+mod inbox;
+mod rows;
+mod tag;
+#[cfg(test)]
+mod tests;
+
+use mailwright_words::Id;
+
+pub use self::{
+    inbox::{Inbox, NewInbox, add_inbox, expired, inbox_named, inboxes},
+    rows::{Entry, Scanned, entry, late, list, numbered, of_origin, prune, scan, sum_up},
+    tag::{drop_tag, rename_tag, set_tags, tags, tags_of},
+};
+use crate::{engine::Tx, error::StoreError, params};
+
+/// How a message came into an inbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// The reverse-path, as it is printed.
+    pub sender: String,
+    /// The forward-paths, in the order in which they were given.
+    pub recipients: Vec<String>,
+    /// Address and port of the client.
+    pub peer: String,
+    /// How it named itself.
+    pub helo: String,
+    /// The word for how it spoke, such as `ESMTPSA`.
+    pub protocol: String,
+    /// Version and cipher of its TLS.
+    pub tls: Option<String>,
+    /// The mechanism by which it authenticated.
+    pub mechanism: Option<String>,
+    /// As whom.
+    pub username: Option<String>,
+    /// What both sides said, without passwords and without the message.
+    pub conversation: String,
+}
+
+/// Keeps how a message came into an inbox.
+///
+/// Errors: those of the database.
+pub fn keep(
+    tx: &mut Tx<'_>,
+    (inbox, message): (Id, Id),
+    caught: &Caught,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO capture (message, inbox, sender, recipients, peer, helo, protocol, tls,
+             mechanism, username, conversation)
+         VALUES (:message, :inbox, :sender, :recipients, :peer, :helo, :protocol, :tls,
+             :mechanism, :username, :conversation)",
+        params! { message, inbox, sender: &caught.sender,
+        recipients: &caught.recipients.join("\n"), peer: &caught.peer, helo: &caught.helo,
+        protocol: &caught.protocol, tls: caught.tls.as_deref(),
+        mechanism: caught.mechanism.as_deref(), username: caught.username.as_deref(),
+        conversation: &caught.conversation },
+    )
+    .map(drop)
+}
+
+/// How a message came into its inbox; nothing for one that came another way.
+///
+/// Errors: those of the database.
+pub fn caught(tx: &mut Tx<'_>, message: Id) -> Result<Option<Caught>, StoreError> {
+    tx.query_opt(
+        "SELECT sender, recipients, peer, helo, protocol, tls, mechanism, username, conversation
+         FROM capture WHERE message = :message",
+        params! { message },
+        |row| {
+            Ok(Caught {
+                sender: row.get(0)?,
+                recipients: lines(&row.get::<String>(1)?),
+                peer: row.get(2)?,
+                helo: row.get(3)?,
+                protocol: row.get(4)?,
+                tls: row.get(5)?,
+                mechanism: row.get(6)?,
+                username: row.get(7)?,
+                conversation: row.get(8)?,
+            })
+        },
+    )
+}
+
+/// Removes what is kept of a message that goes.
+pub(crate) fn forget(tx: &mut Tx<'_>, message: Id) -> Result<(), StoreError> {
+    if tx.execute("DELETE FROM capture WHERE message = :message", params! { message })? > 0 {
+        tx.execute("DELETE FROM capture_tag WHERE message = :message", params! { message })?;
+    }
+    Ok(())
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}

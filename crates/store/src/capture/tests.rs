@@ -1,0 +1,138 @@
+//! An inbox with its messages: caught, listed, tagged, gone.
+
+use mailwright_words::{Envelope, Recipient, ReversePath, Timestamp};
+
+use super::*;
+use crate::{
+    Lane, Options, Store,
+    mailbox::{self, Delivered, NewMessage},
+    spool::{self, Accepted, Class, Content, Origin, Terms},
+};
+
+const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
+
+fn open() -> (tempfile::TempDir, Store, Inbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Options::new(folder.path()), NOW).unwrap();
+    let inbox = store.write_blocking(Lane::Quick, |tx| add_inbox(tx, &new("default"), 2, NOW));
+    (folder, store, inbox.unwrap())
+}
+
+fn new(name: &str) -> NewInbox {
+    let ids = mailwright_words::IdSource::new(3);
+    let far =
+        |name: &str| NOW.plus(std::time::Duration::from_millis(u64::try_from(name.len()).unwrap()));
+    let (principal, mailbox) = (ids.next(far(name)), ids.next(far(name)));
+    NewInbox { principal, mailbox, name: name.to_owned(), expires: None }
+}
+
+async fn catch(store: &Store, inbox: &Inbox) -> Id {
+    let mut writer = store.body(NOW);
+    writer.push(b"Subject: x\r\n\r\nhello\r\n").await.unwrap();
+    let recipient = |text: &str| Recipient::new(text.parse().unwrap());
+    let to = vec![recipient("ann@a.example"), recipient("bob@b.example")];
+    let accepted = Accepted {
+        envelope: Envelope::new(ReversePath::Null, to),
+        classes: vec![Class::Capture { inbox: inbox.principal }; 2],
+        head: b"Received: x\r\n".to_vec(),
+        head_skip: 0,
+        content: Content::New(writer.finish().await.unwrap()),
+        origin: Origin::default(),
+        terms: Terms { confined: true, ..Terms::new(NOW, NOW) },
+    };
+    let (ids, inbox, mailbox) = (store.clone(), inbox.principal, inbox.mailbox);
+    let into = move |tx: &mut Tx<'_>, of: &spool::Delivery<'_>, gives: bool| {
+        let id = ids.ids().next(NOW);
+        let new = NewMessage {
+            id,
+            account: inbox,
+            folder: None,
+            body: of.body,
+            head: Vec::new(),
+            head_skip: 0,
+            size: of.body_length,
+            headers: Vec::new(),
+            received: NOW,
+            origin: Some(of.spool),
+            flags: 0,
+            rendered: None,
+        };
+        let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
+        let delivered = into(tx, &new, NOW)?;
+        if matches!(delivered, Delivered::New { .. }) {
+            let recipients = of.envelope.recipients.iter().map(|one| one.address.to_string());
+            let caught = Caught { recipients: recipients.collect(), ..Caught::default() };
+            keep(tx, (inbox, id), &caught)?;
+        }
+        Ok(delivered)
+    };
+    let (_durable, copies) =
+        spool::commit_straight(store, (accepted, Vec::new()), vec![true; 2], into).await.unwrap();
+    assert_eq!(copies, [true, true]);
+    let newest = |tx: &mut Tx<'_>| list(tx, mailbox, (u32::MAX, 0, 1));
+    store.read_blocking(newest).unwrap()[0].message
+}
+
+#[test]
+fn there_are_no_more_inboxes_than_there_may_be_and_none_twice() {
+    let (_folder, store, first) = open();
+    assert_eq!((first.number, first.name.as_str(), first.total), (1, "default", 0));
+    let make = |name: &'static str| {
+        store.write_blocking(Lane::Quick, move |tx| add_inbox(tx, &new(name), 2, NOW))
+    };
+    assert!(matches!(make("default"), Err(StoreError::Exists(_))));
+    assert_eq!(make("other").unwrap().number, 2);
+    assert!(matches!(make("one more"), Err(StoreError::Cannot(_))));
+    let names = store.read_blocking(inboxes).unwrap();
+    assert_eq!(
+        names.iter().map(|inbox| inbox.name.as_str()).collect::<Vec<_>>(),
+        ["default", "other"]
+    );
+}
+
+#[tokio::test]
+async fn a_message_for_two_recipients_is_caught_once_with_both() {
+    let (_folder, store, inbox) = open();
+    let mut news = store.news();
+    let message = catch(&store, &inbox).await;
+    let told = news.try_recv().unwrap();
+    assert_eq!(told.mailbox, inbox.mailbox);
+    assert!(matches!(told.what, mailbox::Happened::Came(row) if row.message == message));
+    let (all, how, left) = store
+        .read_blocking(|tx| {
+            let left: i64 =
+                tx.query_one("SELECT count(*) FROM spool", params! {}, |row| row.get(0))?;
+            Ok((list(tx, inbox.mailbox, (u32::MAX, 0, 9))?, caught(tx, message)?, left))
+        })
+        .unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].recipients, ["ann@a.example", "bob@b.example"]);
+    assert_eq!(how.unwrap().recipients, all[0].recipients);
+    assert_eq!(left, 0, "nothing waits in the queue");
+    let content = store.content(message).unwrap().unwrap().whole().unwrap();
+    assert_eq!(content, b"Subject: x\r\n\r\nhello\r\n", "its bytes are those that came");
+}
+
+#[tokio::test]
+async fn tags_and_what_is_kept_go_with_the_message() {
+    let (_folder, store, inbox) = open();
+    let message = catch(&store, &inbox).await;
+    let owner = inbox.principal;
+    store
+        .write_blocking(Lane::Quick, move |tx| {
+            set_tags(tx, message, &["b".to_owned(), "a".to_owned(), "a".to_owned()])?;
+            rename_tag(tx, owner, "b", "c")?;
+            assert_eq!(tags_of(tx, message)?, ["a", "c"]);
+            assert_eq!(tags(tx, owner)?, [("a".to_owned(), 1), ("c".to_owned(), 1)]);
+            drop_tag(tx, owner, "a")?;
+            assert_eq!(entry(tx, message)?.unwrap().tags, ["c"]);
+            assert_eq!(late(tx, 9)?, [message]);
+            sum_up(tx, message, "{}", "words")?;
+            assert!(late(tx, 9)?.is_empty());
+            mailbox::delete(tx, message, NOW)?;
+            assert!(entry(tx, message)?.is_none() && caught(tx, message)?.is_none());
+            assert!(tags(tx, owner)?.is_empty());
+            Ok(())
+        })
+        .unwrap();
+}
