@@ -10,6 +10,7 @@ mod connection;
 mod convert;
 #[cfg(test)]
 mod fake;
+mod headed;
 pub mod mailbox;
 mod mx;
 mod network;

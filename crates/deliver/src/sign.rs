@@ -16,7 +16,8 @@ use mailwright_words::Id;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::convert::{Room, unreadable};
-use crate::outcome::{Content, Later, Outcome, Pieces};
+use crate::headed::Headed;
+use crate::outcome::{Content, Outcome};
 
 /// Variants of one generation whose signatures are kept, a kilobyte each.
 const GENERATION_MAX: usize = 2048;
@@ -64,7 +65,7 @@ impl Signatures {
         let cell = self.cell((signing.message, room, self.turn(signing.lifetime)));
         let fields = cell.get_or_try_init(|| self.fields(signing, content.as_ref())).await;
         match fields {
-            Ok(Some(fields)) => Ok(Arc::new(Signed { fields: Arc::clone(fields), content })),
+            Ok(Some(fields)) => Ok(Arc::new(Headed::new(Arc::clone(fields), content))),
             Ok(None) => Ok(content),
             Err(error) => Err(unreadable(&error)),
         }
@@ -108,44 +109,6 @@ impl Signatures {
         };
         let made = tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?;
         made.map(|fields| Some(fields.into())).map_err(io::Error::other)
-    }
-}
-
-/// A message behind its signatures.
-#[derive(Debug)]
-struct Signed {
-    fields: Arc<[u8]>,
-    content: Arc<dyn Content>,
-}
-
-impl Content for Signed {
-    fn size(&self) -> u64 {
-        let fields = u64::try_from(self.fields.len()).unwrap_or(u64::MAX);
-        self.content.size().saturating_add(fields)
-    }
-
-    fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
-        Box::pin(async move {
-            let rest = self.content.open().await?;
-            let pieces: Box<dyn Pieces> =
-                Box::new(Behind { first: Some(self.fields.to_vec()), rest });
-            Ok(pieces)
-        })
-    }
-}
-
-/// Octets, and then the pieces of something else.
-struct Behind {
-    first: Option<Vec<u8>>,
-    rest: Box<dyn Pieces>,
-}
-
-impl Pieces for Behind {
-    fn next(&mut self) -> Later<'_, io::Result<Option<Vec<u8>>>> {
-        match self.first.take() {
-            Some(first) => Box::pin(async move { Ok(Some(first)) }),
-            None => self.rest.next(),
-        }
     }
 }
 

@@ -163,18 +163,24 @@ async fn outcomes_are_settled_reported_once_and_never_bounced_again() {
     assert_eq!(states, ["held odd@d.example 0 false", "queued slow@c.example 1 false"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reply_suspends_every_destination_of_its_site() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = System::new();
-    let store = Store::open(Options::new(folder.path()), clock.now()).unwrap();
-    let invented = Invented::default();
+/// Leaves a site alone for an hour after a 421.
+fn suspending() -> Settings {
     let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
     settings.reactions = Reactions::new(&[ReplyRule {
         pattern: "^421".to_owned(),
         action: ReplyAction::Suspend,
         time: Duration::from_hours(1),
     }]);
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_suspends_every_destination_of_its_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = System::new();
+    let store = Store::open(Options::new(folder.path()), clock.now()).unwrap();
+    let invented = Invented::default();
+    let settings = suspending();
     let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(async move { queue.run(stopped).await });
@@ -379,12 +385,7 @@ async fn who_is_held_while_it_waits_in_memory_is_not_tried() {
 async fn whoever_is_retried_goes_alone_to_a_site_that_is_left_alone() {
     let (_folder, store) = opened();
     let invented = Invented::default();
-    let mut settings = Settings::new("mx.example", &mailwright_config::Queue::default());
-    settings.reactions = Reactions::new(&[ReplyRule {
-        pattern: "^421".to_owned(),
-        action: ReplyAction::Suspend,
-        time: Duration::from_hours(1),
-    }]);
+    let settings = suspending();
     let queue = Queue::new(store.clone(), Arc::new(System::new()), invented.clone(), settings);
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(async move { queue.run(stopped).await });

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use mailwright_words::headers::{Gathered, Gatherer};
 
-use crate::outcome::{Content, Later, Pieces};
+use crate::headed::Headed;
+use crate::outcome::Content;
 
 /// The field's name.
 const FIELD: &str = "MT-Priority";
@@ -19,7 +20,7 @@ pub(super) async fn told(content: Arc<dyn Content>, priority: i8) -> Arc<dyn Con
     match tells(content.as_ref()).await {
         Ok(false) => {
             let field = format!("{FIELD}: {priority}\r\n").into_bytes();
-            Arc::new(Told { field: field.into(), content })
+            Arc::new(Headed::new(field.into(), content))
         }
         Ok(true) => content,
         Err(error) => {
@@ -39,42 +40,4 @@ async fn tells(content: &dyn Content) -> io::Result<bool> {
         }
     }
     Ok(header.block().find(FIELD).is_some())
-}
-
-#[derive(Debug)]
-struct Told {
-    field: Arc<[u8]>,
-    content: Arc<dyn Content>,
-}
-
-impl Content for Told {
-    fn size(&self) -> u64 {
-        let field = u64::try_from(self.field.len()).unwrap_or(u64::MAX);
-        self.content.size().saturating_add(field)
-    }
-
-    fn open(&self) -> Later<'_, io::Result<Box<dyn Pieces>>> {
-        Box::pin(async move {
-            let rest = self.content.open().await?;
-            let pieces: Box<dyn Pieces> =
-                Box::new(Telling { field: Some(self.field.to_vec()), rest });
-            Ok(pieces)
-        })
-    }
-}
-
-struct Telling {
-    field: Option<Vec<u8>>,
-    rest: Box<dyn Pieces>,
-}
-
-impl Pieces for Telling {
-    fn next(&mut self) -> Later<'_, io::Result<Option<Vec<u8>>>> {
-        Box::pin(async move {
-            match self.field.take() {
-                Some(field) => Ok(Some(field)),
-                None => self.rest.next().await,
-            }
-        })
-    }
 }

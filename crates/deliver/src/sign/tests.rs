@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::convert::{self, Fitted};
+use crate::outcome::{Later, Pieces};
 
 /// A message that counts how often it is read.
 #[derive(Debug, Default)]
