@@ -83,6 +83,8 @@ def the_lists():
         if wanted == 550:
             right = text.startswith("5.7.1") and ("bad.example" in text or "more.example" in text)
             check(f"{name}: is told which", right, text)
+    code, text = send(lists, "127.0.0.20", "sorry", to="postmaster@home.example")
+    check("who is listed reaches the postmaster", code == 250, (code, text))
     check("a mark is in the message", marks(lists, "list 23") == ["tag.example=127.0.0.3"],
           marks(lists, "list 23"))
     check("a score, too", marks(lists, "list 24") == ["score.example=127.0.0.3"],

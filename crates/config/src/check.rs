@@ -20,6 +20,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     schedule(config)?;
     mailboxes(config)?;
     intake(config)?;
+    door(config)?;
     listeners(config)?;
     relay(config)?;
     config.routes.iter().try_for_each(|(domain, route)| {
@@ -140,6 +141,21 @@ fn intake(config: &Config) -> Checked {
         let message = format!("\"{domain}\" is no domain; write \"example.com\"");
         need(is_name(domain), "intake.backup_domains", &message)
     })
+}
+
+fn door(config: &Config) -> Checked {
+    let door = &config.door;
+    door.lists.iter().try_for_each(|list| {
+        let message = format!("\"{}\" is no zone; write \"zen.example.com\"", list.zone);
+        need(is_name(&list.zone), "door.lists", &message)?;
+        let message = format!("{} has no answers that count", list.zone);
+        need(!list.answers.is_empty(), "door.lists", &message)
+    })?;
+    need(!door.list_timeout.is_zero(), "door.list_timeout", "has to be more than nothing")?;
+    let waits = door.greylist_wait < door.greylist_retry;
+    need(waits, "door.greylist_retry", "has to be longer than `door.greylist_wait`")?;
+    let kept = door.greylist_retry <= door.greylist_kept;
+    need(kept, "door.greylist_kept", "has to be as long as `door.greylist_retry` at least")
 }
 
 fn listeners(config: &Config) -> Checked {

@@ -139,6 +139,10 @@ fn what_cannot_go_together_is_found_in_the_file() {
     fails_at("check.toml", text, (2, 15), "queue.retry_first", "retry_longest");
     let text = "[server]\nhostname = \"not a name\"\n";
     fails_at("name.toml", text, (2, 12), "server.hostname", "mail.example.com");
+    let text = "[door]\ngreylist_retry = \"1m\"\n";
+    fails_at("door.toml", text, (2, 18), "door.greylist_retry", "greylist_wait");
+    let text = "[door]\nlist_timeout = \"0s\"\n";
+    fails_at("lists.toml", text, (2, 16), "door.list_timeout", "more than nothing");
 }
 
 #[test]

@@ -56,7 +56,10 @@ impl Conversation {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Recipient(address) => address.to_string(),
         };
-        if let Err(refusal) = self.listed().await {
+        // Who is listed by mistake finds somebody to tell.
+        if !is_postmaster(&name)
+            && let Err(refusal) = self.listed().await
+        {
             return self.refused(&refusal, &name);
         }
         let Some(open) = &self.open else {
@@ -219,6 +222,12 @@ fn accepted_as(id: Id, changed: Option<i8>) -> Reply {
             Reply::new(250, Some(Status::new(2, 3, 6)), text)
         }
     }
+}
+
+/// Source: RFC 5321 section 4.5.1.
+fn is_postmaster(recipient: &str) -> bool {
+    let (local, _) = recipient.split_once('@').unwrap_or((recipient, ""));
+    local.eq_ignore_ascii_case("postmaster")
 }
 
 fn recipient_ok() -> Reply {
