@@ -1,9 +1,27 @@
 //! SPF, DKIM, DMARC and ARC: what a message can prove about where it is from.
 //!
-//! The one module over `mail-auth`: no other crate names it. It knows no store and no session.
-//! [`sign`] makes signatures for messages of ours; it is pure.
+//! The one module over `mail-auth`: no other crate names it. It knows no store and no session, and
+//! asks names through the resolver of `net` alone. SPF and DMARC are ours; signatures are read and
+//! verified by the library, under rules that are ours, too. [`sign`] makes signatures for messages
+//! of ours; it is pure.
 
+mod arc;
+mod body;
+mod dkim;
+mod dmarc;
+mod iprev;
+mod keys;
+pub mod results;
 pub mod sign;
+pub mod spf;
+mod verify;
 mod word;
 
+pub use arc::Arc;
+pub use body::{BodyHash, BodyHashes};
+pub use dkim::Dkim;
+pub use dmarc::{Dmarc, Policy};
+pub use iprev::Iprev;
+pub use spf::Spf;
+pub use verify::{Facts, Limits, NoResolver, Verdicts, Verifier};
 pub use word::Word;

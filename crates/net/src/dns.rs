@@ -7,7 +7,11 @@ pub use fake::Fake;
 pub use hickory_resolver::net::NetError as SystemError;
 pub use system::System;
 
-use std::{fmt, net::IpAddr, pin::Pin};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    pin::Pin,
+};
 
 /// What a resolver's method gives.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
@@ -62,4 +66,36 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 
     /// The SRV records of a name such as `_imaps._tcp.example.com`.
     fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>>;
+
+    /// The IPv4 addresses.
+    fn ipv4<'a>(&'a self, host: &'a str) -> Later<'a, Vec<Ipv4Addr>> {
+        Box::pin(async move {
+            of_family(self.addresses(host).await, |ip| match ip {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            })
+        })
+    }
+
+    /// The IPv6 addresses.
+    fn ipv6<'a>(&'a self, host: &'a str) -> Later<'a, Vec<Ipv6Addr>> {
+        Box::pin(async move {
+            of_family(self.addresses(host).await, |ip| match ip {
+                IpAddr::V6(ip) => Some(ip),
+                IpAddr::V4(_) => None,
+            })
+        })
+    }
+}
+
+fn of_family<T>(all: Answer<Vec<IpAddr>>, pick: impl Fn(IpAddr) -> Option<T>) -> Answer<Vec<T>> {
+    match all {
+        Answer::Found(all) => {
+            let picked: Vec<T> = all.into_iter().filter_map(pick).collect();
+            if picked.is_empty() { Answer::NoData } else { Answer::Found(picked) }
+        }
+        Answer::NoSuchDomain => Answer::NoSuchDomain,
+        Answer::NoData => Answer::NoData,
+        Answer::Temporary(why) => Answer::Temporary(why),
+    }
 }

@@ -1,6 +1,9 @@
 //! The resolver of a running server, over hickory, with its cache.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use hickory_resolver::{
     TokioResolver,
@@ -66,14 +69,8 @@ impl System {
 
     async fn both(&self, host: &str) -> Answer<Vec<IpAddr>> {
         let (six, four) = tokio::join!(
-            self.ask(host, RecordType::AAAA, |data| match data {
-                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-                _ => None,
-            }),
-            self.ask(host, RecordType::A, |data| match data {
-                RData::A(address) => Some(IpAddr::V4(address.0)),
-                _ => None,
-            }),
+            self.ask(host, RecordType::AAAA, |data| v6(data).map(IpAddr::V6)),
+            self.ask(host, RecordType::A, |data| v4(data).map(IpAddr::V4)),
         );
         match (six, four) {
             (Answer::Found(six), Answer::Found(four)) => Answer::Found([six, four].concat()),
@@ -99,6 +96,14 @@ fn set(options: &mut ResolverOpts, dns: &Dns) {
     options.edns0 = true;
     options.try_tcp_on_error = true;
     options.use_hosts_file = ResolveHosts::Always;
+}
+
+fn v4(data: &RData) -> Option<Ipv4Addr> {
+    if let RData::A(address) = data { Some(address.0) } else { None }
+}
+
+fn v6(data: &RData) -> Option<Ipv6Addr> {
+    if let RData::AAAA(address) = data { Some(address.0) } else { None }
 }
 
 fn negative<T>(error: &NetError) -> Answer<T> {
@@ -129,6 +134,14 @@ impl Resolver for System {
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,
         }))
+    }
+
+    fn ipv4<'a>(&'a self, host: &'a str) -> Later<'a, Vec<Ipv4Addr>> {
+        Box::pin(self.ask(host, RecordType::A, v4))
+    }
+
+    fn ipv6<'a>(&'a self, host: &'a str) -> Later<'a, Vec<Ipv6Addr>> {
+        Box::pin(self.ask(host, RecordType::AAAA, v6))
     }
 
     fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>> {

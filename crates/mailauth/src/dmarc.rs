@@ -1,0 +1,178 @@
+//! DMARC: whether what was proved is about the domain that a reader sees.
+//!
+//! Ours above the library's reading of records: several records at one name count as none, each
+//! domain of a From with several is judged, and every lookup goes through our resolver. The tree
+//! walk takes the place of a list of public suffixes. Source: RFC 9989.
+
+mod walk;
+
+use mail_auth::dmarc::{Alignment, Dmarc as Record, Policy as Published};
+use mailwright_net::dns::{Answer, Resolver};
+
+use crate::Word;
+use walk::Walker;
+
+/// What a domain wants done with mail that is not proved to be its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    /// Nothing.
+    None,
+    /// It is to be treated as suspicious.
+    Quarantine,
+    /// It is to be refused.
+    Reject,
+}
+
+impl Policy {
+    /// As a record has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// How one author's domain came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dmarc {
+    /// The result.
+    pub word: Word,
+    /// The author's domain.
+    pub domain: String,
+    /// Where the record is.
+    pub record_at: Option<String>,
+    /// What the record says for this domain, before `t=y` takes it back.
+    pub published: Policy,
+    /// What is to be done if it fails.
+    pub policy: Policy,
+    /// What was aligned: `dkim` or `spf`.
+    pub aligned: Option<&'static str>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Dmarc {
+    pub(crate) fn of(word: Word, domain: &str, reason: impl Into<String>) -> Self {
+        Self {
+            word,
+            domain: domain.to_owned(),
+            record_at: None,
+            published: Policy::None,
+            policy: Policy::None,
+            aligned: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// Whether this one weighs more than another against the message.
+    pub(crate) fn is_worse_than(&self, other: &Self) -> bool {
+        let weight = |one: &Self| match one.word {
+            Word::Fail => (3, one.policy),
+            Word::TempError => (2, Policy::None),
+            Word::PermError => (1, Policy::None),
+            _ => (0, Policy::None),
+        };
+        weight(self) > weight(other)
+    }
+}
+
+/// What the other checks proved: a domain each, with its result.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evidence {
+    pub(crate) spf: Option<(Word, String)>,
+    pub(crate) dkim: Vec<(Word, String)>,
+}
+
+/// Judges an author's domain by the evidence.
+pub(crate) async fn judge(author: &str, evidence: &Evidence, resolver: &dyn Resolver) -> Dmarc {
+    let mut walker = Walker::new(resolver);
+    match found(author, &mut walker).await {
+        Err(why) => Dmarc::of(Word::TempError, author, why),
+        Ok(None) => Dmarc::of(Word::None, author, "the domain has no policy"),
+        Ok(Some(found)) => align(author, found, evidence, &mut walker).await,
+    }
+}
+
+/// The policy that applies to a domain.
+struct Found {
+    record: Record,
+    at: String,
+    organization: String,
+    published: Policy,
+}
+
+/// Finds the record that applies. Source: RFC 9989 section 4.10.1.
+async fn found(author: &str, walker: &mut Walker<'_>) -> Result<Option<Found>, String> {
+    let walk = walker.walk(author).await?;
+    let organization = walk::organization(&walk, author);
+    let own = walk.iter().find(|(name, _)| name == author);
+    let inherited = || walk.iter().find(|(name, _)| *name == organization).or_else(|| walk.last());
+    let Some((at, record)) = own.or_else(inherited) else { return Ok(None) };
+    let published = match (record.p, own.is_some()) {
+        (Published::Unspecified, _) if record.rua.is_empty() => return Ok(None),
+        (Published::Unspecified, _) => Policy::None,
+        (policy, true) => of(policy),
+        (_, false) if record.np == record.sp => of(record.sp),
+        (_, false) => match walker.resolver().ipv4(author).await {
+            Answer::NoSuchDomain => of(record.np),
+            Answer::Temporary(why) => return Err(format!("{author}: {why}")),
+            Answer::Found(_) | Answer::NoData => of(record.sp),
+        },
+    };
+    Ok(Some(Found { record: record.clone(), at: at.clone(), organization, published }))
+}
+
+fn of(policy: Published) -> Policy {
+    match policy {
+        Published::Reject => Policy::Reject,
+        Published::Quarantine => Policy::Quarantine,
+        Published::None | Published::Unspecified => Policy::None,
+    }
+}
+
+/// Source: RFC 9989 sections 4.4 and 5.3.
+async fn align(author: &str, found: Found, evidence: &Evidence, walker: &mut Walker<'_>) -> Dmarc {
+    let Found { record, at, organization, published } = found;
+    // In testing, what is asked for is one step less. Source: RFC 9989 section 4.7.
+    let policy = match (record.t, published) {
+        (true, Policy::Reject) => Policy::Quarantine,
+        (true, _) => Policy::None,
+        (false, policy) => policy,
+    };
+    let mut dmarc = Dmarc {
+        record_at: Some(at),
+        published,
+        policy,
+        ..Dmarc::of(Word::Fail, author, "nothing aligned with it is proved")
+    };
+    let signed = evidence.dkim.iter().map(|(word, domain)| ("dkim", *word, domain, record.adkim));
+    let sent = evidence.spf.iter().map(|(word, domain)| ("spf", *word, domain, record.aspf));
+    for (kind, word, domain, mode) in signed.chain(sent) {
+        if !matches!(word, Word::Pass | Word::TempError) {
+            continue;
+        }
+        let is_strict = mode == Alignment::Strict;
+        match walker.are_aligned(domain, author, &organization, is_strict).await {
+            Ok(false) => {}
+            Ok(true) if word == Word::Pass => {
+                return Dmarc {
+                    word: Word::Pass,
+                    aligned: Some(kind),
+                    reason: String::new(),
+                    ..dmarc
+                };
+            }
+            Ok(true) => {
+                dmarc.word = Word::TempError;
+                dmarc.reason = format!("{kind} of {domain} could not be checked");
+            }
+            Err(why) => (dmarc.word, dmarc.reason) = (Word::TempError, why),
+        }
+    }
+    dmarc
+}
+
+#[cfg(test)]
+mod tests;
