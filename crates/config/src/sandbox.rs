@@ -41,18 +41,12 @@ pub struct Sandbox {
     pub conversation_max: u64,
     /// Refusals that are remembered, in memory. Default 500.
     pub refusals_max: usize,
-    /// Addresses, and domains as `"@example.com"`, to which caught messages may be released.
-    /// Default none, which turns release off.
-    pub release_to: Vec<String>,
     /// Password of the pages and the API, for HTTP Basic with any name or as a bearer token.
     /// Without it they answer to addresses of this machine alone. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<unit::Secret>,
     /// Names under which the pages are reached, besides addresses and `localhost`. Default none.
     pub hosts: Vec<String>,
-    /// Hosts, such as `"app:3000"`, and networks that webhooks and remote pictures may be fetched
-    /// from although they are not public. Default none.
-    pub egress_to: Vec<String>,
     /// Requests that may wait for a message or for events at one time. Default 200.
     pub waits_max: usize,
     /// Whether every password opens an inbox; set by `mailwright sandbox` alone.
@@ -69,10 +63,8 @@ impl Default for Sandbox {
             kept: None,
             conversation_max: 64 << 10,
             refusals_max: 500,
-            release_to: Vec::new(),
             token: None,
             hosts: Vec::new(),
-            egress_to: Vec::new(),
             waits_max: 200,
             is_open: false,
         }

@@ -107,13 +107,6 @@ pub(crate) struct Sandbox {
     /// A name under which the page is reached, besides addresses and localhost
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
-    /// A host, such as `app:3000`, or a network that webhooks and remote pictures may come from
-    /// although it is not public
-    #[arg(long, value_name = "HOST")]
-    pub(crate) egress_to: Vec<String>,
-    /// An address, or a domain as `@example.com`, to which messages may be released
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) release_to: Vec<String>,
 }
 
 /// What names the inbox of a message.

@@ -90,8 +90,6 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
     config.sandbox.is_open = true;
     config.sandbox.token = sandbox.token.as_deref().map(mailwright_config::Secret::from);
     config.sandbox.hosts.clone_from(&sandbox.host);
-    config.sandbox.egress_to.clone_from(&sandbox.egress_to);
-    config.sandbox.release_to.clone_from(&sandbox.release_to);
     // Whoever may reach an open inbox may read it: no password is a secret.
     let anywhere = ["0.0.0.0/0", "::/0"];
     config.auth.plaintext_from = anywhere.iter().filter_map(|net| net.parse().ok()).collect();

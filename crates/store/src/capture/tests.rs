@@ -11,10 +11,10 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
 
-fn open() -> (tempfile::TempDir, Store, Inbox) {
+async fn open() -> (tempfile::TempDir, Store, Inbox) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(Options::new(folder.path()), NOW).unwrap();
-    let inbox = store.write_blocking(Lane::Quick, |tx| add_inbox(tx, &new("default"), 2, NOW));
+    let inbox = store.write(Lane::Quick, |tx| add_inbox(tx, &new("default"), 2, NOW)).await;
     (folder, store, inbox.unwrap())
 }
 
@@ -73,16 +73,15 @@ async fn catch(store: &Store, inbox: &Inbox) -> Id {
     store.read_blocking(newest).unwrap()[0].message
 }
 
-#[test]
-fn there_are_no_more_inboxes_than_there_may_be_and_none_twice() {
-    let (_folder, store, first) = open();
+#[tokio::test]
+async fn there_are_no_more_inboxes_than_there_may_be_and_none_twice() {
+    let (_folder, store, first) = open().await;
     assert_eq!((first.number, first.name.as_str(), first.total), (1, "default", 0));
-    let make = |name: &'static str| {
-        store.write_blocking(Lane::Quick, move |tx| add_inbox(tx, &new(name), 2, NOW))
-    };
-    assert!(matches!(make("default"), Err(StoreError::Exists(_))));
-    assert_eq!(make("other").unwrap().number, 2);
-    assert!(matches!(make("one more"), Err(StoreError::Cannot(_))));
+    let make =
+        |name: &'static str| store.write(Lane::Quick, move |tx| add_inbox(tx, &new(name), 2, NOW));
+    assert!(matches!(make("default").await, Err(StoreError::Exists(_))));
+    assert_eq!(make("other").await.unwrap().number, 2);
+    assert!(matches!(make("one more").await, Err(StoreError::Cannot(_))));
     let names = store.read_blocking(inboxes).unwrap();
     assert_eq!(
         names.iter().map(|inbox| inbox.name.as_str()).collect::<Vec<_>>(),
@@ -92,7 +91,7 @@ fn there_are_no_more_inboxes_than_there_may_be_and_none_twice() {
 
 #[tokio::test]
 async fn a_message_for_two_recipients_is_caught_once_with_both() {
-    let (_folder, store, inbox) = open();
+    let (_folder, store, inbox) = open().await;
     let mut news = store.news();
     let message = catch(&store, &inbox).await;
     let told = news.try_recv().unwrap();
@@ -115,11 +114,11 @@ async fn a_message_for_two_recipients_is_caught_once_with_both() {
 
 #[tokio::test]
 async fn tags_and_what_is_kept_go_with_the_message() {
-    let (_folder, store, inbox) = open();
+    let (_folder, store, inbox) = open().await;
     let message = catch(&store, &inbox).await;
     let owner = inbox.principal;
     store
-        .write_blocking(Lane::Quick, move |tx| {
+        .write(Lane::Quick, move |tx| {
             set_tags(tx, message, &["b".to_owned(), "a".to_owned(), "a".to_owned()])?;
             rename_tag(tx, owner, "b", "c")?;
             assert_eq!(tags_of(tx, message)?, ["a", "c"]);
@@ -134,5 +133,6 @@ async fn tags_and_what_is_kept_go_with_the_message() {
             assert!(tags(tx, owner)?.is_empty());
             Ok(())
         })
+        .await
         .unwrap();
 }
