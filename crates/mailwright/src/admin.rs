@@ -38,6 +38,7 @@ pub(crate) async fn run(
     carry_out(command, office, console).await
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one line for each command")]
 async fn carry_out(
     command: AdminCommand,
     office: &Office,
