@@ -1,5 +1,6 @@
 """The command line as scripts use it: with the server running and without, and its JSON fields."""
 
+import json
 import sqlite3
 import subprocess
 
@@ -133,6 +134,23 @@ try:
     for part in [broken.name, "2", "hostnam", "did you mean `hostname`"]:
         check(f"an error of the file names {part}", done.returncode and part in done.stderr, done)
     broken.unlink()
+
+    def checked(text, *options):
+        return subprocess.run([str(BINARY), "check", "-", *options], input=text,
+                              capture_output=True, text=True)
+
+    page = ("From: ann@home.example\nSubject: Hi\nMIME-Version: 1.0\nContent-Type: text/html\n\n"
+            "<style>p{display:grid}</style><p>x <a href='http://localhost/'>y</a>\n")
+    done = checked(page, "--fail-on", "links.broken>0", "--json")
+    found = json.loads(done.stdout)[0]
+    check("check fails on what it was told to", done.returncode == 1 and found["failures"], done)
+    grid = [one for one in found["features"] if one["slug"] == "css-display-grid"]
+    check("check names a feature with its line", grid and grid[0]["places"][0][0] == 1, found)
+    check("check names the rule of a missing date",
+          "MISSING_DATE" in [rule["name"] for rule in found["spam"]], found)
+    check("check is content without a condition", checked(page).returncode == 0)
+    done = checked(page, "--fail-on", "htm<90")
+    check("a condition nobody counts is told", done.returncode == 2 and "htm" in done.stderr, done)
 finally:
     server.remove()
 finish()

@@ -4,6 +4,7 @@
 
 mod bench;
 mod breaks;
+mod caniemail;
 mod docs;
 mod fuzz;
 mod install;
@@ -41,6 +42,8 @@ enum Tool {
         #[arg(long)]
         check: bool,
     },
+    /// Write the table of what mail clients support, from the npm package `caniemail`
+    Caniemail,
     /// Measure the release build, and keep the result under bench/results
     Bench {
         /// Which measurement: a script of bench/, such as `smtp`
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Tool::Test { long } => test::test(long),
         Tool::Tidy => tidy::tidy(),
         Tool::Docs { check } => docs::docs(check),
+        Tool::Caniemail => caniemail::caniemail(),
         Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
         Tool::Fuzz { name, seconds } => fuzz::fuzz(name.as_deref(), seconds),
         Tool::Break { name } => breaks::breaks(name.as_deref()),

@@ -68,9 +68,29 @@ pub(crate) enum Command {
     },
     /// Send a message, or a part of a session, to one host, to try things out
     Send(Box<Send>),
+    /// Check messages: how clients show them, what spam filters think, what is wrong with links
+    Check(Check),
     /// What is done to a server's data, running or not
     #[command(flatten)]
     Admin(Box<AdminCommand>),
+}
+
+/// What is checked, and when that fails.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no condition holds, 1 one does, 2 nothing could be checked.")]
+pub(crate) struct Check {
+    /// Messages in files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Fail when one of these holds, such as `html<90,spam>3,links.broken>0`
+    #[arg(long, value_name = "CONDITIONS", default_value = "")]
+    pub(crate) fail_on: String,
+    /// Whose clients count: `current`, `all`, or shares such as `gmail.*=60,outlook.windows=20`
+    #[arg(long, value_name = "CLIENTS", default_value = "current")]
+    pub(crate) clients: String,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How a sandbox runs on its own.

@@ -6,6 +6,7 @@
 mod admin;
 mod archive;
 mod backup;
+mod check;
 mod checkup;
 mod cli;
 mod console;
@@ -56,6 +57,11 @@ impl Failure {
     /// A failure told in this sentence.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn with(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// An end with this exit code, where all was told already.
@@ -134,6 +140,7 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
         Command::Restore { source: from, same_uids } => {
             backup::restore(&from, &load(&source)?, same_uids)
         }
+        Command::Check(check) => check::run(&check),
         Command::Send(send) => runtime()?.block_on(send::run(*send, &load(&source)?)),
         Command::Admin(command) => {
             keep_private();

@@ -1,0 +1,17 @@
+//! The checks of a message: what mail clients make of it, what filters think of it, and what is
+//! wrong with its structure and its links.
+//!
+//! Pure functions over the octets of a message, with the time and the answers of the network as
+//! arguments. Every input is hostile: what is looked at and what is told is bounded, and the order
+//! of findings is always the same.
+
+pub mod colour;
+pub mod css;
+pub mod facts;
+pub mod html;
+pub mod links;
+pub mod message;
+pub mod report;
+pub mod spam;
+pub mod support;
+pub mod verdict;
