@@ -213,6 +213,8 @@ class Dns:
         # nsd adds no zones of its configuration while it runs, and starts in a few milliseconds.
         end(self.nsd)
         self.nsd = self.spawn("nsd", ["nsd", "-d", "-c", self.folder / "nsd.conf"], SERVER)
+        # The resolver may have found nobody there meanwhile.
+        wait_for(lambda: f" {self.serial} " in self.ask(".", "SOA"), 15)
 
     def write(self):
         """Writes all zones, the deepest first: a parent has the DS records of its children."""
@@ -263,7 +265,8 @@ class Dns:
         zone.ds = [self.tool("ldns-key2ds", "-n", "-2", f"{base}.key").strip()]
         if not zone.name:
             shutil.copy(f"{base}.key", self.folder / "anchor")
-        when = time.time() + (-86400 if zone.expired else 7 * 86400)
+        # The resolver overlooks a day.
+        when = time.time() + (-3 * 86400 if zone.expired else 7 * 86400)
         dates = [time.strftime("%Y%m%d%H%M%S", time.gmtime(at)) for at in (when - 14 * 86400, when)]
         plain = self.file(zone)
         self.tool("ldns-signzone", "-o", zone.origin, "-i", dates[0], "-e", dates[1],
@@ -293,8 +296,16 @@ class Dns:
 
 def end(process):
     """Ends a server with its children, which have its sockets."""
+    def is_gone():
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    wait_for(is_gone, 5, 0.005)
 
 
 def labels(name):
