@@ -244,6 +244,10 @@ try:
     check("Mailpit's search", searched["messages_count"] == 1, searched)
     latest = get("/api/v1/message/latest", query="subject:welcome")
     check("Mailpit's message", latest["Subject"] == "Welcome" and latest["HTML"], latest)
+    rated = get("/api/v1/message/latest/html-check", query="subject:welcome")
+    check("Mailpit's HTML check", rated["Total"]["Tests"] > 300 and rated["Platforms"], rated)
+    rated = get("/api/v1/message/latest/sa-check", query="subject:welcome")
+    check("Mailpit's spam score", rated["Rules"] and not rated["Error"], rated)
     check("seen from one inbox", get("/api/v1/messages", inbox="run-17")["total"] == 1)
     with socket.create_connection(("127.0.0.1", http_port), 20) as raw:
         lines = [f"GET /api/events HTTP/1.1", f"Host: 127.0.0.1:{http_port}",

@@ -38,12 +38,13 @@ pub(super) async fn info(
     })))
 }
 
-/// What the page of this API may offer: nothing is released, rated or broken on purpose here.
+/// What the page of this API may offer: nothing is released or broken on purpose here, and
+/// what rates messages is always there.
 pub(super) async fn webui() -> Json<Value> {
     Json(json!({
         "Label": "",
         "MessageRelay": { "Enabled": false },
-        "SpamAssassin": false,
+        "SpamAssassin": true,
         "ChaosEnabled": false,
         "DuplicatesIgnored": false,
         "HideDeleteAllButton": false,
