@@ -43,8 +43,10 @@ pub(super) async fn spam_check(
 
 /// A check may take some milliseconds of the processor: no other request waits for it.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| ApiError::Busy.into())
+    let Ok(done) = tokio::task::spawn_blocking(work).await else {
+        return Err(ApiError::Busy.into());
+    };
+    Ok(done)
 }
 
 /// What clients support of it; nothing where there is no HTML.
