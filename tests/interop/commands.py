@@ -1,8 +1,10 @@
 """The command line as scripts use it: with the server running and without, and its JSON fields."""
 
+import fcntl
 import json
 import sqlite3
 import subprocess
+import threading
 
 from harness import BINARY, PASSWORD, Server, check, finish, refused, wait_for, message
 import smtplib
@@ -122,6 +124,14 @@ try:
     check("domain remove", server.run("domain", "add", "third.example").returncode == 0
           and server.run("domain", "remove", "third.example").returncode == 0
           and "third.example" not in domains())
+
+    with open(server.data / "lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        threading.Timer(0.5, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+        server.start()
+    wait_for(lambda: server.log.read_text().count("Server started.") == 2)
+    check("a server waits for a command that has the folder", "home.example" in domains())
+    check("and stops with 0", server.stop() == 0)
 
     check("config check is content", server.run("config", "check").returncode == 0)
     shown = server.run("config", "show").stdout

@@ -1,6 +1,6 @@
 //! What a command works on: the store, and what stands on it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mailwright_config::{Config, Live};
 use mailwright_directory::{Directory, DirectoryError, DomainKind};
@@ -10,6 +10,11 @@ use mailwright_store::{Lane, OpenError, Options, Store, Tx, queue};
 use mailwright_words::{Domain, Timestamp};
 
 use crate::Failure;
+
+/// How often the folder is looked at before it is given up, five seconds in all.
+const TRIES: u32 = 100;
+/// How long between two looks.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The open store and what stands on it. Clones share everything.
 #[derive(Clone)]
@@ -24,13 +29,19 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Opens the data folder.
+    /// Opens the data folder to serve. A command that has it just now is waited for.
     ///
     /// Errors: it is in use, or cannot be used.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
-        let folder = config.server.data.display().to_string();
-        let opened = Self::open_if_free(config).await?;
-        opened.ok_or_else(|| Failure::new(format!("{folder} is in use by another process")))
+        let clock = System::new();
+        for _ in 0..TRIES {
+            if let Some(office) = Self::open_if_free(config.clone()).await? {
+                return Ok(office);
+            }
+            clock.sleep(BETWEEN_TRIES).await;
+        }
+        let folder = config.server.data.display();
+        Err(Failure::new(format!("{folder} is in use by another process")))
     }
 
     /// Opens the data folder, unless another process has it.
