@@ -14,7 +14,7 @@ use mailwright_sandbox::{
 use mailwright_words::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Asked, one::named};
+use super::{Answer, Asked, one::opened};
 use crate::sandbox::{ApiError, Sandbox};
 
 pub(super) async fn html_check(
@@ -23,8 +23,7 @@ pub(super) async fn html_check(
     Params(asked): Params<Asked>,
     headers: HeaderMap,
 ) -> Answer<Json<Value>> {
-    let (_, entry) = named(&sandbox, &asked, &headers, &id).await?;
-    let bytes = sandbox.bytes(entry.message).await?;
+    let (_, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     let told = apart(move || supported(&bytes)).await?;
     told.map(Json).ok_or_else(|| ApiError::Bad("message does not contain HTML".to_owned()).into())
 }
@@ -35,8 +34,7 @@ pub(super) async fn spam_check(
     Params(asked): Params<Asked>,
     headers: HeaderMap,
 ) -> Answer<Json<Value>> {
-    let (_, entry) = named(&sandbox, &asked, &headers, &id).await?;
-    let bytes = sandbox.bytes(entry.message).await?;
+    let (entry, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     let received = entry.received;
     Ok(Json(apart(move || rated(&bytes, received)).await?))
 }

@@ -25,7 +25,7 @@ use crate::sandbox::{
 };
 
 /// The message of that id; `latest` is the newest that `?query=` finds.
-pub(super) async fn named(
+async fn named(
     sandbox: &Inner,
     asked: &Asked,
     headers: &HeaderMap,
@@ -41,6 +41,18 @@ pub(super) async fn named(
     let found = sandbox.find(&inbox, query, Page::newest(1)).await?;
     let item = found.items.into_iter().next().ok_or(ApiError::NoMessage)?;
     Ok((inbox, item.entry))
+}
+
+/// The message of that id with its octets; see [`named`].
+pub(super) async fn opened(
+    sandbox: &Inner,
+    asked: &Asked,
+    headers: &HeaderMap,
+    id: &str,
+) -> Result<(Entry, Vec<u8>), ApiError> {
+    let (_, entry) = named(sandbox, asked, headers, id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    Ok((entry, bytes))
 }
 
 pub(super) async fn message(
@@ -137,8 +149,7 @@ pub(super) async fn headers(
     Params(asked): Params<Asked>,
     headers: HeaderMap,
 ) -> Answer<Json<Value>> {
-    let (_, entry) = named(&sandbox, &asked, &headers, &id).await?;
-    let bytes = sandbox.bytes(entry.message).await?;
+    let (_, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     let mut told: Map<String, Value> = Map::new();
     for (name, value) in fields(&Structure::parse(&bytes)) {
         let entry = told.entry(canonical(&name)).or_insert_with(|| json!([]));
@@ -164,8 +175,7 @@ pub(super) async fn raw(
     Params(asked): Params<Asked>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (_, entry) = named(&sandbox, &asked, &headers, &id).await?;
-    let bytes = sandbox.bytes(entry.message).await?;
+    let (entry, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     let name = format!("{}.eml", entry.message);
     Ok(raw_octets(bytes, asked.dl.is_some().then_some(name.as_str())))
 }
@@ -176,8 +186,7 @@ pub(super) async fn part(
     Params(asked): Params<Asked>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (_, entry) = named(&sandbox, &asked, &headers, &id).await?;
-    let bytes = sandbox.bytes(entry.message).await?;
+    let (_, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     Ok(saved(&bytes, &part).ok_or(ApiError::NoPart)?)
 }
 
@@ -194,9 +203,8 @@ pub(super) async fn view(
         None if file == "latest" => ("latest", true),
         _ => return Err(ApiError::NoPath.into()),
     };
-    let (_, entry) = named(&sandbox, &asked, &headers, id).await?;
+    let (entry, bytes) = opened(&sandbox, &asked, &headers, id).await?;
     let id = entry.message.to_string();
-    let bytes = sandbox.bytes(entry.message).await?;
     let structure = Structure::parse(&bytes);
     let texts = texts(&structure, &leaves(&structure));
     if is_html {
