@@ -143,8 +143,12 @@ def upgrade():
     server.start()
     # A command that came before the server has the folder would take it.
     wait_for(lambda: "Server started." in server.log.read_text())
-    both = lambda keys: keys if len(keys) == 2 else None
-    keys = wait_for(lambda: both(server.json("domain", "keys", "home.example")), 20)
+
+    def both():
+        keys = server.json("domain", "keys", "home.example")
+        return keys if len(keys) == 2 else None
+
+    keys = wait_for(both, 20)
     check("it gets them at the start", [key["state"] for key in keys] == ["active"] * 2, keys)
     done = server.run("domain", "add", "plain")
     check("one that cannot publish gets none", done.returncode == 0 and done.stdout == "added plain\n",

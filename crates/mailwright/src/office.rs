@@ -11,10 +11,10 @@ use mailwright_words::{Domain, Timestamp};
 
 use crate::Failure;
 
-/// How often the folder is looked at before it is given up, five seconds in all.
-const TRIES: u32 = 100;
-/// How long between two looks.
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+/// How often a data folder that another process has is tried, five seconds in all.
+pub(crate) const TRIES: u32 = 100;
+/// How long to wait between two tries.
+pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The open store and what stands on it. Clones share everything.
 #[derive(Clone)]

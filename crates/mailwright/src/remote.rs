@@ -17,15 +17,10 @@ use crate::{
     Failure, admin,
     cli::{AdminCommand, Cli, Command},
     console::{self, Console},
-    office::Office,
+    office::{BETWEEN_TRIES, Office, TRIES},
     part::Part,
     privilege,
 };
-
-/// How often a data folder is tried that another process has.
-const TRIES: u32 = 100;
-/// How long to wait between them.
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// Frames that wait for a part of this process, at most.
 const FRAMES_WAITING_MAX: usize = 16;
