@@ -3,7 +3,7 @@
 //! A text that holds a string holds each three octets of it. A signature is two sets of bits, one
 //! of the trigrams of header and parts, one of the body's; a trigram that is in the text has its
 //! bit set, others may. So a signature can rule a message out, and never rules it in. A set is as
-//! large as its text needs: it is made at full size and folded in half until it is dense enough.
+//! large as its text needs: it is made with room to spare and folded in half until it is dense enough.
 
 use crate::search::{SEARCH_MAX, SearchText};
 
@@ -52,18 +52,21 @@ impl Signer {
         if texts.iter().any(|text| text.len() >= SEARCH_MAX) {
             return ANYTHING;
         }
-        self.bits.fill(0);
+        let mut power = enough_for(texts);
+        let mut len = 1_usize << (power - 3);
+        let bits = self.bits.get_mut(..len).unwrap_or_default();
+        bits.fill(0);
+        let mut count = 0_u32;
         for trigram in texts.iter().flat_map(|text| trigrams(text.as_bytes())) {
-            let (byte, bit) = place(trigram, FULL);
-            if let Some(byte) = self.bits.get_mut(byte) {
+            let (byte, bit) = place(trigram, power);
+            if let Some(byte) = bits.get_mut(byte) {
+                count += u32::from(*byte & bit == 0);
                 *byte |= bit;
             }
         }
-        let count: u32 = self.bits.iter().map(|byte| byte.count_ones()).sum();
         if count == 0 {
             return NOTHING;
         }
-        let (mut power, mut len) = (FULL, FULL_BYTES);
         while power > SMALLEST && 1_u32 << (power - 1) >= count.saturating_mul(BITS_PER_TRIGRAM) {
             power -= 1;
             len /= 2;
@@ -154,6 +157,13 @@ impl<'a> Set<'a> {
             }),
         }
     }
+}
+
+/// The power of a set in which these texts' trigrams seldom meet; it is folded from there.
+fn enough_for(texts: &[&str]) -> u32 {
+    let len: usize = texts.iter().map(|text| text.len()).sum();
+    let wanted = len.saturating_mul(4).checked_next_power_of_two().unwrap_or(usize::MAX);
+    wanted.ilog2().clamp(SMALLEST, FULL)
 }
 
 /// Where the bit of a trigram is in a set of this size. A set's half has it at the same place, less
