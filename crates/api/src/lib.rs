@@ -6,6 +6,7 @@ mod health;
 mod metric;
 mod sandbox;
 mod setup;
+mod web;
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -21,6 +22,7 @@ pub use metric::Metrics;
 pub use sandbox::{Backing, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;
+pub use web::{PolicyOf, Shown, Text, serve_challenges, serve_https};
 
 /// A count under way.
 pub type Refreshed = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -23,10 +23,12 @@ pub(crate) fn check(config: &Config) -> Checked {
     door(config)?;
     listeners(config)?;
     relay(config)?;
+    publish(config)?;
     config.routes.iter().try_for_each(|(domain, route)| {
         let field = format!("routes.{domain}");
         let name = domain.strip_prefix("*.").unwrap_or(domain);
         need(domain == "*" || is_name(name), &field, "is no domain; write \"example.com\"")?;
+        pinned(&field, route.tls.unwrap_or_default(), &route.fingerprints)?;
         route.hosts.iter().chain(&route.backup).try_for_each(|hop| host(&field, hop))
     })
 }
@@ -164,7 +166,11 @@ fn listeners(config: &Config) -> Checked {
     let mail = config.listeners.iter().flat_map(|(name, listener)| {
         listener.addresses.iter().map(move |address| (format!("listeners.{name}"), address))
     });
-    for (section, address) in http.chain(mail) {
+    let web = [("https", &config.https.addresses), ("acme", &config.acme.http_addresses)];
+    let web = web.into_iter().flat_map(|(section, addresses)| {
+        addresses.iter().map(move |address| (section.to_owned(), address))
+    });
+    for (section, address) in http.chain(web).chain(mail) {
         let field = format!("{section}.addresses");
         if address.port() == 0 {
             continue;
@@ -179,7 +185,50 @@ fn listeners(config: &Config) -> Checked {
     })
 }
 
+fn publish(config: &Config) -> Checked {
+    let acme = &config.acme;
+    let asks = !acme.names.is_empty() || acme.mta_sts;
+    let answers = !acme.http_addresses.is_empty() || !config.https.addresses.is_empty();
+    let right = "needs `https.addresses` or `acme.http_addresses`, where challenges are answered";
+    need(!asks || answers, "acme.names", right)?;
+    let right = "has to be true before an authority is asked";
+    need(!asks || acme.agree_to_terms, "acme.agree_to_terms", right)?;
+    acme.names.iter().try_for_each(|name| {
+        let message = format!("\"{name}\" is no name that an authority could vouch for");
+        need(is_name(name) && name.contains('.'), "acme.names", &message)
+    })?;
+    let is_https = acme.directory.starts_with("https://");
+    need(is_https, "acme.directory", "has to begin with https://")?;
+    need(!acme.retry_first.is_zero(), "acme.retry_first", "has to be more than nothing")?;
+    config.mta_sts.mx.iter().try_for_each(|pattern| {
+        let message = format!("\"{pattern}\" is no server; write \"mail.example.com\"");
+        need(is_name(pattern.strip_prefix("*.").unwrap_or(pattern)), "mta_sts.mx", &message)
+    })?;
+    let fits = config.mta_sts.max_age.as_secs() <= 31_557_600;
+    need(fits, "mta_sts.max_age", "is more than a year, which nobody keeps to")?;
+    let from = config.reports.from.as_deref().is_none_or(|address| {
+        address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_name(domain))
+    });
+    need(from, "reports.from", "is no address; write \"reports@example.com\"")?;
+    let reports = !config.reports.tls || config.reports.from.is_some();
+    need(reports, "reports.from", "has to be set before a report can be sent")
+}
+
 fn relay(config: &Config) -> Checked {
+    let waits = [
+        ("relay.lookup_timeout", config.relay.lookup_timeout),
+        ("relay.policy_timeout", config.relay.policy_timeout),
+    ];
+    waits.into_iter().try_for_each(|(field, wait)| {
+        need(!wait.is_zero(), field, "has to be more than nothing")
+    })?;
+    let right = "has its certificates in a route: use `routes.NAME.tls`";
+    need(config.relay.tls != TlsNeed::Fingerprint, "relay.tls", right)?;
+    let right = "needs `dns.dnssec = true`";
+    let dane = |tls: TlsNeed| matches!(tls, TlsNeed::DaneOnly | TlsNeed::Dane);
+    need(config.dns.dnssec || !dane(config.relay.tls), "relay.tls", right)?;
+    let anchors = config.dns.dnssec || config.dns.trust_anchors.is_none();
+    need(anchors, "dns.trust_anchors", right)?;
     let v4 = config.relay.source_ipv4.is_none_or(|address| address.is_ipv4());
     need(v4, "relay.source_ipv4", "is no IPv4 address")?;
     for (name, provider) in &config.relay.providers {
@@ -193,14 +242,24 @@ fn relay(config: &Config) -> Checked {
     need(v6, "relay.source_ipv6", "is no IPv6 address")
 }
 
+/// Fingerprints stand beside the policy that is about them, and nowhere else.
+fn pinned(field: &str, tls: TlsNeed, fingerprints: &[String]) -> Checked {
+    let both = (tls == TlsNeed::Fingerprint) != fingerprints.is_empty();
+    need(both, field, "`tls = \"fingerprint\"` and `fingerprints` go together")?;
+    fingerprints.iter().try_for_each(|text| {
+        let message = format!("\"{text}\" is no SHA-256: write its 64 hexadecimal digits");
+        need(crate::relay::fingerprint(text).is_some(), field, &message)
+    })
+}
+
 fn host(field: &str, host: &Host) -> Checked {
     let address = host.host.parse::<IpAddr>().ok();
     let message = format!("\"{}\" is no host; write a name or an address", host.host);
     need(address.is_some() || is_name(&host.host), field, &message)?;
     let both = host.user.is_some() == host.password.is_some();
     need(both, field, "`user` and `password` go together")?;
-    let safe =
-        host.tls == TlsNeed::Verified || address.is_some_and(|address| address.is_loopback());
+    pinned(field, host.tls, &host.fingerprints)?;
+    let safe = host.tls.is_authenticated() || address.is_some_and(|address| address.is_loopback());
     let right = "a password is sent over verified TLS only; set `tls = \"verified\"`";
     need(host.password.is_none() || safe, field, right)
 }

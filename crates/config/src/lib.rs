@@ -18,6 +18,7 @@ mod load;
 mod mailbox;
 mod pattern;
 mod problem;
+mod publish;
 mod queue;
 mod relay;
 mod reload;
@@ -43,6 +44,7 @@ pub use load::{Source, load, notify_socket, show};
 pub use mailbox::Mailboxes;
 pub use pattern::{ReplyAction, ReplyRule};
 pub use problem::Problem;
+pub use publish::{Acme, Https, MtaSts, Reports, StsMode};
 pub use queue::{Queue, Storage};
 pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
 pub use reload::Reload;
@@ -62,6 +64,8 @@ pub struct Config {
     pub server: Server,
     /// The HTTP listener: health and metrics.
     pub http: Http,
+    /// The HTTPS listener: MTA-STS policies, and challenges of an authority.
+    pub https: Https,
     /// What is written to the log.
     pub log: Log,
     /// Limits of sessions and messages.
@@ -70,6 +74,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Certificates.
     pub tls: Tls,
+    /// Certificates from an authority that speaks ACME.
+    pub acme: Acme,
+    /// The MTA-STS policy of our domains.
+    pub mta_sts: MtaSts,
     /// Authentication.
     pub auth: Auth,
     /// What is done with a message as it comes in.
@@ -84,6 +92,8 @@ pub struct Config {
     pub dkim: Dkim,
     /// How names are looked up.
     pub dns: Dns,
+    /// Reports to the domains that we exchange mail with.
+    pub reports: Reports,
     /// When and how often deliveries are tried.
     pub queue: Queue,
     /// How messages are stored.
@@ -106,10 +116,13 @@ impl Default for Config {
         Self {
             server: Server::default(),
             http: Http::default(),
+            https: Https::default(),
             log: Log::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
+            mta_sts: MtaSts::default(),
             auth: Auth::default(),
             intake: Intake::default(),
             door: Door::default(),
@@ -117,6 +130,7 @@ impl Default for Config {
             relay: Relay::default(),
             dkim: Dkim::default(),
             dns: Dns::default(),
+            reports: Reports::default(),
             queue: Queue::default(),
             storage: Storage::default(),
             mailboxes: Mailboxes::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -15,11 +16,30 @@ use crate::unit::{self, Secret};
 pub struct Relay {
     /// Port of servers found through DNS. Default 25; another is of use in tests only.
     pub port: u16,
-    /// Whether servers found through DNS have to take TLS: `"none"`, `"opportunistic"`,
-    /// `"required"` or `"verified"`. Default `"opportunistic"`.
+    /// How much TLS servers found through DNS have to take: `"none"`, `"opportunistic"`,
+    /// `"required"`, `"verified"`, `"dane"` or `"dane-only"`. What a domain publishes about itself
+    /// (DANE, then MTA-STS) raises it, unless it is `"none"`. Default `"opportunistic"`.
     ///
-    /// Source: RFC 7435.
+    /// Source: RFC 7435, RFC 7672, RFC 8461.
     pub tls: TlsNeed,
+    /// Whether the MTA-STS policies of domains are asked for and kept to. Default true.
+    ///
+    /// Source: RFC 8461.
+    pub mta_sts: bool,
+    /// Files of authorities, as PEM, that are believed beside those of Mozilla. Default none.
+    #[schemars(with = "Vec<String>")]
+    pub authorities: Vec<PathBuf>,
+    /// How long one lookup about a destination may take: its servers, an address, a TLSA record.
+    /// Default 30s.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub lookup_timeout: Duration,
+    /// How long it may take to fetch an MTA-STS policy. Default 1m.
+    ///
+    /// Source: RFC 8461 section 3.3.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub policy_timeout: Duration,
     /// Address to connect from, over IPv4. Default the system's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -80,6 +100,10 @@ impl Default for Relay {
         Self {
             port: 25,
             tls: TlsNeed::Opportunistic,
+            mta_sts: true,
+            authorities: Vec::new(),
+            lookup_timeout: Duration::from_secs(30),
+            policy_timeout: Duration::from_mins(1),
             source_ipv4: None,
             source_ipv6: None,
             connect_timeout: Duration::from_secs(30),
@@ -151,7 +175,7 @@ fn providers() -> BTreeMap<String, Provider> {
 
 /// How much TLS a delivery needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum TlsNeed {
     /// STARTTLS is not used, even when offered.
     None,
@@ -162,6 +186,33 @@ pub enum TlsNeed {
     Required,
     /// TLS is needed, with a certificate of the host's name from a known authority.
     Verified,
+    /// As DANE says where the domain publishes it; else opportunistic. MTA-STS is left aside.
+    Dane,
+    /// As DANE says; where it says nothing, mail waits.
+    DaneOnly,
+    /// TLS is needed, with one of the certificates or keys listed beside it.
+    Fingerprint,
+}
+
+impl TlsNeed {
+    /// Whether it makes sure who the host is, so that a password may go there.
+    pub const fn is_authenticated(self) -> bool {
+        matches!(self, Self::Verified | Self::DaneOnly | Self::Fingerprint)
+    }
+}
+
+/// The octets of a SHA-256 written as 64 hexadecimal digits, with or without colons.
+pub(crate) fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.bytes().filter(|octet| *octet != b':').collect();
+    let mut digest = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (octet, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
+        *octet = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(digest)
 }
 
 /// What is spoken with a next hop.
@@ -188,10 +239,15 @@ pub struct Host {
     /// What is spoken there: `"smtp"` or `"lmtp"`. Default `"smtp"`.
     #[serde(default)]
     pub protocol: Protocol,
-    /// Whether TLS is needed: `"none"`, `"opportunistic"`, `"required"` or `"verified"`. Default
-    /// `"opportunistic"`. A password is only sent when it is `"verified"`, or to loopback.
+    /// Whether TLS is needed: `"none"`, `"opportunistic"`, `"required"`, `"verified"`, `"dane"`,
+    /// `"dane-only"` or `"fingerprint"`. Default `"opportunistic"`. A password is only sent when it
+    /// is `"verified"`, `"dane-only"` or `"fingerprint"`, or to loopback.
     #[serde(default)]
     pub tls: TlsNeed,
+    /// SHA-256 of certificates or public keys that the server may have, as hexadecimal digits, for
+    /// `"fingerprint"`. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fingerprints: Vec<String>,
     /// Whether TLS begins with the first octet, as on port 465. Default false.
     #[serde(default)]
     pub implicit_tls: bool,
@@ -204,6 +260,11 @@ pub struct Host {
 }
 
 impl Host {
+    /// The digests of `fingerprints`.
+    pub fn digests(&self) -> Vec<[u8; 32]> {
+        self.fingerprints.iter().filter_map(|text| fingerprint(text)).collect()
+    }
+
     /// The port to connect to.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.protocol {
@@ -225,9 +286,20 @@ pub struct Route {
     /// How much TLS the servers found through MX have to take. Default as `relay.tls`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsNeed>,
+    /// SHA-256 of certificates or public keys that the servers found through MX may have, as
+    /// hexadecimal digits, for `"fingerprint"`. Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fingerprints: Vec<String>,
     /// Most connections at once. Default as `queue.connections_max`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<usize>,
+}
+
+impl Route {
+    /// The digests of `fingerprints`.
+    pub fn digests(&self) -> Vec<[u8; 32]> {
+        self.fingerprints.iter().filter_map(|text| fingerprint(text)).collect()
+    }
 }
 
 /// How names are looked up.
@@ -245,10 +317,15 @@ pub struct Dns {
     pub attempts: usize,
     /// Answers kept in memory. Default 10000.
     pub cache_size: usize,
-    /// Whether signatures are checked; a bogus answer is then a temporary failure. Default false.
+    /// Whether signatures are checked; a bogus answer is then a temporary failure. DANE needs it,
+    /// and it needs servers that pass signatures on, best one on this machine. Default false.
     ///
-    /// Source: RFC 4035 section 5.
+    /// Source: RFC 4035 section 5, RFC 7672.
     pub dnssec: bool,
+    /// File of DNSKEY records to trust in place of the root's own. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub trust_anchors: Option<PathBuf>,
 }
 
 impl Default for Dns {
@@ -259,6 +336,7 @@ impl Default for Dns {
             attempts: 2,
             cache_size: 10_000,
             dnssec: false,
+            trust_anchors: None,
         }
     }
 }
@@ -266,6 +344,18 @@ impl Default for Dns {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_sixty_four_digits() {
+        let digest = fingerprint(&"aB".repeat(32)).unwrap();
+        assert_eq!(digest, [0xab; 32]);
+        assert_eq!(fingerprint(&vec!["ab"; 32].join(":")), Some(digest));
+        for text in
+            ["", "ab", &"ab".repeat(33), &"zz".repeat(32), &"+a".repeat(32), &"é".repeat(32)]
+        {
+            assert_eq!(fingerprint(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_longest_name_wins() {

@@ -8,12 +8,14 @@ use toml::{Table, Value};
 use crate::{Config, load};
 
 /// Fields that take effect at a restart alone; `*` stands for a name.
-pub(crate) const RESTART: [&str; 15] = [
+pub(crate) const RESTART: [&str; 17] = [
     "server.data",
     "server.user",
     "server.group",
     "server.node",
     "http.addresses",
+    "https.addresses",
+    "acme.http_addresses",
     "log.format",
     "limits.buffered_bodies_max",
     "auth.checks_max",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use mailwright_config::TlsNeed;
+use mailwright_net::tls::{Doubt, PeerCertificate};
 use mailwright_sasl::client::{Exchange, choose};
 use mailwright_sasl::{ChannelBinding, Nonce};
 use mailwright_smtp::client::{
@@ -22,6 +22,7 @@ use crate::network::{Network, Stream};
 use crate::outcome::Content;
 use crate::relay::Hurry;
 use crate::route::Target;
+use crate::tls::{Demand, Level};
 
 /// Octets read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -36,10 +37,10 @@ pub(crate) enum Fault {
     Connect(String),
     /// The handshake broke.
     #[error("the TLS handshake broke: {0}")]
-    Handshake(String),
+    Handshake(String, Option<Doubt>),
     /// TLS is needed, and not to be had.
-    #[error("the host does not offer the TLS that its route needs")]
-    NoTls,
+    #[error("the host does not offer the TLS that is needed: {0}")]
+    NoTls(String),
     /// The host does not want us.
     #[error("the host refused {0}")]
     Refused(Phase, Reply),
@@ -66,7 +67,9 @@ pub(crate) struct Connection {
     pub(crate) address: SocketAddr,
     /// Version and cipher.
     pub(crate) tls: Option<String>,
-    /// Certificate looked at.
+    /// The certificate that the host showed.
+    pub(crate) peer: Option<PeerCertificate>,
+    /// Whether the host is sure to be who it says.
     verified: bool,
     binding: ChannelBinding,
     /// When it was made.
@@ -111,6 +114,7 @@ impl Connection {
             buffer: vec![0; READ_BYTES],
             address,
             tls: None,
+            peer: None,
             verified: false,
             binding: ChannelBinding::default(),
             made: now,
@@ -120,6 +124,8 @@ impl Connection {
             unread: false,
         };
         connection.session.note(&format!("connected to {} at {address}", target.name));
+        let Demand { why, .. } = &target.demand;
+        connection.session.note(&format!("TLS asked for: {}, {why}", target.demand.word()));
         match connection.introduce(opening, target).await {
             Ok(()) => Ok(connection),
             Err(fault) => {
@@ -162,7 +168,7 @@ impl Connection {
         if target.implicit_tls {
             self.secure(opening, target).await?;
         }
-        let plain = opening.plain || target.tls == TlsNeed::None;
+        let plain = opening.plain || target.demand.level == Level::Plain;
         loop {
             match self.advance().await {
                 Step::Ready => {
@@ -197,23 +203,27 @@ impl Connection {
     }
 
     fn check_tls(&self, target: &Target) -> Result<(), Fault> {
-        let needed = matches!(target.tls, TlsNeed::Required | TlsNeed::Verified);
-        if needed && self.tls.is_none() { Err(Fault::NoTls) } else { Ok(()) }
+        let needed = target.demand.level.is_needed();
+        if needed && self.tls.is_none() { Err(no_tls(target)) } else { Ok(()) }
     }
 
     async fn secure(&mut self, opening: &Opening<'_>, target: &Target) -> Result<(), Fault> {
-        let Some(stream) = self.stream.take() else { return Err(Fault::NoTls) };
-        let verify = target.tls == TlsNeed::Verified;
-        let handshake = opening.network.secure(stream, &target.name, verify);
+        let Some(stream) = self.stream.take() else { return Err(no_tls(target)) };
+        let trust = target.demand.level.trust();
+        let handshake = opening.network.secure(stream, &target.name, &trust);
         let secured = match timeout(self.session.timeout(), handshake).await {
             Ok(Ok(secured)) => secured,
-            Ok(Err(error)) => return Err(Fault::Handshake(error.to_string())),
-            Err(_) => return Err(Fault::Handshake("it took too long".to_owned())),
+            Ok(Err(error)) => {
+                let doubt = Doubt::of_handshake(&error);
+                return Err(Fault::Handshake(error.to_string(), doubt));
+            }
+            Err(_) => return Err(Fault::Handshake("it took too long".to_owned(), None)),
         };
         self.session.note(&secured.summary);
         self.stream = Some(secured.stream);
         self.tls = Some(secured.summary);
-        self.verified = verify;
+        self.peer = secured.peer;
+        self.verified = target.demand.level.is_authenticated();
         self.binding = secured.binding;
         Ok(())
     }
@@ -393,6 +403,10 @@ impl Connection {
         }
         false
     }
+}
+
+fn no_tls(target: &Target) -> Fault {
+    Fault::NoTls(target.demand.why.clone())
 }
 
 fn fault(step: Step) -> Fault {

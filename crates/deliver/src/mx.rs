@@ -4,7 +4,9 @@
 //! Source: RFC 5321 section 5.1, RFC 7505 (null MX).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use mailwright_net::dns::{Signed, Tlsa};
 use mailwright_words::address::Domain;
 use mailwright_words::status::Status;
 
@@ -26,13 +28,28 @@ pub enum Answer<T> {
     Temporary(String),
 }
 
+/// An answer about records that may be signed.
+pub type SignedAnswer<'a, T> = Later<'a, Answer<Signed<Vec<T>>>>;
+
 /// Looks names up. Aliases (CNAME) are followed by whoever implements it.
 pub trait Names: Send + Sync {
     /// The MX records of a domain: preference and name.
-    fn mx<'a>(&'a self, domain: &'a str) -> Later<'a, Answer<Vec<(u16, String)>>>;
+    fn mx<'a>(&'a self, domain: &'a str) -> SignedAnswer<'a, (u16, String)>;
 
     /// All addresses of a host.
-    fn addresses<'a>(&'a self, host: &'a str) -> Later<'a, Answer<Vec<IpAddr>>>;
+    fn addresses<'a>(&'a self, host: &'a str) -> SignedAnswer<'a, IpAddr>;
+
+    /// The TLSA records of a name such as `_25._tcp.mx.example`.
+    fn tlsa<'a>(&'a self, name: &'a str) -> SignedAnswer<'a, Tlsa>;
+
+    /// The TXT records of a name, the strings of each joined.
+    fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Answer<Vec<Vec<u8>>>>;
+}
+
+/// What a lookup says within `limit`; one that takes longer has failed.
+pub(crate) async fn timed<T>(limit: Duration, lookup: Later<'_, Answer<T>>) -> Answer<T> {
+    let late = || Answer::Temporary("no answer in time".to_owned());
+    tokio::time::timeout(limit, lookup).await.unwrap_or_else(|_| late())
 }
 
 /// A server, and where it is.
@@ -42,6 +59,47 @@ pub struct Server {
     pub name: String,
     /// Its addresses, IPv6 first.
     pub addresses: Vec<IpAddr>,
+    /// Whether DNSSEC vouches for it being a server of its domain.
+    pub sure: bool,
+    /// Names under which its TLSA records are looked for, the best first; none where the way to
+    /// them is not validated. Source: RFC 7672 section 2.2.
+    pub bases: Vec<String>,
+}
+
+impl Server {
+    /// A server that goes by its address.
+    fn literal(name: &str, address: IpAddr) -> Self {
+        Self { name: name.to_owned(), addresses: vec![address], sure: false, bases: Vec::new() }
+    }
+
+    /// A server whose name stands in validated records, if `sure`.
+    fn named(name: String, found: Signed<Vec<IpAddr>>, sure: bool) -> Self {
+        let mut bases = Vec::new();
+        if sure && found.secure {
+            bases.extend(found.canonical);
+        }
+        if sure && (found.secure || found.alias_secure) {
+            bases.push(name.clone());
+        }
+        bases.dedup();
+        Self { name, addresses: six_first(found.records), sure, bases }
+    }
+}
+
+/// The names of a domain's servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    /// Best first.
+    pub(crate) names: Vec<String>,
+    /// Whether DNSSEC vouches for them.
+    sure: bool,
+}
+
+/// How the DNS is asked: with whom, and how long an answer may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) names: &'a dyn Names,
+    pub(crate) limit: Duration,
 }
 
 /// Why a domain has no servers.
@@ -93,22 +151,22 @@ impl Unroutable {
 ///
 /// Errors: [`Unroutable`].
 pub(crate) async fn servers(
-    names: &dyn Names,
+    asking: Asking<'_>,
     domain: &Domain,
     own: &str,
     hosts_max: usize,
     random: &mut (dyn FnMut() -> u32 + Send),
 ) -> Result<Vec<Server>, Unroutable> {
     if let Some(address) = domain.literal() {
-        return Ok(vec![Server { name: domain.as_str().to_owned(), addresses: vec![address] }]);
+        return Ok(vec![Server::literal(domain.as_str(), address)]);
     }
-    let hosts = hosts(names, domain.as_str(), own, random).await?;
+    let Hosts { names, sure } = hosts(asking, domain.as_str(), own, random).await?;
     let mut servers = Vec::new();
     let mut trouble = None;
-    for name in hosts.into_iter().take(hosts_max.max(1)) {
-        match names.addresses(&name).await {
-            Answer::Found(addresses) if !addresses.is_empty() => {
-                servers.push(Server { name, addresses: six_first(addresses) });
+    for name in names.into_iter().take(hosts_max.max(1)) {
+        match timed(asking.limit, asking.names.addresses(&name)).await {
+            Answer::Found(found) if !found.records.is_empty() => {
+                servers.push(Server::named(name, found, sure));
             }
             Answer::Temporary(why) => trouble = Some(why),
             Answer::Found(_) | Answer::NoData | Answer::NoSuchDomain => {}
@@ -122,18 +180,16 @@ pub(crate) async fn servers(
     }
 }
 
-/// The addresses of a server given by name or address.
+/// The addresses of a server given by name or address. The operator vouches for it.
 ///
 /// Errors: [`Unroutable`].
-pub(crate) async fn named(names: &dyn Names, host: &str) -> Result<Server, Unroutable> {
-    let name = host.to_owned();
+pub(crate) async fn named(asking: Asking<'_>, host: &str) -> Result<Server, Unroutable> {
     if let Ok(address) = host.trim_matches(['[', ']']).parse() {
-        return Ok(Server { name, addresses: vec![address] });
+        return Ok(Server { sure: true, ..Server::literal(host, address) });
     }
-    match names.addresses(host).await {
-        Answer::Found(addresses) if !addresses.is_empty() => {
-            Ok(Server { name, addresses: six_first(addresses) })
-        }
+    let name = host.to_owned();
+    match timed(asking.limit, asking.names.addresses(host)).await {
+        Answer::Found(found) if !found.records.is_empty() => Ok(Server::named(name, found, true)),
         Answer::Temporary(why) => Err(Unroutable::Temporary(name, why)),
         // A next hop is set by the operator: that its name is gone is a fault of ours, and ours
         // are temporary.
@@ -147,18 +203,19 @@ pub(crate) async fn named(names: &dyn Names, host: &str) -> Result<Server, Unrou
 ///
 /// Errors: [`Unroutable`].
 pub(crate) async fn hosts(
-    names: &dyn Names,
+    asking: Asking<'_>,
     domain: &str,
     own: &str,
     random: &mut (dyn FnMut() -> u32 + Send),
-) -> Result<Vec<String>, Unroutable> {
+) -> Result<Hosts, Unroutable> {
     let named = domain.to_owned();
-    let records = match names.mx(domain).await {
-        Answer::Found(records) if !records.is_empty() => records,
-        Answer::Found(_) | Answer::NoData => return implicit(names, named).await,
+    let found = match timed(asking.limit, asking.names.mx(domain)).await {
+        Answer::Found(found) if !found.records.is_empty() => found,
+        Answer::Found(_) | Answer::NoData => return implicit(asking, named).await,
         Answer::NoSuchDomain => return Err(Unroutable::NoSuchDomain(named)),
         Answer::Temporary(why) => return Err(Unroutable::Temporary(named, why)),
     };
+    let (records, sure) = (found.records, found.secure);
     let name = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
     if records.iter().all(|(_, host)| name(host).is_empty()) {
         return Err(Unroutable::NullMx(named));
@@ -176,19 +233,22 @@ pub(crate) async fn hosts(
         return Err(Unroutable::Loop(named));
     }
     ranked.sort();
-    let mut hosts: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for (_, _, host) in ranked {
-        if !hosts.contains(&host) {
-            hosts.push(host);
+        if !names.contains(&host) {
+            names.push(host);
         }
     }
-    Ok(hosts)
+    Ok(Hosts { names, sure })
 }
 
 /// A domain without MX is its own server when it has an address.
-async fn implicit(names: &dyn Names, domain: String) -> Result<Vec<String>, Unroutable> {
-    match names.addresses(&domain).await {
-        Answer::Found(addresses) if !addresses.is_empty() => Ok(vec![domain]),
+async fn implicit(asking: Asking<'_>, domain: String) -> Result<Hosts, Unroutable> {
+    match timed(asking.limit, asking.names.addresses(&domain)).await {
+        Answer::Found(found) if !found.records.is_empty() => {
+            let sure = found.secure || found.alias_secure;
+            Ok(Hosts { names: vec![domain], sure })
+        }
         Answer::Found(_) | Answer::NoData => Err(Unroutable::NoServer(domain)),
         Answer::NoSuchDomain => Err(Unroutable::NoSuchDomain(domain)),
         Answer::Temporary(why) => Err(Unroutable::Temporary(domain, why)),

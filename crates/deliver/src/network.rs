@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use mailwright_net::tls::{PeerCertificate, Trust};
 use mailwright_sasl::ChannelBinding;
 
 use crate::outcome::Later;
@@ -26,12 +27,12 @@ pub trait Network: Send + Sync {
         timeout: Duration,
     ) -> Later<'a, io::Result<(Box<dyn Stream>, SocketAddr)>>;
 
-    /// Shakes hands; the certificate is looked at only when `verify`.
+    /// Shakes hands with who is believed.
     fn secure<'a>(
         &'a self,
         stream: Box<dyn Stream>,
         name: &'a str,
-        verify: bool,
+        trust: &'a Trust,
     ) -> Later<'a, io::Result<Secured>>;
 }
 
@@ -43,6 +44,8 @@ pub struct Secured {
     pub summary: String,
     /// What SASL may bind to.
     pub binding: ChannelBinding,
+    /// The certificate that the host showed.
+    pub peer: Option<PeerCertificate>,
 }
 
 impl fmt::Debug for Secured {

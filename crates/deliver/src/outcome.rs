@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use mailwright_store::queue::Transport;
 use mailwright_words::address::{Address, Domain};
 use mailwright_words::envelope::Envelope;
 use mailwright_words::reply::Reply;
@@ -55,6 +56,8 @@ pub struct RecipientOutcome {
     pub contact: Contact,
     /// What was said, for the operator; shared by the recipients of an attempt.
     pub conversation: Arc<str>,
+    /// How safe the road was to be, and was; none where it came to no host.
+    pub transport: Option<Transport>,
 }
 
 /// The end of one attempt for one recipient.

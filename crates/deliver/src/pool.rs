@@ -13,35 +13,43 @@ use mailwright_config::Relay;
 
 use crate::connection::Connection;
 use crate::route::Target;
+use crate::tls::Level;
 
 /// Idle connections of one host that are kept.
 const IDLE_MAX: usize = 20;
 
-/// What two jobs have to share for one connection.
+/// What two jobs have to share for one connection. The demand is part of it: a connection that was
+/// made under a weaker one, or for other TLSA records, is another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     name: String,
     addresses: Vec<SocketAddr>,
-    tls: u8,
+    tls: (u8, Vec<String>),
     lmtp: bool,
     login: Option<String>,
 }
 
 impl Key {
     pub(crate) fn of(target: &Target) -> Self {
-        use mailwright_config::TlsNeed;
-        let need = match target.tls {
-            TlsNeed::None => 0,
-            TlsNeed::Opportunistic => 1,
-            TlsNeed::Required => 2,
-            TlsNeed::Verified => 3,
+        let tls = match &target.demand.level {
+            Level::Plain => (0, Vec::new()),
+            Level::Optional => (1, Vec::new()),
+            Level::Encrypted => (2, Vec::new()),
+            Level::Verified => (3, Vec::new()),
+            Level::Pinned(pins) => {
+                let mut records: Vec<String> =
+                    pins.records().iter().map(ToString::to_string).collect();
+                records.sort();
+                records.extend(pins.names().iter().cloned());
+                (4, records)
+            }
         };
         let mut addresses = target.addresses.clone();
         addresses.sort();
         Self {
             name: target.name.clone(),
             addresses,
-            tls: need,
+            tls,
             lmtp: target.lmtp,
             login: target.login.as_ref().map(|login| login.name.clone()),
         }

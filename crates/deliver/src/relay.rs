@@ -5,6 +5,7 @@
 //! Source: RFC 5321 section 5.1.
 
 mod hurry;
+mod published;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use mailwright_config::{Host, Relay, Route, TlsNeed};
+use mailwright_config::{Host, Relay, Route};
 use mailwright_net::Clock;
 use mailwright_smtp::client::{By, Settings, Transaction, Verdict};
 use mailwright_smtp::reply::Bounds;
@@ -26,17 +27,24 @@ use mailwright_words::envelope::{DeliverBy, Envelope};
 
 use crate::connection::{Connection, Fault, Opening};
 use crate::convert::{self, Fitted};
-use crate::mx::{self, Names, Unroutable};
+use crate::ledger::Ledger;
+use crate::mx::{self, Asking, Hosts, Names, Server, Unroutable};
 use crate::network::Network;
 use crate::outcome::{Content, Job, Outcome, RecipientOutcome};
 use crate::pool::{Key, Pool};
 use crate::route::{Target, route};
 use crate::sign::Signatures;
+use crate::sts::{Know, Known, Sts};
+use crate::tls::{Dane, Level, Need, dane, decide};
 
 pub(crate) use hurry::Hurry;
 
 use hurry::Crowd;
+use published::Published;
 use run::Run;
+
+/// What came of opening a connection: it, or what went wrong, where, and what was said.
+type Opened = Result<Connection, (Fault, Option<SocketAddr>, String)>;
 
 /// How long a broken STARTTLS is remembered.
 const BROKEN_TLS: Duration = Duration::from_hours(1);
@@ -58,6 +66,10 @@ pub struct Setup {
     pub names: Arc<dyn Names>,
     /// The network.
     pub network: Arc<dyn Network>,
+    /// The MTA-STS policies of domains.
+    pub policies: Arc<dyn Know>,
+    /// Who counts sessions for reports to their domains.
+    pub ledger: Arc<dyn Ledger>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -129,8 +141,9 @@ impl Deliverer {
         if domain.literal().is_some() {
             return alone;
         }
-        let hosts = mx::hosts(names.as_ref(), domain.as_str(), hostname, &mut || 0).await;
-        let Ok(mut hosts) = hosts else { return alone };
+        let asking = Asking { names: names.as_ref(), limit: relay.lookup_timeout };
+        let hosts = mx::hosts(asking, domain.as_str(), hostname, &mut || 0).await;
+        let Ok(Hosts { names: mut hosts, .. }) = hosts else { return alone };
         let provider = hosts.first().and_then(|best| relay.provider(best));
         if let Some((name, provider)) = provider {
             let connections_max = provider.connections_max;
@@ -145,6 +158,11 @@ impl Deliverer {
     /// Closes connections that have been idle too long. To be called every second or so.
     pub fn sweep(&self) {
         self.pool.sweep(&self.setup.relay);
+    }
+
+    /// Fetches policies again before they are out of date. To be called every hour or so.
+    pub async fn refresh_policies(&self) {
+        self.setup.policies.refresh().await;
     }
 
     /// Takes leave of every idle connection, when another deliverer takes over.
@@ -192,9 +210,9 @@ impl Deliverer {
     /// All servers that there are for a domain, until nobody is left.
     async fn all(&self, route: &Route, domain: &Domain, run: &mut Run) {
         if route.hosts.is_empty() {
-            let tls = route.tls.unwrap_or(self.setup.relay.tls);
-            match self.found(domain, tls).await {
-                Ok(targets) => self.hosts(&targets, run).await,
+            let need = Need::new(route.tls.unwrap_or(self.setup.relay.tls), &route.digests());
+            match self.found(domain).await {
+                Ok(servers) => self.servers((domain, servers), &need, run).await,
                 Err(error) => run.unroutable(&error, route.backup.is_empty()),
             }
         } else {
@@ -205,12 +223,14 @@ impl Deliverer {
         }
     }
 
-    async fn found(&self, domain: &Domain, tls: TlsNeed) -> Result<Vec<Target>, Unroutable> {
-        let Setup { relay, names, hostname, .. } = &self.setup;
+    async fn found(&self, domain: &Domain) -> Result<Vec<Server>, Unroutable> {
+        let Setup { relay, hostname, .. } = &self.setup;
         let mut random = || getrandom::u32().unwrap_or_default();
-        let servers =
-            mx::servers(names.as_ref(), domain, hostname, relay.hosts_max, &mut random).await?;
-        Ok(servers.into_iter().map(|server| Target::found(server, relay, tls)).collect())
+        mx::servers(self.asking(), domain, hostname, relay.hosts_max, &mut random).await
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { names: self.setup.names.as_ref(), limit: self.setup.relay.lookup_timeout }
     }
 
     /// Servers that were set, one after another.
@@ -219,24 +239,69 @@ impl Deliverer {
             if !run.may_try_others() {
                 return;
             }
-            match mx::named(self.setup.names.as_ref(), &host.host).await {
-                Ok(server) => self.host(&Target::set(&server, host, &self.setup.relay), run).await,
-                Err(error) => run.unroutable(&error, false),
+            let server = match mx::named(self.asking(), &host.host).await {
+                Ok(server) => server,
+                Err(error) => {
+                    run.unroutable(&error, false);
+                    continue;
+                }
+            };
+            let need = Need::new(host.tls, &host.digests());
+            let dane = self.dane(&need, &server, (host.port(), false), &[]).await;
+            // It is a server of no domain: there is nobody to report to.
+            match decide(&need, (&dane, Sts::None), (run.wish(), server.sure)) {
+                Ok(demand) => {
+                    let target = Target::set(&server, host, &self.setup.relay, demand);
+                    self.host(&target, &Published::nothing(), run).await;
+                }
+                Err(refused) => run.refused_for_tls(&server.name, &refused),
             }
         }
     }
 
-    async fn hosts(&self, targets: &[Target], run: &mut Run) {
-        for target in targets {
+    /// The servers of a domain, each as the domain wants it.
+    async fn servers(&self, (domain, servers): (&Domain, Vec<Server>), need: &Need, run: &mut Run) {
+        let name = domain.as_str();
+        let asks = need.asks_sts() && self.setup.relay.mta_sts && domain.literal().is_none();
+        let known = if asks { self.setup.policies.policy(name).await } else { Known::default() };
+        for server in servers {
             if !run.may_try_others() {
                 return;
             }
-            self.host(target, run).await;
+            let port = self.setup.relay.port;
+            let dane = self.dane(need, &server, (port, true), &[name, &server.name]).await;
+            let sts = Sts::of(known.policy.as_deref(), &server.name);
+            let published = Published::new(name, &dane, &known);
+            match decide(need, (&dane, sts), (run.wish(), server.sure)) {
+                Ok(demand) => {
+                    let target = Target::found(server, &self.setup.relay, demand);
+                    self.host(&target, &published, run).await;
+                }
+                Err(refused) => {
+                    published.refused(self.setup.ledger.as_ref(), &server.name, &refused);
+                    run.refused_for_tls(&server.name, &refused);
+                }
+            }
         }
     }
 
+    /// The TLSA records of a server, where they are worth a lookup.
+    async fn dane(
+        &self,
+        need: &Need,
+        server: &Server,
+        (port, found): (u16, bool),
+        also: &[&str],
+    ) -> Dane {
+        if !need.asks_dane(found) {
+            return Dane::Off;
+        }
+        let Asking { names, limit } = self.asking();
+        dane(names, (&server.bases, port), also, limit).await
+    }
+
     /// One host, address by address.
-    async fn host(&self, target: &Target, run: &mut Run) {
+    async fn host(&self, target: &Target, published: &Published, run: &mut Run) {
         let mut left = target.addresses.clone();
         left.retain(|address| !self.is_own(*address));
         if left.is_empty() {
@@ -254,7 +319,9 @@ impl Deliverer {
             if left.is_empty() {
                 return run.crowded(target);
             }
-            match self.open(target, &left).await {
+            let opened = self.open(target, &left).await;
+            published.session(self.setup.ledger.as_ref(), target, &opened);
+            match opened {
                 Ok(connection) => {
                     left.retain(|address| *address != connection.address);
                     self.use_up(connection, target, key.clone(), run).await;
@@ -268,20 +335,16 @@ impl Deliverer {
     }
 
     /// Opens a connection; without TLS when its handshake breaks and nobody asked for it.
-    async fn open(
-        &self,
-        target: &Target,
-        addresses: &[SocketAddr],
-    ) -> Result<Connection, (Fault, Option<SocketAddr>, String)> {
+    async fn open(&self, target: &Target, addresses: &[SocketAddr]) -> Opened {
         let mut opening = self.opening(target);
         let (fault, address, conversation) =
             match Connection::open(&opening, target, addresses).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
-        let may_be_plain = target.tls == TlsNeed::Opportunistic && !target.implicit_tls;
+        let may_be_plain = target.demand.level == Level::Optional && !target.implicit_tls;
         match (&fault, address) {
-            (Fault::Handshake(why), Some(address)) if may_be_plain && !opening.plain => {
+            (Fault::Handshake(why, _), Some(address)) if may_be_plain && !opening.plain => {
                 let host = target.name.as_str();
                 tracing::warn!(host, %address, why, "TLS is broken; going on without.");
                 self.remember_broken(&target.name);
@@ -304,7 +367,7 @@ impl Deliverer {
                 bounds: Bounds::default(),
             },
             connect_timeout: relay.connect_timeout,
-            plain: target.tls == TlsNeed::Opportunistic && self.is_broken(&target.name),
+            plain: target.demand.level == Level::Optional && self.is_broken(&target.name),
         }
     }
 
@@ -331,7 +394,11 @@ impl Deliverer {
             let transaction = Transaction { envelope, bytes: content.size(), by };
             match connection.send(transaction, content.as_ref(), &hurry).await {
                 Ok(verdicts) => run.verdicts(&indices, verdicts, target, &connection),
-                Err(lacking) => run.lacking(&indices, lacking, target),
+                Err(lacking) => {
+                    if !run.lacking(&indices, lacking, target, &connection) {
+                        break;
+                    }
+                }
             }
         }
         run.said(&connection.conversation());
@@ -385,5 +452,7 @@ fn is_too_many(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Refused(reply) if reply.code == 452)
 }
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;

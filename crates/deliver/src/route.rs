@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use mailwright_config::{Host, Protocol, Relay, Route, TlsNeed};
+use mailwright_config::{Host, Protocol, Relay, Route};
 use mailwright_sasl::Secret;
 use mailwright_sasl::client::Login;
 use mailwright_words::address::Domain;
 
 use crate::mx::Server;
+use crate::tls::Demand;
 
 /// A server to try, and how.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// Where it is; tried in this order.
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) tls: TlsNeed,
+    pub(crate) demand: Demand,
     pub(crate) implicit_tls: bool,
     pub(crate) lmtp: bool,
     pub(crate) login: Option<Login>,
@@ -32,7 +33,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// A server found through MX.
-    pub(crate) fn found(server: Server, relay: &Relay, tls: TlsNeed) -> Self {
+    pub(crate) fn found(server: Server, relay: &Relay, demand: Demand) -> Self {
         Self {
             messages_max: relay
                 .provider(&server.name)
@@ -40,7 +41,7 @@ impl Target {
                 .unwrap_or(relay.messages_per_connection_max),
             addresses: with_port(&server.addresses, relay.port),
             name: server.name,
-            tls,
+            demand,
             implicit_tls: false,
             lmtp: false,
             login: None,
@@ -49,7 +50,7 @@ impl Target {
     }
 
     /// A server that was set.
-    pub(crate) fn set(server: &Server, host: &Host, relay: &Relay) -> Self {
+    pub(crate) fn set(server: &Server, host: &Host, relay: &Relay, demand: Demand) -> Self {
         let login = host.user.as_ref().zip(host.password.as_ref()).map(|(user, password)| Login {
             name: user.clone(),
             password: Secret::new(password.expose()),
@@ -58,7 +59,7 @@ impl Target {
             name: server.name.clone(),
             addresses: with_port(&server.addresses, host.port()),
             messages_max: relay.messages_per_connection_max,
-            tls: host.tls,
+            demand,
             implicit_tls: host.implicit_tls,
             lmtp: host.protocol == Protocol::Lmtp,
             login,

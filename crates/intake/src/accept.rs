@@ -11,7 +11,7 @@ use mailwright_store::spool::{self, Accepted, Class, Content, Durable, Origin, S
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::trace::{Trace, received};
 use mailwright_words::{
-    Address, ByMode, Envelope, Id, LocalPart, ReversePath, Timestamp, message_id,
+    Address, ByMode, Envelope, Id, LocalPart, ReversePath, Timestamp, TlsWish, message_id,
 };
 
 use crate::head::{Change, Head};
@@ -65,10 +65,7 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Durable, Refusal> {
         let collected = incoming.finish().await?;
-        if collected.has_long_lines {
-            // Lines that `DATA` has no room for make it what `BINARYMIME` is for.
-            transaction.envelope.body = mailwright_words::BodyType::BinaryMime;
-        }
+        envelope_by_content(&mut transaction.envelope, &collected);
         let looped = if transaction.client.is_caught() {
             Vec::new()
         } else {
@@ -304,6 +301,17 @@ fn postmaster(of: &Address) -> ReversePath {
     postmaster.map_or(ReversePath::Null, ReversePath::Sender)
 }
 
+/// What the message says about its envelope.
+fn envelope_by_content(envelope: &mut Envelope, collected: &Collected) {
+    if collected.has_long_lines {
+        // Lines that `DATA` has no room for make it what `BINARYMIME` is for.
+        envelope.body = mailwright_words::BodyType::BinaryMime;
+    }
+    if envelope.tls == TlsWish::None && waives_tls(&collected.block()) {
+        envelope.tls = TlsWish::Optional;
+    }
+}
+
 /// Takes out the recipients that had this message before.
 ///
 /// Errors: all of them had it.
@@ -320,6 +328,13 @@ pub(crate) fn take_looped(
         }
         _ => Ok(looped),
     }
+}
+
+/// Whether the sender wants the message delivered rather than safe. Source: RFC 8689 section 3.
+fn waives_tls(block: &HeaderBlock<'_>) -> bool {
+    let mut said = block.fields().filter(|field| field.name.eq_ignore_ascii_case("TLS-Required"));
+    let first = said.next().filter(|_| said.next().is_none());
+    first.is_some_and(|field| field.text().trim().eq_ignore_ascii_case("no"))
 }
 
 /// The keys of the addresses that had a message before, each field read once.

@@ -80,6 +80,7 @@ impl Intake {
         let mut envelope = Envelope::new(ReversePath::Null, recipients);
         envelope.body = built.body;
         envelope.smtputf8 = built.smtputf8;
+        envelope.tls = transaction.envelope.tls;
         Ok(Some(Notice { envelope, classes, head: built.bytes }))
     }
 }

@@ -16,6 +16,7 @@ mod records;
 mod sendmail;
 mod snapshot;
 mod take;
+mod tls;
 
 use mailwright_directory::DirectoryError;
 use mailwright_store::StoreError;
@@ -55,6 +56,7 @@ async fn carry_out(
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Events { hours, json } => events::run((hours, json), office, console).await,
         AdminCommand::Doctor(doctor) => doctor::run(doctor, office, console).await,
+        AdminCommand::Tls(command) => tls::run(command, office, console).await,
         AdminCommand::Take { address, again } => {
             take::run((&address, again), office, console).await
         }

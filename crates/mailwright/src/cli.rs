@@ -189,6 +189,9 @@ pub(crate) enum AdminCommand {
     },
     /// Find out why mail does not arrive
     Doctor(Doctor),
+    /// Certificates, and their TLSA records
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Take a message from standard input, as programs expect of sendmail
     Sendmail(Sendmail),
     /// Take the messages of an import from standard input
@@ -212,6 +215,19 @@ pub(crate) enum AdminCommand {
     /// Print a backup as a tar archive
     #[command(hide = true)]
     Snapshot,
+}
+
+/// Commands about certificates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TlsCommand {
+    /// Print the certificates of an authority, and the TLSA records to publish
+    Show,
+    /// Ask for the next certificate with the next key, once its TLSA record is published
+    Roll {
+        /// Do not look whether the record is published
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// A way to keep messages in files.

@@ -114,10 +114,12 @@ impl Courier {
             deliver::Contact::Failed => Contact::Failed,
             deliver::Contact::None => Contact::None,
         });
-        let mut told =
-            results.into_iter().map(|RecipientOutcome { outcome, conversation, .. }| {
-                told(outcome, Some(conversation))
-            });
+        let mut told = results.into_iter().map(
+            |RecipientOutcome { outcome, conversation, transport, .. }| Outcome {
+                transport,
+                ..told(outcome, Some(conversation))
+            },
+        );
         let outcomes = usable.iter().map(|usable| {
             let outcome = usable.as_ref().and_then(|_| told.next());
             outcome.unwrap_or_else(|| held("the address makes no sense"))
@@ -143,6 +145,7 @@ impl Courier {
             smtputf8: message.smtputf8,
             priority: i8::try_from(message.priority).ok().filter(|priority| *priority != 0),
             deliver_by: message.deliver_by.map(|(at, mode, trace)| DeliverBy { at, mode, trace }),
+            tls: message.tls,
             ..Envelope::new(sender(message)?, recipients)
         };
         let domain = Domain::parse(site).ok()?;
@@ -284,7 +287,7 @@ fn sender(message: &Message) -> Option<ReversePath> {
 }
 
 fn told(outcome: deliver::Outcome, transcript: Option<Arc<str>>) -> Outcome {
-    let of = |end, reply, host| Outcome { end, reply, host, transcript };
+    let of = |end, reply, host| Outcome { end, reply, host, transcript, transport: None };
     match outcome {
         deliver::Outcome::Delivered => of(End::Delivered, None, None),
         deliver::Outcome::Relayed { reply, host, dsn, .. } => {
@@ -311,5 +314,5 @@ fn broken(error: &StoreError) -> Outcome {
 /// A fault of ours that will not pass by itself.
 fn held(text: &str) -> Outcome {
     let reply = Reply::new(451, "4.3.0".parse().ok(), text);
-    Outcome { end: End::Held, reply: Some(reply), host: None, transcript: None }
+    Outcome { end: End::Held, reply: Some(reply), host: None, transcript: None, transport: None }
 }

@@ -6,6 +6,7 @@
 mod admin;
 mod archive;
 mod backup;
+mod certify;
 mod check;
 mod checkup;
 mod cli;
@@ -21,6 +22,7 @@ mod office;
 mod outgoing;
 mod output;
 mod part;
+mod policy;
 mod ports;
 mod privilege;
 mod reload;
@@ -28,7 +30,9 @@ mod remote;
 mod sandbox;
 mod send;
 mod serve;
+mod sessions;
 mod setup;
+mod tlsa;
 mod upkeep;
 mod world;
 

@@ -49,7 +49,7 @@ impl Office {
     /// Errors: it cannot be used.
     pub(crate) async fn open_if_free(config: Config) -> Result<Option<Self>, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(System::new());
-        Self::open_with(options(&config), config, clock).await
+        Box::pin(Self::open_with(options(&config), config, clock)).await
     }
 
     /// As [`open_if_free`](Self::open_if_free), with a store opened otherwise.

@@ -3,14 +3,23 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use mailwright_config::{Config, Live};
-use mailwright_deliver::{Deliverer, Setup, Wire};
+use mailwright_deliver::{
+    Deliverer, Names, Setup, Wire,
+    sts::{Policies, StoreShelf, Web},
+};
 use mailwright_queue::{Queue, Settings};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{Failure, courier::Courier, office::Office, setup::Open, upkeep::repeat};
+use crate::{
+    Failure, courier::Courier, office::Office, sessions::Counter, setup::Open, upkeep::repeat,
+};
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How often counts of sessions go to the store.
+const COUNT: Duration = Duration::from_secs(10);
+/// How often policies are looked through that want to be fetched again.
+const REFRESH: Duration = Duration::from_mins(30);
 
 /// The running queue, as far as a reload changes it.
 pub(crate) struct Outgoing {
@@ -18,6 +27,7 @@ pub(crate) struct Outgoing {
     deliverer: Live<Deliverer>,
     /// Where we listen: mail that would go there loops.
     listeners: Vec<SocketAddr>,
+    counter: Arc<Counter>,
 }
 
 impl Outgoing {
@@ -31,7 +41,8 @@ impl Outgoing {
     ) -> Result<Self, Failure> {
         let config = office.config.now();
         let listeners: Vec<SocketAddr> = opened.iter().map(|open| open.address).collect();
-        let deliverer = Live::new(deliverer(office, &config, &listeners)?);
+        let counter = Arc::new(Counter::new(Arc::clone(&office.clock)));
+        let deliverer = Live::new(deliverer(office, &config, (&listeners, &counter))?);
         let courier = Courier::new(office.clone(), deliverer.clone());
         let settings = settings(&config);
         let clock = Arc::clone(&office.clock);
@@ -46,7 +57,9 @@ impl Outgoing {
                 clock.sleep(SWEEP).await;
             }
         });
-        Ok(Self { queue, deliverer, listeners })
+        count(office, &counter, (tasks, stopping));
+        refresh(office, &deliverer, (tasks, stopping));
+        Ok(Self { queue, deliverer, listeners, counter })
     }
 
     /// Goes by the configuration that is in force now, which was `old` before.
@@ -59,7 +72,7 @@ impl Outgoing {
             && config.dns == old.dns
             && config.server.hostname == old.server.hostname;
         if !same {
-            let fresh = deliverer(office, &config, &self.listeners)?;
+            let fresh = deliverer(office, &config, (&self.listeners, &self.counter))?;
             let before = self.deliverer.now();
             self.deliverer.set(fresh);
             before.close();
@@ -69,21 +82,63 @@ impl Outgoing {
     }
 }
 
+/// Takes what was counted of sessions to the store.
+fn count(
+    office: &Office,
+    counter: &Arc<Counter>,
+    (tasks, stopping): (&mut JoinSet<()>, &watch::Receiver<bool>),
+) {
+    let (office, counter) = (office.clone(), Arc::clone(counter));
+    repeat(tasks, stopping, move || {
+        let (office, counter) = (office.clone(), Arc::clone(&counter));
+        async move {
+            office.clock.sleep(COUNT).await;
+            counter.flush(&office.store).await;
+        }
+    });
+}
+
+/// Fetches policies again before they are out of date.
+fn refresh(
+    office: &Office,
+    deliverer: &Live<Deliverer>,
+    (tasks, stopping): (&mut JoinSet<()>, &watch::Receiver<bool>),
+) {
+    let (clock, deliverer) = (Arc::clone(&office.clock), deliverer.clone());
+    repeat(tasks, stopping, move || {
+        let (clock, deliverer) = (Arc::clone(&clock), deliverer.now());
+        async move {
+            clock.sleep(REFRESH).await;
+            deliverer.refresh_policies().await;
+        }
+    });
+}
+
 fn deliverer(
     office: &Office,
     config: &Config,
-    listeners: &[SocketAddr],
+    (listeners, counter): (&[SocketAddr], &Arc<Counter>),
 ) -> Result<Deliverer, Failure> {
     let wire = Wire::new(config, Arc::clone(&office.clock))
         .map_err(|error| Failure::of("the network", &error))?;
     let wire = Arc::new(wire);
+    let (names, web): (Arc<dyn Names>, Arc<dyn Web>) =
+        (Arc::<Wire>::clone(&wire), Arc::<Wire>::clone(&wire));
+    let policies = Policies::new(
+        (Arc::clone(&names), web),
+        Arc::new(StoreShelf::new(office.store.clone())),
+        Arc::clone(&office.clock),
+        (config.relay.lookup_timeout, config.relay.policy_timeout),
+    );
     Ok(Deliverer::new(Setup {
         hostname: config.server.hostname.clone(),
         relay: config.relay.clone(),
         routes: config.routes.clone(),
         listeners: listeners.to_vec(),
-        names: Arc::<Wire>::clone(&wire),
+        names,
         network: wire,
+        policies: Arc::new(policies),
+        ledger: Arc::<Counter>::clone(counter),
         clock: Arc::clone(&office.clock),
     }))
 }

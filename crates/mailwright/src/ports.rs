@@ -2,24 +2,29 @@
 //!
 //! A session keeps the door it came through; a reload is for those that come after it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use mailwright_api::Sources;
+use mailwright_api::{Shown, Sources, Text};
 use mailwright_config::{Config, Http, Listener as ListenerConfig, Live, Role};
 use mailwright_net::{
-    Arrival, Listener, Terms, dns, drive,
+    Arrival, Listener, Terms,
+    acme::Challenges,
+    dns, drive,
     listen::{Rules, open},
     tls::Acceptor,
 };
 use mailwright_serve::{Shared, imap, pop3, smtp};
+use mailwright_words::Domain;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{Failure, office::Office, setup::Open};
+use crate::{Failure, office::Office, policy, setup::Open};
 
 /// The bound ports, before anything is behind them.
 pub(crate) struct Ports {
     mail: Vec<(String, ListenerConfig, Listener)>,
     http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
+    challenges: Vec<TcpListener>,
 }
 
 /// What every door stands before.
@@ -28,6 +33,10 @@ pub(crate) struct House {
     pub(crate) office: Office,
     /// What shakes hands; without it there is no TLS.
     pub(crate) acceptor: Option<Arc<Acceptor>>,
+    /// That of the web.
+    pub(crate) web: Option<Arc<Acceptor>>,
+    /// Answers to an authority.
+    pub(crate) challenges: Challenges,
     /// Sessions of each account, over all doors that show mailboxes.
     pub(crate) shared: Shared,
     /// Becomes true when the server stops.
@@ -70,13 +79,12 @@ impl Ports {
             mail.push((name.clone(), listener.clone(), bound));
         }
         let Http { addresses } = &config.http;
-        let mut http = Vec::new();
-        for address in addresses {
-            let bound =
-                open(*address).map_err(|error| Failure::of(&format!("http {address}"), &error))?;
-            http.push(bound);
-        }
-        Ok(Self { mail, http })
+        Ok(Self {
+            mail,
+            http: bind("http", addresses)?,
+            https: bind("https", &config.https.addresses)?,
+            challenges: bind("acme", &config.acme.http_addresses)?,
+        })
     }
 
     /// What is open, for the screen and against loops.
@@ -112,12 +120,22 @@ impl Ports {
             tasks.spawn(listener.run(clock, house.stopping.clone(), session));
             served.push(Served { name, rules, entry });
         }
+        let stop = || {
+            let mut stopping = house.stopping.clone();
+            async move { stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default() }
+        };
+        if let Some(web) = &house.web {
+            for listener in self.https {
+                let web = (Arc::clone(web), house.shown());
+                tasks.spawn(mailwright_api::serve_https(listener, web, stop()));
+            }
+        }
+        for listener in self.challenges {
+            tasks.spawn(mailwright_api::serve_challenges(listener, house.shown(), stop()));
+        }
         for listener in self.http {
-            let (sources, mut stopping) = (sources.clone(), house.stopping.clone());
+            let (sources, stop) = (sources.clone(), stop());
             tasks.spawn(async move {
-                let stop = async move {
-                    stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
-                };
                 if let Err(error) = mailwright_api::serve(listener, sources, stop).await {
                     tracing::error!(%error, "HTTP listener broke.");
                 }
@@ -127,7 +145,27 @@ impl Ports {
     }
 }
 
+fn bind(section: &str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let one = |address: &SocketAddr| {
+        open(*address).map_err(|error| Failure::of(&format!("{section} {address}"), &error))
+    };
+    addresses.iter().map(one).collect()
+}
+
 impl House {
+    /// What is shown over the web.
+    fn shown(&self) -> Shown {
+        let office = self.office.clone();
+        let policy = move |domain: Domain| -> Text {
+            let office = office.clone();
+            Box::pin(async move {
+                let is_ours = office.is_ours(&domain).await.unwrap_or(false);
+                is_ours.then(|| policy::text(&office.config.now()))
+            })
+        };
+        Shown { policy: Arc::new(policy), challenges: self.challenges.clone() }
+    }
+
     fn entry(&self, name: &str, listener: &ListenerConfig) -> Result<Entry, Failure> {
         let config = self.office.config.now();
         let door = match listener.role {

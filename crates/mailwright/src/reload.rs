@@ -3,13 +3,13 @@
 //! A configuration with an error changes nothing. Fields that need a restart keep their value and
 //! are named, one line each.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use mailwright_config::{Config, Reload, Source};
 use mailwright_net::tls::{Certificates, SelfSigned, Sources};
 
 use crate::{
-    Failure,
+    Failure, certify,
     log::Filter,
     office::Office,
     outgoing::Outgoing,
@@ -76,13 +76,31 @@ pub(crate) fn certificate_sources(config: &Config) -> Sources {
     let host = config.server.hostname.clone();
     let mut names = vec![host, "localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     names.dedup();
+    let mut files: Vec<_> = files
+        .map(|(name, pair)| (name.clone(), pair.certificate.clone(), pair.key.clone()))
+        .collect();
+    files.extend(vouched(config));
     Sources {
-        files: files
-            .map(|(name, pair)| (name.clone(), pair.certificate.clone(), pair.key.clone()))
-            .collect(),
+        files,
         self_signed: config
             .tls
             .self_signed
             .then(|| SelfSigned { folder: config.server.data.clone(), names }),
     }
+}
+
+/// The certificates of an authority, for the names that no file is set for.
+fn vouched(config: &Config) -> Vec<(String, PathBuf, PathBuf)> {
+    let set = &config.tls.certificates;
+    let keeper = certify::keeper(config);
+    let mut files = Vec::new();
+    for (name, path) in keeper.all() {
+        let names = keeper.vouched(&name).map(|vouched| vouched.names).unwrap_or_default();
+        let is_main =
+            certify::main_name(config).is_some_and(|main| main.eq_ignore_ascii_case(&name));
+        let all = names.into_iter().chain(is_main.then(|| "*".to_owned()));
+        let free = all.filter(|name| !set.contains_key(name));
+        files.extend(free.map(|name| (name, path.clone(), path.clone())));
+    }
+    files
 }

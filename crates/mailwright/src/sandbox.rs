@@ -10,6 +10,7 @@ use mailwright_config::{Config, InboxBy, Level, Listener, Role, Source};
 use mailwright_directory::DEFAULT_INBOX;
 use mailwright_net::{
     Clock, System,
+    acme::Challenges,
     tls::{Acceptor, Certificates, SelfSigned, Sources},
 };
 use mailwright_serve::Shared;
@@ -49,7 +50,8 @@ pub(crate) async fn run(sandbox: Sandbox, data: Option<PathBuf>) -> Result<ExitC
     office.directory.inbox(DEFAULT_INBOX, office.now()).await?;
     let acceptor = if sandbox.tls { Some(Arc::new(acceptor(&config)?)) } else { None };
     let (stop, stopping) = watch::channel(false);
-    let house = House { office, acceptor, shared: Shared::default(), stopping };
+    let (web, challenges, shared) = (None, Challenges::default(), Shared::default());
+    let house = House { office, acceptor, web, challenges, shared, stopping };
     let House { office, stopping, .. } = &house;
     let mut tasks = JoinSet::new();
     let addresses = ports.open();

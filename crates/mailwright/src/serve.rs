@@ -11,6 +11,7 @@ use mailwright_api::{
 use mailwright_config::{Config, Source};
 use mailwright_directory::{DomainKind, NewPassword};
 use mailwright_net::{
+    acme::Challenges,
     control::ControlListener,
     notify::{Word, notify},
     tls::{Acceptor, Certificates},
@@ -25,7 +26,9 @@ use tokio::{
 };
 
 use crate::{
-    Failure, checkup,
+    Failure,
+    certify::Certifier,
+    checkup,
     gauge::Gauges,
     log,
     office::Office,
@@ -57,11 +60,17 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let mut tasks = JoinSet::new();
     let acceptor = Acceptor::new(Arc::clone(&certificates))
         .map_err(|error| Failure::of("TLS does not start", &error))?;
-    let (acceptor, shared) = (Some(Arc::new(acceptor)), Shared::default());
-    let house = House { office, acceptor, shared, stopping };
+    let challenges = Challenges::default();
+    let web = Acceptor::web(Arc::clone(&certificates), challenges.clone())
+        .map_err(|error| Failure::of("TLS does not start", &error))?;
+    let (acceptor, web) = (Some(Arc::new(acceptor)), Some(Arc::new(web)));
+    let house = House { office, acceptor, web, challenges, shared: Shared::default(), stopping };
     let House { office, stopping, .. } = &house;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
+    let certifier =
+        Certifier::new(office.clone(), Arc::clone(&certificates), house.challenges.clone());
+    let certifying = tokio::spawn(certifier.run());
     // Before anybody is answered, so that no command comes between, and told at once, so that
     // nothing that fails can lose the password. Who connects meanwhile waits a moment.
     let account = first_account(office).await?;
@@ -82,6 +91,7 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
         }
     }
     answering.abort();
+    certifying.abort();
     let office = reloader.close();
     office.close().await;
     tracing::info!("Server stopped.");

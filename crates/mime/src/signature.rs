@@ -3,7 +3,8 @@
 //! A text that holds a string holds each three octets of it. A signature is two sets of bits, one
 //! of the trigrams of header and parts, one of the body's; a trigram that is in the text has its
 //! bit set, others may. So a signature can rule a message out, and never rules it in. A set is as
-//! large as its text needs: it is made with room to spare and folded in half until it is dense enough.
+//! large as its text needs: it is made with room to spare and folded in half until it is dense
+//! enough.
 
 use crate::search::{SEARCH_MAX, SearchText};
 

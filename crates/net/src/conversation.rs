@@ -6,6 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
+use crate::tls::PeerCertificate;
+
 /// One side of a protocol on one connection.
 pub trait Conversation: Send + 'static {
     /// What the protocol cannot decide by itself.
@@ -83,4 +85,6 @@ pub struct TlsFacts {
     pub exporter: Vec<u8>,
     /// Channel binding `tls-server-end-point`. Source: RFC 5929 section 4.
     pub server_end_point: Option<Vec<u8>>,
+    /// The certificate that the other side showed, where we are the client.
+    pub peer: Option<PeerCertificate>,
 }

@@ -1,10 +1,13 @@
 //! Names: a resolver with three-way answers, so that no answer is never taken for a negative one.
 
 mod fake;
+mod proof;
+mod signed;
 mod system;
 
 pub use fake::Fake;
 pub use hickory_resolver::net::NetError as SystemError;
+pub use signed::{Signed, Tlsa};
 pub use system::System;
 
 use std::{
@@ -27,6 +30,18 @@ pub enum Answer<T> {
     NoData,
     /// It could not be found out, for this reason.
     Temporary(String),
+}
+
+impl<T> Answer<T> {
+    /// The same answer, its records changed.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Self::Found(records) => Answer::Found(change(records)),
+            Self::NoSuchDomain => Answer::NoSuchDomain,
+            Self::NoData => Answer::NoData,
+            Self::Temporary(why) => Answer::Temporary(why),
+        }
+    }
 }
 
 /// Where a service is. Source: RFC 2782.
@@ -85,6 +100,21 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
                 IpAddr::V4(_) => None,
             })
         })
+    }
+
+    /// The MX records, with what DNSSEC says of them.
+    fn signed_mx<'a>(&'a self, domain: &'a str) -> Later<'a, Signed<Vec<(u16, String)>>> {
+        Box::pin(async move { self.mx(domain).await.map(Signed::insecure) })
+    }
+
+    /// All addresses, with what DNSSEC says of them.
+    fn signed_addresses<'a>(&'a self, host: &'a str) -> Later<'a, Signed<Vec<IpAddr>>> {
+        Box::pin(async move { self.addresses(host).await.map(Signed::insecure) })
+    }
+
+    /// The TLSA records of a name such as `_25._tcp.mx.example`.
+    fn tlsa<'a>(&'a self, _name: &'a str) -> Later<'a, Signed<Vec<Tlsa>>> {
+        Box::pin(std::future::ready(Answer::NoData))
     }
 }
 

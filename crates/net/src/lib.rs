@@ -1,18 +1,21 @@
-//! The only crate with sockets: listeners, TLS, DNS, the PROXY protocol, the clock.
+//! The only crate with sockets: listeners, TLS, ACME, DNS, the PROXY protocol, the clock.
 //!
 //! It knows no mail protocol: a [`Conversation`] says what is written, and [`drive`] moves the
 //! bytes. Limits and timeouts come from the caller, which has them from the configuration.
 
+pub mod acme;
 pub mod clock;
 pub mod connect;
 pub mod control;
 pub mod conversation;
+pub mod disk;
 pub mod dns;
 mod drive;
 pub mod listen;
 pub mod notify;
 pub mod proxy;
 pub mod tls;
+pub mod web;
 
 pub use clock::{Clock, System};
 pub use conversation::{Conversation, Event, Step, TlsFacts};

@@ -2,12 +2,15 @@
 
 mod certificate;
 mod client;
+mod dane;
 mod facts;
 mod inspect;
 mod server;
 
 pub use certificate::{CertificateError, Certificates, SelfSigned, Sources};
-pub use client::{Client, Trust};
+pub use client::{Client, Doubt, Trust};
+pub use dane::Pins;
+pub use facts::{PeerCertificate, hex};
 pub use inspect::{CertificateFacts, Distrust, Inspected, Inspector, Obstacle, chain_of, obstacle};
 pub use server::Acceptor;
 
@@ -18,7 +21,7 @@ use rustls::{SupportedProtocolVersion, crypto::CryptoProvider};
 /// What both sides speak.
 static VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

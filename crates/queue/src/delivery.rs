@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use mailwright_store::{
-    queue::{Child, Message},
+    queue::{Child, Message, Transport},
     spool::Class,
 };
 use mailwright_words::{Address, Reply};
@@ -55,6 +55,8 @@ pub struct Outcome {
     pub host: Option<String>,
     /// The conversation.
     pub transcript: Option<Arc<str>>,
+    /// How safe the road was to be, and was.
+    pub transport: Option<Transport>,
 }
 
 /// How an attempt ended for a recipient.

@@ -120,6 +120,8 @@ pub(crate) async fn build(
     let mut envelope = Envelope::new(ReversePath::Null, vec![recipient]);
     envelope.body = built.body;
     envelope.smtputf8 = built.smtputf8;
+    // What it brings back was not for everybody's eyes. Source: RFC 8689 section 5.
+    envelope.tls = message.tls;
     let mut terms = Terms::new(now, now.plus(settings.report_lifetime));
     terms.tenant = message.tenant;
     terms.parent = Some(message.id);

@@ -427,5 +427,6 @@ fn broken() -> Outcome {
         reply: Some(Reply::new(451, Some(Status::new(4, 3, 0)), "Internal error; held")),
         host: None,
         transcript: None,
+        transport: None,
     }
 }

@@ -257,6 +257,7 @@ fn settlements(settings: &Settings, ended: &Ended) -> Vec<Settlement> {
             host: outcome.host.clone(),
             reply: outcome.reply.as_ref().map(ToString::to_string),
             transcript: outcome.transcript.as_deref().map(str::to_owned),
+            transport: outcome.transport.clone(),
             verdict,
         }
     };
@@ -365,7 +366,8 @@ pub(crate) async fn write_late<D: Delivery>(
 
 /// What a notice says about a recipient that waits; nothing to who wants to know nothing.
 fn is_late(claimed: &queue::Claimed, why: queue::Told, now: Timestamp) -> Option<Said> {
-    let outcome = Outcome { end: End::Deferred, reply: None, host: None, transcript: None };
+    let outcome =
+        Outcome { end: End::Deferred, reply: None, host: None, transcript: None, transport: None };
     let said = report::said(claimed, Action::Delayed(claimed.expires), &outcome, now);
     let said = said.filter(|_| claimed.notify.delay)?;
     Some(match why {
@@ -384,7 +386,7 @@ mod tests {
 
     fn failed(text: &str) -> Outcome {
         let reply = Some(Reply::new(550, None, text));
-        Outcome { end: End::Failed, reply, host: None, transcript: None }
+        Outcome { end: End::Failed, reply, host: None, transcript: None, transport: None }
     }
 
     /// The end of an attempt at `recipients`, all of whom failed.

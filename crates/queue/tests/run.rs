@@ -51,7 +51,7 @@ impl Delivery for Invented {
             let status = Status::new(u8::try_from(code / 100).unwrap(), 1, 1);
             let reply = Some(Reply::new(code, Some(status), "So be it"));
             let host = (code == 421).then(|| "mx.provider.example".to_owned());
-            outcomes.push(Outcome { end, reply, host, transcript: None });
+            outcomes.push(Outcome { end, reply, host, transcript: None, transport: None });
         }
         Attempted { contact: Contact::Made, outcomes }
     }

@@ -84,6 +84,8 @@ pub struct MailFrom {
     pub hold: Option<Hold>,
     /// How urgent the message is, from -9 to 9. Source: RFC 6710.
     pub priority: Option<i8>,
+    /// Whether the message may go on encrypted alone, to hosts that ask the same. Source: RFC 8689.
+    pub require_tls: bool,
 }
 
 impl MailFrom {
@@ -100,6 +102,7 @@ impl MailFrom {
             deliver_by: None,
             hold: None,
             priority: None,
+            require_tls: false,
         }
     }
 }
@@ -121,12 +124,12 @@ pub const AUTH_LINE_MAX: usize = 12_288;
 /// Longest line of a command that starts with `line`, in octets with its CRLF.
 ///
 /// Source: RFC 5321 section 4.5.3.1.4 gives 512; to `MAIL` add SIZE 26, BODY 17, SMTPUTF8 10,
-/// RET and ENVID 116, AUTH 500, BY 17, HOLDUNTIL 34, MT-PRIORITY 15; to `RCPT` NOTIFY 29,
-/// ORCPT 508.
+/// RET and ENVID 116, AUTH 500, BY 17, HOLDUNTIL 34, MT-PRIORITY 15, REQUIRETLS 11; to `RCPT`
+/// NOTIFY 29, ORCPT 508.
 pub fn line_max(line: &[u8]) -> usize {
     match line.get(..4) {
         Some(verb) if verb.eq_ignore_ascii_case(b"MAIL") => {
-            512 + 26 + 17 + 10 + 116 + 500 + 17 + 34 + 15
+            512 + 26 + 17 + 10 + 116 + 500 + 17 + 34 + 15 + 11
         }
         Some(verb) if verb.eq_ignore_ascii_case(b"RCPT") => 512 + 29 + 508,
         Some(verb) if verb.eq_ignore_ascii_case(b"AUTH") => AUTH_LINE_MAX,

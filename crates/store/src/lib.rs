@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod queue;
 pub mod spool;
 mod store;
+pub mod transport;
 
 pub use crate::{
     engine::{Lane, Row, Tx},

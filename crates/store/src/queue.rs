@@ -13,7 +13,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use mailwright_words::{BodyType, ByMode, Id, Notify, Ret, Timestamp};
+use mailwright_words::{BodyType, ByMode, Id, Notify, Ret, Timestamp, TlsWish};
 
 pub(crate) use self::sweep::BY_TIME_DUE;
 pub use self::{
@@ -26,7 +26,7 @@ pub use self::{
         release, release_foreign, unblock,
     },
     gauge::{Gauge, blocked, gauges},
-    settle::{Child, Settlement, Verdict, ours, settle},
+    settle::{Child, Settlement, Transport, Verdict, ours, settle},
     sweep::{Swept, Told, mark_told, sweep},
 };
 use crate::{
@@ -150,6 +150,8 @@ pub struct Message {
     pub depth: u32,
     /// The domain of its author, when the message is ours to sign.
     pub sign_as: Option<String>,
+    /// What its sender asks of the road.
+    pub tls: TlsWish,
 }
 
 /// The message with that number.
@@ -157,7 +159,7 @@ pub fn message(tx: &mut Tx<'_>, id: Id) -> Result<Option<Message>, StoreError> {
     tx.query_opt(
         "SELECT id, tenant, body, size, head, head_skip, sender, envid, ret, body_type, smtputf8,
              confined, stream, priority, arrived, expires, deliver_by, by_mode, by_trace, depth,
-             sign_as
+              sign_as, tls_wish
          FROM spool WHERE id = :id",
         params! { id },
         read_message,
@@ -193,6 +195,7 @@ fn read_message(row: &Row<'_>) -> Result<Message, StoreError> {
         deliver_by: deliver_by(row)?,
         depth: row.get(19)?,
         sign_as: row.get(20)?,
+        tls: TlsWish::read(row.get::<Option<String>>(21)?.as_deref()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The envelope: what SMTP says about a message outside of it.
 //!
 //! Never mixed with the header's `From` and `To`.
-//! Source: RFC 5321 section 2.3.1, RFC 3461 section 4, RFC 2852, RFC 4865.
+//! Source: RFC 5321 section 2.3.1, RFC 3461 section 4, RFC 2852, RFC 4865, RFC 8689.
 
 use crate::address::{Address, ReversePath};
 use crate::time::Timestamp;
@@ -27,6 +27,8 @@ pub struct Envelope {
     pub hold_until: Option<Timestamp>,
     /// How urgent it is, from -9 to 9, where that was asked for (`MT-PRIORITY`). Source: RFC 6710.
     pub priority: Option<i8>,
+    /// What its sender asks of the road (`REQUIRETLS`, or the field `TLS-Required`).
+    pub tls: TlsWish,
 }
 
 impl Envelope {
@@ -42,6 +44,39 @@ impl Envelope {
             deliver_by: None,
             hold_until: None,
             priority: None,
+            tls: TlsWish::None,
+        }
+    }
+}
+
+/// What a message's sender asks of the road that it takes. Source: RFC 8689.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsWish {
+    /// Nothing: as both ends of the road have it.
+    #[default]
+    None,
+    /// `REQUIRETLS`: it goes encrypted, to servers that are sure and ask the same, or not at all.
+    Required,
+    /// `TLS-Required: No`: rather in the open than not at all.
+    Optional,
+}
+
+impl TlsWish {
+    /// The word it is stored as.
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Required => Some("required"),
+            Self::Optional => Some("optional"),
+        }
+    }
+
+    /// Reads the word it is stored as.
+    pub fn read(word: Option<&str>) -> Self {
+        match word {
+            Some("required") => Self::Required,
+            Some("optional") => Self::Optional,
+            _ => Self::None,
         }
     }
 }

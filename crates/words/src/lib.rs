@@ -18,7 +18,7 @@ pub mod time;
 pub mod trace;
 
 pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
-pub use envelope::{BodyType, ByMode, DeliverBy, Envelope, Notify, Recipient, Ret};
+pub use envelope::{BodyType, ByMode, DeliverBy, Envelope, Notify, Recipient, Ret, TlsWish};
 pub use headers::HeaderBlock;
 pub use id::{Id, IdError, IdSource};
 pub use input::{Input, TooLong};

@@ -4,6 +4,10 @@ use crate::fake::Zone;
 
 use super::*;
 
+fn asking(zone: &Zone) -> Asking<'_> {
+    Asking { names: zone, limit: Duration::from_secs(5) }
+}
+
 async fn find(zone: &Zone, domain: &str) -> Result<Vec<String>, (u16, String)> {
     let mut number = 0;
     let mut random = || {
@@ -11,7 +15,7 @@ async fn find(zone: &Zone, domain: &str) -> Result<Vec<String>, (u16, String)> {
         number
     };
     let domain = Domain::parse(domain).unwrap();
-    servers(zone, &domain, "me.example", 5, &mut random)
+    servers(asking(zone), &domain, "me.example", 5, &mut random)
         .await
         .map(|servers| servers.into_iter().map(|server| server.name).collect())
         .map_err(|error| {
@@ -76,16 +80,48 @@ async fn equals_are_shuffled_and_six_comes_first() {
         number
     };
     let domain = Domain::parse("x.example").unwrap();
-    let servers = servers(&zone, &domain, "me.example", 5, &mut random).await.unwrap();
+    let servers = servers(asking(&zone), &domain, "me.example", 5, &mut random).await.unwrap();
     let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
     assert_eq!(names, ["a.x.example", "c.x.example", "b.x.example"]);
     assert!(servers[2].addresses[0].is_ipv6());
 }
 
 #[tokio::test]
+async fn tlsa_records_are_looked_for_where_the_way_to_them_is_validated() {
+    let zone = Zone::default()
+        .mx("a.example", &[(10, "mx.a.example")])
+        .mx("b.example", &[(10, "mx.b.example")])
+        .mx("c.example", &[(10, "alias.c.example")])
+        .mx("d.example", &[(10, "alias.d.example")])
+        .mx("e.example", &[(10, "mx.e.example")])
+        .address("mx.a.example", "192.0.2.1")
+        .address("mx.b.example", "192.0.2.1")
+        .alias("alias.c.example", "end.example", "192.0.2.1")
+        .alias("alias.d.example", "end.example", "192.0.2.1")
+        .address("mx.e.example", "192.0.2.1")
+        .address("f.example", "192.0.2.1")
+        .secure(&["a.example", "mx.a.example", "mx.b.example", "c.example", "alias.c.example"])
+        .secure(&["end.example", "d.example", "alias.d.example", "e.example", "f.example"])
+        .insecure_end("alias.d.example");
+    for (domain, bases, sure) in [
+        ("a.example", vec!["mx.a.example"], true),
+        ("b.example", vec![], false),
+        ("c.example", vec!["end.example", "alias.c.example"], true),
+        ("d.example", vec!["alias.d.example"], true),
+        ("e.example", vec![], true),
+        ("f.example", vec!["f.example"], true),
+    ] {
+        let name = Domain::parse(domain).unwrap();
+        let servers = servers(asking(&zone), &name, "me.example", 5, &mut || 0).await.unwrap();
+        assert_eq!(servers[0].bases, bases, "{domain}");
+        assert_eq!(servers[0].sure, sure, "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn a_configured_host_without_address_is_our_fault() {
-    assert!(named(&zone(), "gone.example").await.unwrap_err().is_temporary());
-    assert_eq!(named(&zone(), "[2001:db8::1]").await.unwrap().addresses.len(), 1);
+    assert!(named(asking(&zone()), "gone.example").await.unwrap_err().is_temporary());
+    assert_eq!(named(asking(&zone()), "[2001:db8::1]").await.unwrap().addresses.len(), 1);
 }
 
 #[test]

@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
+use mailwright_net::tls::{PeerCertificate, hex};
 use mailwright_smtp::client::{Cause, Lacking, Loss, Phase, Verdict};
+use mailwright_store::queue::Transport;
+use mailwright_words::TlsWish;
 use mailwright_words::envelope::Envelope;
 use mailwright_words::reply::Reply;
 use mailwright_words::status::Status;
 
 use crate::connection::{Connection, Fault};
+use crate::ledger::Failure;
 use crate::mx::Unroutable;
 use crate::outcome::{Contact, Content, Job, Outcome, Reason, RecipientOutcome};
 use crate::route::Target;
 use crate::sign::Signing;
+use crate::tls::{Basis, Level, Refused};
 
 use super::{Hurry, is_too_many};
+
+/// Source: RFC 8689 section 4.2.1.
+const REQUIRE_TLS: Status = Status::new(5, 7, 30);
 
 /// Octets of conversation kept over all hosts of an attempt.
 const CONVERSATION_MAX: usize = 64 * 1024;
@@ -23,6 +31,10 @@ const CONNECTIONS_MAX: usize = 10;
 pub(super) struct Run {
     job: Job,
     outcomes: Vec<Option<Outcome>>,
+    /// How safe the road was that led to each outcome.
+    roads: Vec<Option<Transport>>,
+    /// That of the last host.
+    road: Option<Transport>,
     contact: Contact,
     /// What stands against those that are left, and whether it is permanent.
     trouble: Option<Reason>,
@@ -40,6 +52,8 @@ impl Run {
     pub(super) fn new(job: Job) -> Self {
         Self {
             outcomes: vec![None; job.envelope.recipients.len()],
+            roads: vec![None; job.envelope.recipients.len()],
+            road: None,
             job,
             contact: Contact::None,
             trouble: None,
@@ -80,6 +94,23 @@ impl Run {
         }
         let reason = Reason::ours(451, Status::new(4, 4, 2), "the servers took too long");
         self.settle_rest(&Outcome::Deferred(reason));
+    }
+
+    /// What the message asks of the road.
+    pub(super) fn wish(&self) -> TlsWish {
+        self.job.envelope.tls
+    }
+
+    /// A host that gets no message, because of what its domain or the message says of TLS.
+    pub(super) fn refused_for_tls(&mut self, host: &str, refused: &Refused) {
+        let (code, status) =
+            if refused.is_permanent { (550, REQUIRE_TLS) } else { (451, Status::new(4, 7, 5)) };
+        self.said(&format!("*  {host}: {}\n", refused.text));
+        let mut reason = Reason::ours(code, status, format!("{host}: {}", refused.text));
+        reason.host = Some(host.to_owned());
+        let asked = refused.failure.map_or("requiretls", Failure::as_str).to_owned();
+        self.road = Some(Transport { asked, got: None, why: refused.text.clone() });
+        self.trouble(reason, !refused.is_permanent);
     }
 
     pub(super) fn content(&self) -> Arc<dyn Content> {
@@ -127,10 +158,15 @@ impl Run {
             self.contact = Contact::Failed;
         }
         let text = format!("{}: {fault}", target.name);
+        self.road = Some(road(target, None, Some(fault)));
         let mut reason = match fault {
             Fault::Connect(_) => Reason::ours(451, Status::new(4, 4, 1), text),
             Fault::Lost(_) => Reason::ours(451, Status::new(4, 4, 2), text),
-            Fault::Handshake(_) | Fault::NoTls => Reason::ours(451, Status::new(4, 7, 5), text),
+            // What a host without TLS lacks is this, however it came to lack it.
+            Fault::NoTls(_) if target.demand.basis == Basis::Message => {
+                Reason::ours(550, REQUIRE_TLS, text)
+            }
+            Fault::Handshake(..) | Fault::NoTls(_) => Reason::ours(451, Status::new(4, 7, 5), text),
             // The operator has to see to it; the senders can do nothing.
             Fault::NoLogin | Fault::Login(_) => Reason::ours(451, Status::new(4, 7, 8), text),
             Fault::Loop => Reason::ours(550, Status::new(5, 4, 6), text),
@@ -156,6 +192,8 @@ impl Run {
     ) {
         self.contact = Contact::Made;
         let host = format!("{} [{}]", target.name, connection.address.ip());
+        let road = road(target, Some(connection), None);
+        self.road = Some(road.clone());
         let some_taken = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted(_)));
         for (index, verdict) in indices.iter().zip(verdicts) {
             // Those that were too many for this transaction go into the next.
@@ -174,6 +212,9 @@ impl Run {
             };
             if let Some(slot) = self.outcomes.get_mut(*index) {
                 *slot = outcome;
+            }
+            if let Some(slot) = self.roads.get_mut(*index) {
+                *slot = Some(road.clone());
             }
         }
     }
@@ -216,9 +257,18 @@ impl Run {
         }
     }
 
-    /// The host cannot take such a message.
-    pub(super) fn lacking(&mut self, indices: &[usize], lacking: Lacking, target: &Target) {
+    /// The host cannot take such a message. Says whether it can still be asked for other
+    /// recipients; where it lacks REQUIRETLS another host may have it.
+    pub(super) fn lacking(
+        &mut self,
+        indices: &[usize],
+        lacking: Lacking,
+        target: &Target,
+        connection: &Connection,
+    ) -> bool {
+        self.road = Some(road(target, Some(connection), None));
         let (code, status) = match lacking {
+            Lacking::RequireTls => (550, REQUIRE_TLS),
             Lacking::Size(_) => (552, Status::new(5, 3, 4)),
             Lacking::Smtputf8 => (553, Status::new(5, 6, 7)),
             Lacking::DeliverBy | Lacking::Late => (554, Status::new(5, 4, 7)),
@@ -226,7 +276,13 @@ impl Run {
         };
         let mut reason = Reason::ours(code, status, format!("{}: {lacking}", target.name));
         reason.host = Some(target.name.clone());
+        if lacking == Lacking::RequireTls {
+            self.contact = Contact::Made;
+            self.trouble(reason, false);
+            return false;
+        }
         self.refused_by_us(indices, &Outcome::Failed(reason));
+        true
     }
 
     pub(super) fn said(&mut self, conversation: &str) {
@@ -268,12 +324,38 @@ impl Run {
         let recipients = self.job.envelope.recipients.into_iter();
         recipients
             .zip(self.outcomes.into_iter().flatten())
-            .map(|(recipient, outcome)| RecipientOutcome {
+            .zip(self.roads)
+            .map(|((recipient, outcome), road)| RecipientOutcome {
                 recipient: recipient.address,
                 outcome,
                 contact: self.contact,
                 conversation: Arc::clone(&conversation),
+                transport: road.or_else(|| self.road.clone()),
             })
             .collect()
     }
+}
+
+/// What was asked of a host, what came of it, and why it was asked.
+fn road(target: &Target, connection: Option<&Connection>, fault: Option<&Fault>) -> Transport {
+    let got = connection.and_then(|connection| {
+        let tls = connection.tls.as_ref()?;
+        let peer = connection.peer.as_ref().map(|peer| certificate(peer, target));
+        Some(format!("{tls}{}", peer.unwrap_or_default()))
+    });
+    let fault = fault.map(|fault| format!("; {fault}")).unwrap_or_default();
+    let why = format!("{}{fault}", target.demand.why);
+    Transport { asked: target.demand.word().to_owned(), got, why }
+}
+
+fn certificate(peer: &PeerCertificate, target: &Target) -> String {
+    let sure = match (&target.demand.level, peer.doubt) {
+        (Level::Pinned(_), _) => "matched",
+        (_, None) => "verified",
+        (_, Some(doubt)) => doubt.as_str(),
+    };
+    let (whole, key) = (hex(&peer.digest), hex(&peer.key_digest));
+    let expires = peer.expires.rfc3339();
+    let issuer = &peer.issuer;
+    format!("; certificate {whole}, key {key}, until {expires}, by {issuer}: {sure}")
 }

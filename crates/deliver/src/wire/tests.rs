@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use mailwright_net::System;
+use mailwright_net::dns::Signed;
 use mailwright_net::tls::{Acceptor, Certificates, SelfSigned, Sources};
 
 use super::*;
@@ -78,7 +79,8 @@ async fn a_self_signed_host_is_believed_only_where_nothing_is_verified() {
             io::Result::Ok(facts)
         });
         let (stream, _) = wire.dial(&[address], LIMIT).await.unwrap();
-        let secured = wire.secure(stream, "mx.example", verify).await;
+        let trust = if verify { Trust::Verified } else { Trust::Opportunistic };
+        let secured = wire.secure(stream, "mx.example", &trust).await;
         if verify {
             assert_eq!(secured.unwrap_err().kind(), io::ErrorKind::InvalidData);
             assert!(server.await.unwrap().is_err());
@@ -92,6 +94,8 @@ async fn a_self_signed_host_is_believed_only_where_nothing_is_verified() {
         assert_eq!(secured.summary, format!("{} {}", theirs.version, theirs.cipher));
         assert!(secured.binding.exporter.is_some() && secured.binding.server_end_point.is_some());
         assert_eq!(secured.binding, binding(theirs));
+        let peer = secured.peer.unwrap();
+        assert_eq!(peer.doubt, Some(mailwright_net::tls::Doubt::Issuer));
     }
 }
 
@@ -107,12 +111,31 @@ async fn answers_of_the_dns_keep_their_kind() {
     fake.add_mx("a.example", 10, "mx.a.example");
     fake.add_address("mx.a.example", address);
     fake.set_broken("broken.example", true);
+    fake.set_secure("a.example");
     let wire = Wire { resolver: Arc::new(fake), ..wire(|_| {}) };
-    let found = Answer::Found(vec![(10, "mx.a.example".to_owned())]);
+    let found = Answer::Found(Signed::secure(vec![(10, "mx.a.example".to_owned())]));
     assert_eq!(wire.mx("a.example").await, found);
     assert_eq!(wire.mx("mx.a.example").await, Answer::NoData);
     assert_eq!(wire.mx("b.example").await, Answer::NoSuchDomain);
     assert!(matches!(wire.mx("broken.example").await, Answer::Temporary(_)));
-    assert_eq!(wire.addresses("mx.a.example").await, Answer::Found(vec![address]));
+    assert_eq!(
+        wire.addresses("mx.a.example").await,
+        Answer::Found(Signed::insecure(vec![address]))
+    );
     assert_eq!(wire.addresses("a.example").await, Answer::NoData);
+}
+
+#[test]
+fn a_policy_is_plain_text_that_was_found() {
+    let answer = |status: u16, kind: &str, body: &'static [u8]| {
+        let response = Response::builder().status(status).header(CONTENT_TYPE, kind);
+        policy_text(response.body(Bytes::from_static(body)).unwrap())
+    };
+    assert_eq!(answer(200, "text/plain", b"a").unwrap(), "a");
+    assert_eq!(answer(200, "Text/Plain; charset=utf-8", b"a").unwrap(), "a");
+    assert!(answer(200, "text/html", b"a").is_err());
+    assert!(answer(200, "", b"a").is_err());
+    assert!(answer(301, "text/plain", b"a").is_err());
+    assert!(answer(204, "text/plain", b"").is_err());
+    assert!(answer(200, "text/plain", b"\xff").is_err());
 }

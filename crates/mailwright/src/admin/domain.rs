@@ -3,8 +3,8 @@
 mod check;
 mod keys;
 
+use mailwright_config::StsMode;
 use mailwright_directory::{DomainKind, Key, KeyState};
-use mailwright_net::tls::Certificates;
 use mailwright_words::Domain;
 use serde::Serialize;
 
@@ -13,9 +13,7 @@ use super::{
     records::{self, Facts, Record},
     table, time,
 };
-use crate::{
-    Failure, cli::DomainCommand, console::Console, office::Office, reload::certificate_sources,
-};
+use crate::{Failure, cli::DomainCommand, console::Console, office::Office, policy, tlsa};
 
 #[derive(Serialize)]
 struct Row {
@@ -155,7 +153,9 @@ struct Known {
     services: Vec<mailwright_config::Service>,
     keys: Vec<Key>,
     sources: Vec<std::net::IpAddr>,
-    tlsa: Option<String>,
+    tlsa: Vec<String>,
+    policy_id: Option<String>,
+    validates: bool,
 }
 
 impl Known {
@@ -164,14 +164,14 @@ impl Known {
         let mut keys = office.directory.keys().await?;
         keys.retain(|key| key.domain == domain.as_str() && key.state != KeyState::Retired);
         let hostname = config.server.hostname.clone();
-        let certificates = Certificates::load(certificate_sources(&config));
-        let tlsa = match certificates {
-            Ok(certificates) => certificates.tlsa(&hostname),
-            Err(error) => {
-                tracing::warn!(%error, "No certificate for a TLSA record.");
-                None
+        let tlsa = match tlsa::records(&config) {
+            Ok((_, data)) => data,
+            Err(failure) => {
+                tracing::warn!(%failure, "No certificate for a TLSA record.");
+                Vec::new()
             }
         };
+        let policy_id = (config.mta_sts.mode != StsMode::None).then(|| policy::id(&config));
         let sources = config.relay.source_ipv4.into_iter().chain(config.relay.source_ipv6);
         Ok(Self {
             domain: domain.clone(),
@@ -180,6 +180,8 @@ impl Known {
             hostname,
             keys,
             tlsa,
+            policy_id,
+            validates: config.dns.dnssec,
         })
     }
 
@@ -190,7 +192,9 @@ impl Known {
             services: &self.services,
             keys: &self.keys,
             sources: &self.sources,
-            tlsa: self.tlsa.as_deref(),
+            tlsa: &self.tlsa,
+            policy_id: self.policy_id.as_deref(),
+            validates: self.validates,
         }
     }
 }

@@ -178,7 +178,7 @@ impl Inspector<'_> {
                 self.leads_here(name(record)).await
             }
             Purpose::Srv => self.srv(record).await,
-            Purpose::Tlsa => (State::Unknown, "TLSA records are not looked up".to_owned()),
+            Purpose::Tlsa => self.tlsa(record).await,
         }
     }
 
@@ -306,6 +306,27 @@ impl Inspector<'_> {
             }
             Answer::Temporary(why) => (State::Unknown, why),
             _ => (State::Wrong, told),
+        }
+    }
+
+    /// Whether the record is there, and signed. Source: RFC 7672 section 2.2.
+    async fn tlsa(&self, record: &Record) -> Said {
+        let found = match self.dns.tlsa(name(record)).await {
+            Answer::Found(found) => found,
+            other => return absent(other),
+        };
+        let told: Vec<String> = found.records.iter().map(ToString::to_string).collect();
+        let there = told.contains(&record.data);
+        let told = told.join(", ");
+        match (there, found.secure, self.facts.validates) {
+            (false, ..) => (State::Wrong, told),
+            (true, true, _) => (State::Right, told),
+            (true, false, true) => {
+                (State::Wrong, format!("{told} (not signed: nobody goes by it)"))
+            }
+            (true, false, false) => {
+                (State::Unknown, format!("{told} (whether it is signed needs `dns.dnssec`)"))
+            }
         }
     }
 

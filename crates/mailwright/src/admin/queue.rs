@@ -3,7 +3,7 @@
 use mailwright_store::{
     Lane, Tx,
     event::{self, Event},
-    queue::{self, AttemptRow, Entry},
+    queue::{self, AttemptRow, Entry, Transport},
 };
 use mailwright_words::{Id, Timestamp};
 use serde::Serialize;
@@ -148,6 +148,13 @@ fn tried(attempt: &AttemptRow, newest: bool) -> String {
         attempt.outcome,
         attempt.reply.as_deref().unwrap_or_default()
     );
+    if let Some(Transport { asked, got, why }) = &attempt.transport {
+        let got = got.as_deref().unwrap_or("nothing encrypted");
+        let lines = [format!("TLS asked: {asked} ({why})"), format!("TLS got: {got}")];
+        for line in &lines {
+            text.extend(["\n    ", line]);
+        }
+    }
     if let Some(transcript) = attempt.transcript.as_ref().filter(|_| newest) {
         for line in transcript.lines() {
             text.push_str("\n    ");

@@ -10,7 +10,6 @@ use std::net::IpAddr;
 
 use mailwright_config::{Service, ServiceKind};
 use mailwright_directory::Key;
-use sha2::{Digest as _, Sha256};
 
 /// Octets of one string of a TXT record.
 const STRING_MAX: usize = 255;
@@ -137,8 +136,12 @@ pub(super) struct Facts<'a> {
     pub(super) keys: &'a [Key],
     /// Addresses that connections to other servers come from, where they are set.
     pub(super) sources: &'a [IpAddr],
-    /// What DANE wants of our certificate, in hexadecimal.
-    pub(super) tlsa: Option<&'a str>,
+    /// What DANE wants of our certificate: that in use, then the one that comes after it.
+    pub(super) tlsa: &'a [String],
+    /// Whether signatures in the DNS are checked.
+    pub(super) validates: bool,
+    /// Which MTA-STS policy is published; none where none is.
+    pub(super) policy_id: Option<&'a str>,
 }
 
 /// Every record to set, the most important first.
@@ -160,12 +163,14 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Record> {
     all.push(text(Purpose::Dmarc, format!("_dmarc.{domain}."), dmarc));
     let report = format!("v=TLSRPTv1; rua={postmaster}");
     all.push(text(Purpose::TlsRpt, format!("_smtp._tls.{domain}."), report));
-    let policy = format!("v=STSv1; id={}", policy_id(hostname));
-    all.push(text(Purpose::MtaSts, format!("_mta-sts.{domain}."), policy));
-    all.push(record(Purpose::MtaStsHost, format!("mta-sts.{domain}."), "CNAME", ours()));
-    if let Some(hash) = facts.tlsa {
+    if let Some(id) = facts.policy_id {
+        let policy = format!("v=STSv1; id={id}");
+        all.push(text(Purpose::MtaSts, format!("_mta-sts.{domain}."), policy));
+        all.push(record(Purpose::MtaStsHost, format!("mta-sts.{domain}."), "CNAME", ours()));
+    }
+    for data in facts.tlsa {
         let name = format!("_25._tcp.{hostname}.");
-        all.push(record(Purpose::Tlsa, name, "TLSA", format!("3 1 1 {hash}")));
+        all.push(record(Purpose::Tlsa, name, "TLSA", data.clone()));
     }
     all.extend(srv(domain, hostname, facts.services));
     all.push(record(Purpose::Autoconfig, format!("autoconfig.{domain}."), "CNAME", ours()));
@@ -183,12 +188,6 @@ fn spf(who: &str, sources: &[IpAddr]) -> String {
     }
     text.push_str(" -all");
     text
-}
-
-/// Another one for each policy there can be. Source: RFC 8461 section 3.1.
-fn policy_id(hostname: &str) -> String {
-    let hash = Sha256::digest(format!("enforce {hostname}").as_bytes());
-    hash.iter().take(8).fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
 }
 
 /// The labels of services, the best first: TLS from the first octet before STARTTLS, folders
@@ -262,7 +261,9 @@ mod tests {
             services: &[],
             keys: &[],
             sources: &sources,
-            tlsa: Some("ab01"),
+            tlsa: &["3 1 1 ab01".to_owned(), "3 1 1 cd02".to_owned()],
+            validates: true,
+            policy_id: Some("0a1b"),
         };
         let lines: Vec<String> = all(&facts).iter().map(Record::zone).collect();
         for line in [
@@ -270,13 +271,15 @@ mod tests {
             "home.example. IN TXT \"v=spf1 mx ip4:192.0.2.7 ip6:2001:db8::7 -all\"",
             "mx.home.example. IN TXT \"v=spf1 a ip4:192.0.2.7 ip6:2001:db8::7 -all\"",
             "_25._tcp.mx.home.example. IN TLSA 3 1 1 ab01",
+            "_25._tcp.mx.home.example. IN TLSA 3 1 1 cd02",
+            "_mta-sts.home.example. IN TXT \"v=STSv1; id=0a1b\"",
             "autoconfig.home.example. IN CNAME mx.home.example.",
         ] {
             assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
         }
         let below = |domain| all(&facts).iter().filter(|one| one.is_below(domain)).count();
         assert_eq!((below("home.example"), below("ome.example")), (lines.len(), 0));
-        assert_eq!(below("mx.home.example"), 2);
+        assert_eq!(below("mx.home.example"), 3);
         let apex = Facts { hostname: "home.example", ..facts };
         let all = all(&apex);
         assert_eq!(all.iter().filter(|one| one.data.starts_with("v=spf1")).count(), 1);

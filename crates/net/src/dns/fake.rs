@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Answer, Later, Resolver, Srv};
+use super::{Answer, Later, Resolver, Signed, Srv, Tlsa};
 
 /// Answers what it was told; any other name does not exist.
 #[derive(Debug, Default)]
@@ -21,7 +21,9 @@ struct Entry {
     txt: Vec<Vec<u8>>,
     ptr: Vec<String>,
     srv: Vec<Srv>,
+    tlsa: Vec<Tlsa>,
     broken: bool,
+    secure: bool,
 }
 
 impl Fake {
@@ -55,6 +57,16 @@ impl Fake {
         self.change(name, |entry| entry.srv.push(srv));
     }
 
+    /// Adds a TLSA record; `name` is all of it, such as `_25._tcp.mx.example`.
+    pub fn add_tlsa(&self, name: &str, tlsa: Tlsa) {
+        self.change(name, |entry| entry.tlsa.push(tlsa));
+    }
+
+    /// Says that what is known of this name is validated.
+    pub fn set_secure(&self, name: &str) {
+        self.change(name, |entry| entry.secure = true);
+    }
+
     /// Makes each question about this name fail, or no longer.
     pub fn set_broken(&self, name: &str, broken: bool) {
         self.change(name, |entry| entry.broken = broken);
@@ -63,6 +75,20 @@ impl Fake {
     fn change(&self, name: &str, change: impl FnOnce(&mut Entry)) {
         let mut zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
         change(zone.entry(key(name)).or_default());
+    }
+
+    fn signed<T: Send + 'static>(
+        &self,
+        name: &str,
+        part: impl FnOnce(Entry) -> Vec<T>,
+    ) -> Later<'static, Signed<Vec<T>>> {
+        let zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
+        let secure = zone.get(&key(name)).is_some_and(|entry| entry.secure);
+        drop(zone);
+        let answer = self.answer(name, part);
+        Box::pin(async move {
+            answer.await.map(|records| Signed { secure, ..Signed::insecure(records) })
+        })
     }
 
     fn answer<T: Send + 'static>(
@@ -108,5 +134,17 @@ impl Resolver for Fake {
 
     fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {
         self.answer(&address.to_string(), |entry| entry.ptr)
+    }
+
+    fn signed_mx<'a>(&'a self, domain: &'a str) -> Later<'a, Signed<Vec<(u16, String)>>> {
+        self.signed(domain, |entry| entry.mx)
+    }
+
+    fn signed_addresses<'a>(&'a self, host: &'a str) -> Later<'a, Signed<Vec<IpAddr>>> {
+        self.signed(host, |entry| entry.addresses)
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Later<'a, Signed<Vec<Tlsa>>> {
+        self.signed(name, |entry| entry.tlsa)
     }
 }

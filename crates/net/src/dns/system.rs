@@ -3,24 +3,27 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
-    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::{
-        op::ResponseCode,
+        dnssec::TrustAnchors,
         rr::{RData, Record, RecordType},
     },
 };
 use mailwright_config::Dns;
 
-use super::{Answer, Later, Resolver, Srv};
+use super::{Answer, Later, Resolver, Signed, Srv, Tlsa, proof};
 
 /// Asks the system's servers, or those of the configuration.
 pub struct System {
     inner: TokioResolver,
+    /// Whether signatures are checked.
+    validates: bool,
 }
 
 impl System {
@@ -44,7 +47,12 @@ impl System {
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
         set(builder.options_mut(), dns);
-        Ok(Self { inner: builder.build()? })
+        if let Some(path) = &dns.trust_anchors {
+            let anchors = TrustAnchors::from_file(path)
+                .map_err(|error| NetError::from(format!("{}: {error}", path.display())))?;
+            builder = builder.with_trust_anchor(Arc::new(anchors));
+        }
+        Ok(Self { inner: builder.build()?, validates: dns.dnssec })
     }
 
     async fn ask<T>(
@@ -53,27 +61,48 @@ impl System {
         kind: RecordType,
         pick: impl Fn(&RData) -> Option<T>,
     ) -> Answer<Vec<T>> {
+        self.ask_signed(name, kind, pick).await.map(|signed| signed.records)
+    }
+
+    async fn ask_signed<T>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        pick: impl Fn(&RData) -> Option<T>,
+    ) -> Answer<Signed<Vec<T>>> {
         // Absolute: a search list would find other people's names.
         let name = format!("{}.", name.trim_end_matches('.'));
         let lookup = match self.inner.lookup(name.as_str(), kind).await {
             Ok(lookup) => lookup,
-            Err(error) => return negative(&error),
+            Err(error) => return proof::negative(&error, self.validates),
         };
-        if lookup.answers().iter().any(|record| record.proof.is_bogus()) {
+        let answers = lookup.answers();
+        if answers.iter().any(|record| record.proof.is_bogus()) {
             return Answer::Temporary("its DNSSEC signature is wrong".to_owned());
         }
         let data = |record: &Record| pick(&record.data);
-        let records: Vec<T> = lookup.answers().iter().filter_map(data).collect();
-        if records.is_empty() { Answer::NoData } else { Answer::Found(records) }
+        let records: Vec<T> = answers.iter().filter_map(data).collect();
+        if records.is_empty() {
+            return Answer::NoData;
+        }
+        let (canonical, alias_secure) = proof::aliases(answers);
+        let secure = self.validates && proof::is_secure(answers, kind);
+        let alias_secure = self.validates && alias_secure;
+        Answer::Found(Signed { records, secure, canonical, alias_secure })
     }
 
-    async fn both(&self, host: &str) -> Answer<Vec<IpAddr>> {
+    async fn both(&self, host: &str) -> Answer<Signed<Vec<IpAddr>>> {
         let (six, four) = tokio::join!(
-            self.ask(host, RecordType::AAAA, |data| v6(data).map(IpAddr::V6)),
-            self.ask(host, RecordType::A, |data| v4(data).map(IpAddr::V4)),
+            self.ask_signed(host, RecordType::AAAA, |data| v6(data).map(IpAddr::V6)),
+            self.ask_signed(host, RecordType::A, |data| v4(data).map(IpAddr::V4)),
         );
         match (six, four) {
-            (Answer::Found(six), Answer::Found(four)) => Answer::Found([six, four].concat()),
+            (Answer::Found(six), Answer::Found(four)) => Answer::Found(Signed {
+                records: [six.records, four.records].concat(),
+                secure: six.secure && four.secure,
+                canonical: six.canonical.or(four.canonical),
+                alias_secure: six.alias_secure && four.alias_secure,
+            }),
             (Answer::Found(found), _) | (_, Answer::Found(found)) => Answer::Found(found),
             (Answer::Temporary(why), _) | (_, Answer::Temporary(why)) => Answer::Temporary(why),
             (Answer::NoSuchDomain, Answer::NoSuchDomain) => Answer::NoSuchDomain,
@@ -106,27 +135,13 @@ fn v6(data: &RData) -> Option<Ipv6Addr> {
     if let RData::AAAA(address) = data { Some(address.0) } else { None }
 }
 
-fn negative<T>(error: &NetError) -> Answer<T> {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => Answer::NoSuchDomain,
-            ResponseCode::NoError => Answer::NoData,
-            code => Answer::Temporary(format!("the name server says {code}")),
-        },
-        other => Answer::Temporary(other.to_string()),
-    }
-}
-
 impl Resolver for System {
     fn mx<'a>(&'a self, domain: &'a str) -> Later<'a, Vec<(u16, String)>> {
-        Box::pin(self.ask(domain, RecordType::MX, |data| match data {
-            RData::MX(mx) => Some((mx.preference, host(&mx.exchange.to_ascii()))),
-            _ => None,
-        }))
+        Box::pin(self.ask(domain, RecordType::MX, exchange))
     }
 
     fn addresses<'a>(&'a self, host: &'a str) -> Later<'a, Vec<IpAddr>> {
-        Box::pin(self.both(host))
+        Box::pin(async move { self.both(host).await.map(|signed| signed.records) })
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
@@ -166,9 +181,36 @@ impl Resolver for System {
             .await
         })
     }
+
+    fn signed_mx<'a>(&'a self, domain: &'a str) -> Later<'a, Signed<Vec<(u16, String)>>> {
+        Box::pin(self.ask_signed(domain, RecordType::MX, exchange))
+    }
+
+    fn signed_addresses<'a>(&'a self, host: &'a str) -> Later<'a, Signed<Vec<IpAddr>>> {
+        Box::pin(self.both(host))
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Later<'a, Signed<Vec<Tlsa>>> {
+        Box::pin(self.ask_signed(name, RecordType::TLSA, |data| match data {
+            RData::TLSA(tlsa) => Some(Tlsa {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data.clone(),
+            }),
+            _ => None,
+        }))
+    }
+}
+
+fn exchange(data: &RData) -> Option<(u16, String)> {
+    match data {
+        RData::MX(mx) => Some((mx.preference, host(&mx.exchange.to_ascii()))),
+        _ => None,
+    }
 }
 
 /// Without the last dot, unless it is all there is.
-fn host(name: &str) -> String {
+pub(super) fn host(name: &str) -> String {
     name.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(name).to_ascii_lowercase()
 }

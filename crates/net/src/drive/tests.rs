@@ -293,13 +293,13 @@ async fn a_session_goes_on_encrypted() {
     heard(&mut stream, "one\n").await;
     let clock = Arc::new(crate::System::new());
     let client = Client::new(&[folder.join("self-signed.crt")], clock).unwrap();
-    let (mut stream, _) = client.connect(stream, "localhost", Trust::Verified).await.unwrap();
+    let (mut stream, _) = client.connect(stream, "localhost", &Trust::Verified).await.unwrap();
     heard(&mut stream, "TLSv1.3\n").await;
     say(&mut stream, "two\n").await;
     heard(&mut stream, "two\n").await;
 
     let stream = start(Echo::default(), Terms { implicit_tls: true, ..terms });
-    let (mut stream, _) = client.connect(stream, "localhost", Trust::Verified).await.unwrap();
+    let (mut stream, _) = client.connect(stream, "localhost", &Trust::Verified).await.unwrap();
     heard(&mut stream, "TLSv1.3\n").await;
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -1,9 +1,14 @@
 //! What a handshake came to, as authentication and the log need it.
 
+use std::fmt::Write as _;
+
 use rustls::{CommonState, ProtocolVersion, pki_types::CertificateDer};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use mailwright_words::Timestamp;
+
+use super::Doubt;
 use crate::TlsFacts;
 
 /// Label of the exporter. Source: RFC 9266 section 3.
@@ -36,6 +41,50 @@ pub(super) fn facts(
         sni,
         exporter,
         server_end_point: certificate.and_then(|der| end_point(der)),
+        peer: None,
+    }
+}
+
+/// Octets as hexadecimal digits.
+pub fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a String does not fail.
+        write!(text, "{octet:02x}").unwrap_or_default();
+        text
+    })
+}
+
+/// The certificate that the other side showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// SHA-256 of the whole.
+    pub digest: [u8; 32],
+    /// SHA-256 of its public key, as a record `3 1 1` has it.
+    pub key_digest: [u8; 32],
+    /// Who signed it.
+    pub issuer: String,
+    /// Until when it is valid.
+    pub expires: Timestamp,
+    /// Why no known authority vouches for it; none when one does.
+    pub doubt: Option<Doubt>,
+}
+
+impl PeerCertificate {
+    /// Octets of an issuer's name that are kept.
+    const ISSUER_MAX: usize = 200;
+
+    /// Reads a certificate; whether it is believed is to be said by others.
+    pub(super) fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let seconds = certificate.validity().not_after.timestamp();
+        let issuer = certificate.issuer().to_string();
+        Some(Self {
+            digest: Sha256::digest(der).into(),
+            key_digest: Sha256::digest(certificate.public_key().raw).into(),
+            issuer: issuer.chars().filter(|c| !c.is_control()).take(Self::ISSUER_MAX).collect(),
+            expires: Timestamp::new(seconds.saturating_mul(1000)),
+            doubt: None,
+        })
     }
 }
 

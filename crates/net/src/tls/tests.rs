@@ -55,7 +55,7 @@ async fn shake(
         acceptor.accept(stream).await.map(|(_, facts)| facts)
     });
     let stream = TcpStream::connect(address).await.unwrap();
-    let ours = client.connect(stream, name, trust).await.map(|(_, facts)| facts);
+    let ours = client.connect(stream, name, &trust).await.map(|(_, facts)| facts);
     (server.await.unwrap(), ours)
 }
 
@@ -87,7 +87,7 @@ async fn a_stranger_is_believed_only_where_nothing_is_verified() {
         (Trust::Opportunistic, "[127.0.0.1]", true),
     ] {
         let acceptor = Acceptor::new(Arc::clone(&certificates)).unwrap();
-        let (_, ours) = shake(acceptor, &client, name, trust).await;
+        let (_, ours) = shake(acceptor, &client, name, trust.clone()).await;
         assert_eq!(ours.is_ok(), believed, "{trust:?} {name}");
     }
 }

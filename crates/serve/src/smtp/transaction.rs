@@ -6,7 +6,7 @@ use mailwright_config::Role;
 use mailwright_intake::{Incoming, Refusal, Taken, Target, Transaction};
 use mailwright_smtp::server::{Answer, By, ForwardPath, Hold, MailFrom, RcptTo};
 use mailwright_words::{
-    ByMode, DeliverBy, Envelope, Id, Recipient, Reply, Status, Timestamp, metric,
+    ByMode, DeliverBy, Envelope, Id, Recipient, Reply, Status, Timestamp, TlsWish, metric,
 };
 
 use super::{conversation::Conversation, lists};
@@ -245,6 +245,7 @@ fn envelope(mail: MailFrom, now: Timestamp) -> Envelope {
         body: mail.body,
         smtputf8: mail.smtputf8,
         priority: mail.priority,
+        tls: if mail.require_tls { TlsWish::Required } else { TlsWish::None },
         deliver_by: mail.deliver_by.map(|by| deliver_by(by, now)),
         hold_until: mail.hold.map(|hold| match hold {
             Hold::For(time) => now.plus(time),

@@ -58,7 +58,7 @@ impl Lines {
 
     async fn secure(&self, stream: Box<dyn Stream>) -> Box<dyn Stream> {
         let name = "mx.mailwright.example";
-        let shaken = self.client.connect(stream, name, Trust::Opportunistic).await;
+        let shaken = self.client.connect(stream, name, &Trust::Opportunistic).await;
         Box::new(shaken.unwrap().0)
     }
 }

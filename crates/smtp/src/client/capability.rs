@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub smtputf8: bool,
     /// DSN. Source: RFC 3461.
     pub dsn: bool,
+    /// REQUIRETLS. Source: RFC 8689.
+    pub require_tls: bool,
     /// DELIVERBY, with the shortest time it takes, in seconds. Source: RFC 2852.
     pub deliver_by: Option<u64>,
     /// MT-PRIORITY. Source: RFC 6710.
@@ -54,6 +56,7 @@ impl Capabilities {
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
                 "MT-PRIORITY" => found.mt_priority = true,
+                "REQUIRETLS" => found.require_tls = true,
                 "SIZE" => found.size = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0))),
                 "DELIVERBY" => {
                     found.deliver_by = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0)));
@@ -102,7 +105,8 @@ mod tests {
         assert_eq!(found.name, "mx.example");
         assert!(found.pipelining && found.eight_bit_mime && found.smtputf8);
         assert_eq!(found.size, Some(1000));
-        assert!(!found.dsn && !found.starttls);
+        assert!(!found.dsn && !found.starttls && !found.require_tls);
+        assert!(read(&["mx.example", "RequireTLS"]).require_tls);
     }
 
     #[test]

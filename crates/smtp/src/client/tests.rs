@@ -1,7 +1,7 @@
 //! The outbound session against scripted hosts, its input cut at every byte.
 
 use mailwright_words::address::{Address, ReversePath};
-use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret};
+use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret, TlsWish};
 
 use super::*;
 
@@ -43,6 +43,7 @@ fn transaction(recipients: &[&str]) -> Transaction {
             deliver_by: None,
             hold_until: None,
             priority: None,
+            tls: TlsWish::None,
         },
         bytes: 20,
         by: None,
@@ -631,5 +632,20 @@ fn an_idle_host_that_hangs_up_is_noticed() {
         player = player.play(last, 3);
         assert!(!player.session.is_ready());
         assert_eq!(player.news.last().map(String::as_str), Some("close"));
+    }
+}
+
+#[test]
+fn a_message_that_requires_tls_says_so_to_a_host_that_offers_it() {
+    for (offered, outcome) in [("REQUIRETLS", Ok(())), ("HELP", Err(Lacking::RequireTls))] {
+        let mut transaction = transaction(&["b@x.example"]);
+        transaction.envelope.tls = TlsWish::Required;
+        let hello = Reply { code: 250, status: None, lines: vec!["x".into(), offered.into()] };
+        let capabilities = Capabilities::read(&hello);
+        assert_eq!(transaction.lacking(&capabilities, false), outcome);
+        if outcome.is_ok() {
+            let line = transaction.mail(&capabilities);
+            assert_eq!(line, "MAIL FROM:<a@me.example> REQUIRETLS");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret};
+use mailwright_words::envelope::{BodyType, ByMode, Envelope, Notify, Recipient, Ret, TlsWish};
 use mailwright_words::reply::Reply;
 
 use super::{Capabilities, Cause};
@@ -37,6 +37,9 @@ pub enum Lacking {
     /// The time that is left is shorter than the host takes.
     #[error("the time for delivery is over, or too short for the host")]
     Late,
+    /// The message may only go to hosts that send it on encrypted.
+    #[error("the host does not offer REQUIRETLS")]
+    RequireTls,
     /// The message is larger than the host takes.
     #[error("the host takes no message over {0} octets")]
     Size(u64),
@@ -114,6 +117,9 @@ impl Transaction {
     /// delivers by itself, at once.
     pub(super) fn lacking(&self, capabilities: &Capabilities, last: bool) -> Result<(), Lacking> {
         self.in_time(capabilities, last)?;
+        if self.envelope.tls == TlsWish::Required && !capabilities.require_tls {
+            return Err(Lacking::RequireTls);
+        }
         if self.envelope.smtputf8 && !capabilities.smtputf8 {
             return Err(Lacking::Smtputf8);
         }
@@ -157,6 +163,9 @@ impl Transaction {
         }
         if envelope.smtputf8 {
             line.push_str(" SMTPUTF8");
+        }
+        if envelope.tls == TlsWish::Required {
+            line.push_str(" REQUIRETLS");
         }
         if let Some(by) = self.by.filter(|_| capabilities.deliver_by.is_some()) {
             let mode = if by.mode == ByMode::Return { "R" } else { "N" };

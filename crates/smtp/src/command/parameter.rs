@@ -73,7 +73,7 @@ pub(super) fn mail(rest: &str) -> Result<MailFrom, Malformed> {
     const SYNTAX: &str = "MAIL FROM:<address> [parameters]";
     let (text, parameters) = path::split(rest, "FROM:", SYNTAX)?;
     let mut mail = MailFrom::new(path::reverse(text)?);
-    let (mut body, mut smtputf8) = (None, None);
+    let (mut body, mut smtputf8, mut require_tls) = (None, None, None);
     for parameter in Parameter::all(parameters, SYNTAX) {
         let Parameter { keyword, value } = parameter?;
         match keyword.as_str() {
@@ -81,6 +81,8 @@ pub(super) fn mail(rest: &str) -> Result<MailFrom, Malformed> {
             "BODY" => once(&mut body, "BODY", value, body_type)?,
             "SMTPUTF8" if value.is_some() => return Err(Malformed::Value("SMTPUTF8")),
             "SMTPUTF8" => once(&mut smtputf8, "SMTPUTF8", Some(""), |_| Some(()))?,
+            "REQUIRETLS" if value.is_some() => return Err(Malformed::Value("REQUIRETLS")),
+            "REQUIRETLS" => once(&mut require_tls, "REQUIRETLS", Some(""), |_| Some(()))?,
             "RET" => once(&mut mail.ret, "RET", value, ret)?,
             "ENVID" => once(&mut mail.envid, "ENVID", value, envid)?,
             "AUTH" => once(&mut mail.auth, "AUTH", value, submitter)?,
@@ -93,6 +95,7 @@ pub(super) fn mail(rest: &str) -> Result<MailFrom, Malformed> {
     }
     mail.body = body.unwrap_or(BodyType::SevenBit);
     mail.smtputf8 = smtputf8.is_some();
+    mail.require_tls = require_tls.is_some();
     if mail.smtputf8 || rest.is_ascii() { Ok(mail) } else { Err(Malformed::NotAscii) }
 }
 

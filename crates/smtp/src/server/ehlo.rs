@@ -40,11 +40,19 @@ fn keywords(settings: &Settings, peer: Peer, secure: bool) -> Vec<String> {
     if settings.tls && !secure {
         keywords.push("STARTTLS".to_owned());
     }
+    if requires_tls(settings, secure) {
+        keywords.push("REQUIRETLS".to_owned());
+    }
     let mechanisms = mechanisms(settings, peer, secure);
     if !mechanisms.is_empty() {
         keywords.push(format!("AUTH {}", mechanisms.join(" ")));
     }
     keywords
+}
+
+/// Whether a message may ask to go on encrypted alone. Source: RFC 8689 section 2.
+pub(super) fn requires_tls(settings: &Settings, secure: bool) -> bool {
+    secure && settings.role != Role::Lmtp
 }
 
 /// The mechanisms a client may use on its connection as it is.

@@ -138,6 +138,9 @@ impl Session {
         if settings.role == Role::Lmtp && mail.priority.is_some() {
             return Some(reply::not_offered("MT-PRIORITY"));
         }
+        if mail.require_tls && !ehlo::requires_tls(settings, self.secure) {
+            return Some(reply::not_offered("REQUIRETLS"));
+        }
         if mail.auth.is_some() && settings.auth.is_empty() {
             return Some(reply::not_offered("AUTH"));
         }

@@ -8,7 +8,7 @@ use crate::{
     error::StoreError,
     event::{self, Event},
     params,
-    queue::wake,
+    queue::{Transport, wake},
     spool,
 };
 
@@ -100,6 +100,8 @@ pub struct AttemptRow {
     pub reply: Option<String>,
     /// The whole conversation.
     pub transcript: Option<String>,
+    /// How safe the road was to be, and was.
+    pub transport: Option<Transport>,
 }
 
 /// The recipients of a message that are still in the queue.
@@ -114,7 +116,8 @@ pub fn attempts(
     limit: usize,
 ) -> Result<Vec<AttemptRow>, StoreError> {
     tx.query(
-        "SELECT number, started, ended, host, outcome, reply, transcript FROM attempt
+        "SELECT number, started, ended, host, outcome, reply, transcript, tls_asked,
+             tls_got, tls_why FROM attempt
          WHERE recipient = :recipient ORDER BY id DESC LIMIT :limit",
         params! { recipient, limit },
         |row| {
@@ -126,9 +129,16 @@ pub fn attempts(
                 outcome: row.get(4)?,
                 reply: row.get(5)?,
                 transcript: row.get(6)?,
+                transport: transport(row)?,
             })
         },
     )
+}
+
+fn transport(row: &Row<'_>) -> Result<Option<Transport>, StoreError> {
+    let Some(asked) = row.get(7)? else { return Ok(None) };
+    let why: Option<String> = row.get(9)?;
+    Ok(Some(Transport { asked, got: row.get(8)?, why: why.unwrap_or_default() }))
 }
 
 /// Keeps a recipient from being tried; an attempt that runs finishes.

@@ -32,8 +32,22 @@ pub struct Settlement {
     pub reply: Option<String>,
     /// The whole conversation.
     pub transcript: Option<String>,
+    /// How safe the road was to be, and was.
+    pub transport: Option<Transport>,
     /// What follows.
     pub verdict: Verdict,
+}
+
+/// How safe the road of an attempt was to be, and was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transport {
+    /// What was asked of the host, in a word: `dane`, `mta-sts`, `opportunistic`; where it was left
+    /// alone, what was wrong.
+    pub asked: String,
+    /// Version, cipher and certificate; none where nothing was encrypted.
+    pub got: Option<String>,
+    /// Why it was asked, and what went wrong.
+    pub why: String,
 }
 
 /// What follows an attempt.
@@ -230,17 +244,20 @@ fn expand(
 }
 
 fn write_down(tx: &mut Tx<'_>, settlement: &Settlement, now: Timestamp) -> Result<(), StoreError> {
-    let claimed = &settlement.claimed;
+    let (claimed, transport) = (&settlement.claimed, settlement.transport.as_ref());
     tx.execute(
         "INSERT INTO attempt (recipient, spool, number, started, ended, host, outcome, reply,
-             transcript)
+             transcript, tls_asked, tls_got, tls_why)
          VALUES (:recipient, :spool, :number, :started, :ended, :host, :outcome, :reply,
-             :transcript)",
+             :transcript, :asked, :got, :why)",
         params! { recipient: claimed.id, spool: claimed.spool,
         number: claimed.attempts.saturating_add(1), started: settlement.started,
         ended: settlement.ended, host: settlement.host.as_deref(),
         outcome: settlement.verdict.as_str(), reply: settlement.reply.as_deref(),
-        transcript: settlement.transcript.as_deref() },
+        transcript: settlement.transcript.as_deref(),
+        asked: transport.map(|transport| transport.asked.as_str()),
+        got: transport.and_then(|transport| transport.got.as_deref()),
+        why: transport.map(|transport| transport.why.as_str()) },
     )?;
     event::append(
         tx,

@@ -64,6 +64,11 @@ fn settled(store: &Store, owner: Owner, of: &Claimed, verdict: Verdict) -> bool 
         host: None,
         reply: Some("451 4.0.0 Later".into()),
         transcript: None,
+        transport: Some(Transport {
+            asked: "dane".to_owned(),
+            got: None,
+            why: "one usable TLSA record".to_owned(),
+        }),
         verdict,
     };
     store.write_blocking(Lane::Quick, move |tx| settle(tx, owner, &settlement, NOW)).unwrap()

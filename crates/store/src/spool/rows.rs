@@ -30,6 +30,7 @@ pub struct Rows {
     deliver_by: Option<Timestamp>,
     by_mode: Option<&'static str>,
     by_trace: bool,
+    tls_wish: Option<&'static str>,
     told: u8,
     origin: Origin,
     terms: Terms,
@@ -96,6 +97,7 @@ impl Rows {
                 ByMode::Notify => "notify",
             }),
             by_trace: envelope.deliver_by.is_some_and(|by| by.trace),
+            tls_wish: envelope.tls.as_str(),
             told: envelope.deliver_by.map_or(0, |by| match by.mode {
                 ByMode::Return => 0,
                 ByMode::Notify => queue::BY_TIME_DUE,
@@ -155,10 +157,10 @@ pub(super) fn insert_for(
     tx.execute(
         "INSERT INTO spool (id, tenant, parent, body, size, head, head_skip, sender, envid, ret,
              body_type, smtputf8, confined, stream, priority, arrived, expires, deliver_by,
-             by_mode, by_trace, depth, listener, peer, helo, account, sign_as)
+             by_mode, by_trace, tls_wish, depth, listener, peer, helo, account, sign_as)
          VALUES (:id, :tenant, :parent, :body, :size, :head, :head_skip, :sender, :envid, :ret,
              :body_type, :smtputf8, :confined, :stream, :priority, :arrived, :expires, :deliver_by,
-             :by_mode, :by_trace, :depth, :listener, :peer, :helo, :account, :sign_as)",
+             :by_mode, :by_trace, :tls_wish, :depth, :listener, :peer, :helo, :account, :sign_as)",
         params! {
             id: rows.id, tenant: terms.tenant, parent: terms.parent, body: rows.body,
             size: rows.size, head: &rows.head, head_skip: rows.head_skip, sender: &rows.sender,
@@ -166,8 +168,9 @@ pub(super) fn insert_for(
             smtputf8: rows.smtputf8, confined: terms.confined, stream: &terms.stream,
             priority: terms.priority, arrived: terms.arrived, expires: terms.expires,
             deliver_by: rows.deliver_by, by_mode: rows.by_mode, by_trace: rows.by_trace,
-            depth: terms.depth, listener: &origin.listener, peer: &origin.peer,
-            helo: &origin.helo, account: origin.account, sign_as: terms.sign_as.as_deref(),
+            tls_wish: rows.tls_wish, depth: terms.depth, listener: &origin.listener,
+            peer: &origin.peer, helo: &origin.helo, account: origin.account,
+            sign_as: terms.sign_as.as_deref(),
         },
     )?;
     let mut sites: BTreeSet<&str> = BTreeSet::new();

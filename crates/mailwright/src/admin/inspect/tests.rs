@@ -2,14 +2,14 @@
 
 use mailwright_config::{Service, ServiceKind};
 use mailwright_directory::{Key, KeyState};
-use mailwright_net::dns::{Fake, Srv};
+use mailwright_net::dns::{Fake, Srv, Tlsa};
 use mailwright_words::Timestamp;
 
 use super::demand::Met;
 use super::*;
 use crate::admin::records::all;
 
-const TLSA: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+const OWNER: &str = "_25._tcp.mx.home.example";
 const SERVICES: [Service; 1] = [Service { kind: ServiceKind::Imap, implicit_tls: true, port: 993 }];
 
 fn keys() -> Vec<Key> {
@@ -25,14 +25,24 @@ fn keys() -> Vec<Key> {
     vec![key("rsa-1", "v=DKIM1; k=rsa; p=AAAA"), key("ed-1", "v=DKIM1; k=ed25519; p=BBBB")]
 }
 
-fn facts(keys: &[Key]) -> Facts<'_> {
+fn tlsa() -> Vec<String> {
+    vec![pin(1).to_string(), pin(2).to_string()]
+}
+
+fn pin(octet: u8) -> Tlsa {
+    Tlsa { usage: 3, selector: 1, matching: 1, data: vec![octet; 32] }
+}
+
+fn facts<'a>(keys: &'a [Key], tlsa: &'a [String]) -> Facts<'a> {
     Facts {
         domain: "home.example",
         hostname: "mx.home.example",
         services: &SERVICES,
         keys,
         sources: &[],
-        tlsa: Some(TLSA),
+        tlsa,
+        policy_id: Some("20261125"),
+        validates: true,
     }
 }
 
@@ -64,6 +74,11 @@ fn world(without: &[&str]) -> Fake {
     text("_smtp._tls.home.example", "v=TLSRPTv1; rua=mailto:x@home.example");
     text("_mta-sts.home.example", "v=STSv1; id=20261125");
     let target = "mx.home.example".to_owned();
+    if has(OWNER) {
+        dns.add_tlsa(OWNER, pin(1));
+        dns.add_tlsa(OWNER, pin(2));
+        dns.set_secure(OWNER);
+    }
     if has("_imaps._tcp.home.example") {
         let srv = Srv { priority: 5, weight: 7, port: 993, target };
         dns.add_srv("_imaps._tcp.home.example", srv);
@@ -72,15 +87,14 @@ fn world(without: &[&str]) -> Fake {
 }
 
 async fn inspect(dns: &Fake) -> (Vec<Finding>, Senders) {
-    let keys = keys();
-    let facts = facts(&keys);
+    let (keys, tlsa) = (keys(), tlsa());
+    let facts = facts(&keys, &tlsa);
     let senders = senders(dns, &facts).await;
     (findings(dns, &facts, (all(&facts), &senders)).await, senders)
 }
 
 fn bad(findings: &[Finding]) -> Vec<(&'static str, &str, State)> {
     let bad = findings.iter().filter(|finding| finding.state != State::Right);
-    let bad = bad.filter(|finding| finding.record.purpose != Purpose::Tlsa);
     bad.map(|one| (one.record.purpose.as_str(), one.record.name.as_str(), one.state)).collect()
 }
 
@@ -136,11 +150,8 @@ async fn what_is_wrong_is_said_to_be_with_what_is_there() {
         let dns = world(&[name]);
         dns.add_txt(name, text);
         let (findings, senders) = inspect(&dns).await;
-        let wrong: Vec<_> = findings
-            .iter()
-            .filter(|finding| finding.state != State::Right)
-            .filter(|finding| finding.record.purpose != Purpose::Tlsa)
-            .collect();
+        let wrong: Vec<_> =
+            findings.iter().filter(|finding| finding.state != State::Right).collect();
         let [finding] = wrong.as_slice() else { panic!("{name}: {wrong:#?}") };
         assert_eq!((finding.state, finding.record.purpose.as_str()), (State::Wrong, purpose));
         assert!(finding.found.starts_with(text) && finding.is_trouble(), "{finding:?}");
@@ -171,8 +182,8 @@ async fn what_cannot_be_looked_up_is_neither_missing_nor_wrong() {
 
 #[tokio::test]
 async fn a_policy_is_inherited_from_above() {
-    let keys = keys();
-    let facts = Facts { domain: "a.b.home.example", ..facts(&keys) };
+    let (keys, tlsa) = (keys(), tlsa());
+    let facts = Facts { domain: "a.b.home.example", ..facts(&keys, &tlsa) };
     let dns = world(&[]);
     let senders = senders(&dns, &facts).await;
     let all = all(&facts).into_iter().filter(|record| record.purpose == Purpose::Dmarc).collect();
@@ -191,4 +202,26 @@ async fn addresses_without_a_name_are_told() {
     let unmet: Vec<_> =
         demands.iter().filter(|one| one.met == Met::No).map(|one| one.what).collect();
     assert_eq!(unmet.len(), 3, "{unmet:?}");
+}
+
+#[tokio::test]
+async fn a_tlsa_record_has_to_be_ours_and_signed() {
+    let (keys, tlsa) = (keys(), tlsa());
+    let state = async |dns: &Fake, validates: bool| {
+        let facts = Facts { validates, ..facts(&keys, &tlsa) };
+        let ours = |record: &Record| record.purpose == Purpose::Tlsa;
+        let all = all(&facts).into_iter().filter(ours).collect();
+        let findings = findings(dns, &facts, (all, &Senders::default())).await;
+        findings.iter().map(|finding| finding.state).collect::<Vec<_>>()
+    };
+    assert_eq!(state(&world(&[]), true).await, [State::Right; 2]);
+    let dns = world(&[OWNER]);
+    assert_eq!(state(&dns, true).await, [State::Missing; 2]);
+    dns.add_tlsa(OWNER, pin(1));
+    assert_eq!(state(&dns, true).await, [State::Wrong; 2], "one is unsigned, the other not there");
+    assert_eq!(state(&dns, false).await, [State::Unknown, State::Wrong]);
+    dns.set_secure(OWNER);
+    assert_eq!(state(&dns, true).await, [State::Right, State::Wrong]);
+    dns.set_broken(OWNER, true);
+    assert_eq!(state(&dns, true).await, [State::Unknown; 2]);
 }

@@ -117,7 +117,7 @@ impl Link {
         let failed =
             |error: &io::Error| Failure::of(&format!("no secure connection to {host}"), error);
         let stream = self.stream.take().ok_or_else(gone)?;
-        let shake = client.connect(stream, host, Trust::Verified);
+        let shake = client.connect(stream, host, &Trust::Verified);
         let shaken = timeout(CONNECT_MAX, shake).await;
         let shaken = shaken.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()));
         let (stream, facts) = shaken.map_err(|error| failed(&error))?;
