@@ -14,6 +14,7 @@ mod find;
 mod guard;
 mod mailpit;
 mod message;
+mod mount;
 mod native;
 mod openapi;
 mod page;
@@ -22,6 +23,7 @@ mod query;
 mod render;
 mod submit;
 mod summary;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -39,9 +41,12 @@ use mailwright_words::{Id, Timestamp};
 use tokio::sync::Semaphore;
 
 pub(crate) use self::error::ApiError;
+use self::tally::Tally;
 
 /// Octets of a request that is no message.
 const REQUEST_MAX: usize = 1 << 20;
+/// Pictures that are made at one time.
+const HEAVY: usize = 2;
 /// Messages that are summed up in one go.
 const SUMMED: usize = 64;
 
@@ -75,6 +80,10 @@ pub(crate) struct Inner {
     /// Places of those who wait for messages or events.
     pub(crate) waits: Arc<Semaphore>,
     pub(crate) started: Timestamp,
+    /// What happened in inboxes since then.
+    pub(crate) tally: Arc<Tally>,
+    /// Places for work that takes much memory for a moment.
+    pub(crate) heavy: Semaphore,
 }
 
 impl std::ops::Deref for Sandbox {
@@ -89,7 +98,9 @@ impl Sandbox {
     pub(crate) fn new(backing: Backing) -> Self {
         let waits = Arc::new(Semaphore::new(backing.config.now().sandbox.waits_max));
         let started = backing.clock.now();
-        Self(Arc::new(Inner { backing, waits, started }))
+        let tally = Tally::start(&backing.store);
+        let heavy = Semaphore::new(HEAVY);
+        Self(Arc::new(Inner { backing, waits, started, tally, heavy }))
     }
 }
 
@@ -165,9 +176,13 @@ async fn late(store: &Store) -> Result<usize, StoreError> {
 pub(crate) fn router(backing: Backing) -> Router {
     let sandbox = Sandbox::new(backing);
     let size_max = sandbox.backing.config.now().limits.message_size_max;
+    let size_max = usize::try_from(size_max).unwrap_or(usize::MAX);
+    let mailpit = mailpit::router(size_max);
+    let below = |routes: Router<Sandbox>| mount::below(routes.with_state(sandbox.clone()));
     Router::new()
+        .nest_service("/mailpit", below(mailpit.clone()))
         .merge(native::router())
-        .merge(mailpit::router(usize::try_from(size_max).unwrap_or(usize::MAX)))
+        .merge(mailpit)
         .merge(page::router())
         .route("/render/{id}", get(render::document))
         .route("/render/{id}/{part}", get(render::picture))

@@ -14,7 +14,7 @@ use mailwright_words::Id;
 
 pub use self::{
     inbox::{Inbox, NewInbox, add_inbox, expired, inbox_named, inboxes},
-    rows::{Entry, Scanned, entry, late, list, numbered, of_origin, prune, scan, sum_up},
+    rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scan, sum_up},
     tag::{drop_tag, rename_tag, set_tags, tags, tags_of},
 };
 use crate::{engine::Tx, error::StoreError, params};

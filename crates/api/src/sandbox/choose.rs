@@ -1,11 +1,27 @@
 //! Which inbox a request is about, and which of its messages.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use mailwright_directory::{DEFAULT_INBOX, Inbox};
 use mailwright_store::capture::{self, Entry};
 use mailwright_words::Id;
 
 use super::{ApiError, Inner, guard::basic};
+
+/// The field that names an inbox, as a part of a path would; a prefix of the path sets it.
+pub(crate) const INBOX: HeaderName = HeaderName::from_static("mailwright-inbox");
+
+/// A part of a path as it is meant. Source: RFC 3986 section 2.1.
+fn unescaped(text: &str) -> String {
+    let (mut octets, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((first, tail)) = rest.split_first() {
+        let digits = tail.get(..2).filter(|_| *first == b'%');
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        octets.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
 
 impl Inner {
     /// The inbox of that name, or with that number.
@@ -27,8 +43,8 @@ impl Inner {
         }
     }
 
-    /// The inbox that a client of another program's API means: the one it names, that of the name
-    /// it came to, that of its user, or the default one.
+    /// The inbox that a client of another program's API means: the one it names, that of its path
+    /// or of the name it came to, that of its user, or the default one.
     pub(crate) async fn chosen(
         &self,
         named: Option<&str>,
@@ -36,6 +52,9 @@ impl Inner {
     ) -> Result<Inbox, ApiError> {
         if let Some(named) = named.filter(|named| !named.is_empty()) {
             return self.inbox(named).await;
+        }
+        if let Some(named) = headers.get(INBOX).and_then(|value| value.to_str().ok()) {
+            return self.inbox(&unescaped(named)).await;
         }
         let host =
             headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

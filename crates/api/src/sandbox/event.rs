@@ -4,7 +4,7 @@
 //! reads too slowly is told to look anew, and never takes more memory for it.
 //! Source: HTML standard, section 9.2 (server-sent events).
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
@@ -13,6 +13,7 @@ use mailwright_store::{
     capture,
     mailbox::{Happened, News},
 };
+use mailwright_words::Id;
 use serde_json::{Value, json};
 use tokio::sync::{
     OwnedSemaphorePermit,
@@ -28,6 +29,8 @@ use super::{
 
 /// Messages that a follower who was away is told of.
 const MISSED_MAX: usize = 500;
+/// Messages whose ids a follower remembers, to tell which of them went.
+const KNOWN_MAX: usize = 10_000;
 /// How often a line without meaning keeps the connection open.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -52,6 +55,8 @@ pub(crate) struct Follower {
     pub(crate) inbox: Inbox,
     news: Receiver<News>,
     missed: Vec<Item>,
+    /// Ids by number, where they are wanted.
+    known: Option<BTreeMap<u32, Id>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -75,7 +80,31 @@ impl Follower {
             }
             None => Vec::new(),
         };
-        Ok(Self { sandbox, inbox, news, missed, _place: place })
+        Ok(Self { sandbox, inbox, news, missed, known: None, _place: place })
+    }
+
+    /// Remembers the ids of messages, so that [`id_of`](Self::id_of) knows those that went.
+    ///
+    /// Errors: the store does not answer.
+    pub(crate) async fn with_ids(mut self) -> Result<Self, ApiError> {
+        let mailbox = self.inbox.mailbox;
+        let all = self.sandbox.read(move |tx| capture::ids(tx, mailbox, KNOWN_MAX)).await?;
+        self.known = Some(all.into_iter().collect());
+        Ok(self)
+    }
+
+    /// The id of a message that went; nothing for one that is not remembered.
+    pub(crate) fn id_of(&mut self, number: u32) -> Option<Id> {
+        self.known.as_mut()?.remove(&number)
+    }
+
+    fn remember(&mut self, item: &Item) {
+        if let Some(known) = &mut self.known {
+            known.insert(item.entry.uid, item.entry.message);
+            if known.len() > KNOWN_MAX {
+                known.pop_first();
+            }
+        }
     }
 
     /// What happens next; nothing when the server stops.
@@ -99,7 +128,10 @@ impl Follower {
                         entry.map(|entry| item(store, entry)).transpose()
                     });
                     match read.await {
-                        Ok(Some(item)) => Told::New(Box::new(item)),
+                        Ok(Some(item)) => {
+                            self.remember(&item);
+                            Told::New(Box::new(item))
+                        }
                         // It went again already.
                         Ok(None) => continue,
                         Err(_) => Told::Reload,

@@ -155,12 +155,15 @@ impl Looked<'_> {
             Test::From(text) => self.lists(text, |summary| vec![&summary.from]),
             Test::To(text) => self.lists(text, |summary| vec![&summary.to]),
             Test::Cc(text) => self.lists(text, |summary| vec![&summary.cc]),
-            Test::Bcc(text) => self.lists(text, |summary| vec![&summary.bcc]),
+            Test::Bcc(text) => self.unnamed(text) || self.lists(text, |summary| vec![&summary.bcc]),
             Test::ReplyTo(text) => self.lists(text, |summary| vec![&summary.reply_to]),
-            Test::Addressed(text) => self.lists(text, |summary| {
-                let Summary { from, to, cc, bcc, reply_to, .. } = summary;
-                vec![from, to, cc, bcc, reply_to]
-            }),
+            Test::Addressed(text) => {
+                self.unnamed(text)
+                    || self.lists(text, |summary| {
+                        let Summary { from, to, cc, bcc, reply_to, .. } = summary;
+                        vec![from, to, cc, bcc, reply_to]
+                    })
+            }
             Test::Subject(text) => {
                 self.may_have(text) && contains(&fold_case(&self.summary().subject), text)
             }
@@ -173,7 +176,7 @@ impl Looked<'_> {
             Test::Attachment => self.summary().attachments > 0,
             Test::Inline => self.summary().inline > 0,
             Test::After(at) => entry.received >= *at,
-            Test::Before(at) => entry.received < *at,
+            Test::Before(at) => entry.received <= *at,
             Test::Larger(octets) => entry.size > *octets,
             Test::Smaller(octets) => entry.size < *octets,
             Test::Header(name, value) => self.has_field(name, value),
@@ -209,6 +212,21 @@ impl Looked<'_> {
             self.sum_up();
         }
         self.summary.get_or_insert_with(Summary::default)
+    }
+
+    /// Whether a text is in an address that got the message without being named in it.
+    fn unnamed(&mut self, text: &str) -> bool {
+        let entry = self.entry;
+        let found: Vec<&String> = entry.recipients.iter().filter(|one| has(one, text)).collect();
+        if found.is_empty() {
+            return false;
+        }
+        let Summary { to, cc, bcc, .. } = self.summary();
+        let is_named = |address: &str| {
+            let mut all = to.iter().chain(cc.iter()).chain(bcc.iter());
+            all.any(|one| one.address.eq_ignore_ascii_case(address))
+        };
+        found.into_iter().any(|address| !is_named(address))
     }
 
     /// Whether a text can be in a field at all.

@@ -9,11 +9,14 @@ mod list;
 mod one;
 mod send;
 mod server;
+pub(super) mod swagger;
+mod thumb;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    http::StatusCode,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, StatusCode},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -32,10 +35,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
     // Base64 takes a third more.
     let send = DefaultBodyLimit::max(message_size_max.saturating_mul(3) / 2);
     Router::new()
-        .route(
-            "/api/v1/messages",
-            get(list::messages).put(list::mark).delete(list::delete).options(allowed),
-        )
+        .route("/api/v1/messages", get(list::messages).put(list::mark).delete(list::delete))
         .route("/api/v1/search", get(list::search).delete(list::delete_found))
         .route("/api/v1/send", post(send::send).layer(send))
         .route("/api/v1/tags", get(list::tags).put(list::set_tags))
@@ -44,18 +44,25 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         .route("/api/v1/message/{id}/headers", get(one::headers))
         .route("/api/v1/message/{id}/raw", get(one::raw))
         .route("/api/v1/message/{id}/part/{part}", get(one::part))
+        .route("/api/v1/message/{id}/part/{part}/thumb", get(thumb::thumb))
         .route("/api/v1/message/{id}/html-check", get(checks::html_check))
         .route("/api/v1/message/{id}/sa-check", get(checks::spam_check))
         .route("/api/v1/info", get(server::info))
         .route("/api/v1/webui", get(server::webui))
+        .route("/api/v1/swagger.json", get(swagger::document))
         .route("/api/events", get(events::events))
         .route("/view/{file}", get(one::view))
         .route("/livez", get(server::alive))
         .route("/readyz", get(server::alive))
+        .layer(middleware::from_fn(preflight))
 }
 
-async fn allowed() -> StatusCode {
-    StatusCode::OK
+/// What a browser asks before it asks; which origins may go on is not decided here.
+async fn preflight(request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS {
+        return StatusCode::OK.into_response();
+    }
+    next.run(request).await
 }
 
 /// An error as Mailpit tells it: as text.

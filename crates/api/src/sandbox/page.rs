@@ -14,6 +14,7 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
+pub(super) use self::inbox::link;
 use super::{ApiError, Sandbox};
 
 const STYLE: &str = include_str!("../../assets/sandbox.css");

@@ -15,6 +15,33 @@ const TERMS_MAX: usize = 100;
 /// Levels of parentheses.
 const DEPTH_MAX: usize = 20;
 
+/// Names before a colon.
+const NAMES: [&str; 23] = [
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "reply-to",
+    "addressed",
+    "subject",
+    "message-id",
+    "tag",
+    "envelope",
+    "sender",
+    "rcpt",
+    "recipient",
+    "user",
+    "id",
+    "header",
+    "regex",
+    "is",
+    "has",
+    "after",
+    "before",
+    "larger",
+    "smaller",
+];
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) enum Query {
@@ -143,6 +170,15 @@ fn term<'a>(found: &mut Vec<Token>, text: &'a str) -> &'a str {
         rest = text.get(before.len() + 1..).unwrap_or_default();
     }
     let (value, rest) = value(rest);
+    // All of a term in quotes, as in `"subject:two words"`.
+    if name.is_none()
+        && text.starts_with('"')
+        && let Some((before, value)) = value.split_once(':')
+        && NAMES.contains(&before.to_ascii_lowercase().as_str())
+    {
+        let (name, value) = (before.to_ascii_lowercase(), value.trim().to_owned());
+        return push(found, Token::Term(Some(name), value), rest);
+    }
     if name.is_none() && value == "OR" && !text.starts_with('"') {
         return push(found, Token::Or, rest);
     }
@@ -229,7 +265,9 @@ impl Reader {
     fn named(&self, name: Option<&str>, value: &str) -> Query {
         let folded = || fold_case(value);
         let test = match name {
-            None if value.is_empty() => return Query::All,
+            // Signs alone are nothing to look for, and a name without a text asks for nothing.
+            None if value.bytes().all(|octet| octet.is_ascii_punctuation()) => return Query::All,
+            Some(name) if value.is_empty() && NAMES.contains(&name) => return Query::All,
             None => Some(Test::Text(folded())),
             Some("from") => Some(Test::From(folded())),
             Some("to") => Some(Test::To(folded())),
@@ -276,16 +314,44 @@ impl Reader {
         if let Ok(at) = text.parse::<jiff::Timestamp>() {
             return Some(Timestamp::new(at.as_millisecond()));
         }
-        let civil = text.replace('/', "-");
-        let at = civil
-            .parse::<jiff::civil::DateTime>()
-            .or_else(|_| civil.parse::<jiff::civil::Date>().map(|day| day.at(0, 0, 0, 0)))
-            .ok()?;
+        let at = civil(text)?;
         let seconds = self.zone_minutes.saturating_mul(60);
         let zone = jiff::tz::Offset::from_seconds(seconds).unwrap_or(jiff::tz::Offset::UTC);
         let at = zone.to_timestamp(at).ok()?;
         Some(Timestamp::new(at.as_millisecond()))
     }
+}
+
+/// Ways in which people write days, and times of days, besides that of ISO 8601.
+const WRITTEN: [&str; 16] = [
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%Y%m%d",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d %b %Y %H:%M",
+    "%d %b %Y",
+    "%b %d, %Y %H:%M",
+    "%b %d, %Y",
+    "%b %d %Y",
+    "%B %d, %Y",
+    "%d %B %Y",
+];
+
+/// A day, with or without a time, in no zone.
+fn civil(text: &str) -> Option<jiff::civil::DateTime> {
+    let day = |text: &str| text.parse::<jiff::civil::Date>().map(|day| day.at(0, 0, 0, 0));
+    let iso = text.parse::<jiff::civil::DateTime>().or_else(|_| day(text)).ok();
+    iso.or_else(|| {
+        WRITTEN.iter().find_map(|form| {
+            let parsed = jiff::fmt::strtime::parse(form, text).ok()?;
+            parsed.to_datetime().or_else(|_| parsed.to_date().map(|day| day.at(0, 0, 0, 0))).ok()
+        })
+    })
 }
 
 fn is(value: &str) -> Query {
@@ -305,16 +371,22 @@ fn has(value: &str) -> Option<Test> {
     }
 }
 
-/// Octets: a number, with `k` or `m` behind it.
+/// Octets: a number, maybe with a part behind a point, with `k` or `m` behind it.
 fn size(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let text = text.strip_suffix('b').unwrap_or(&text);
     let (digits, unit) = match text.strip_suffix(['k', 'm']) {
-        Some(digits) if text.ends_with('k') => (digits, 1 << 10),
+        Some(digits) if text.ends_with('k') => (digits, 1_u64 << 10),
         Some(digits) => (digits, 1 << 20),
         None => (text, 1),
     };
-    digits.trim().parse::<u64>().ok()?.checked_mul(unit)
+    let digits = digits.trim();
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let part = part.get(..part.len().min(6))?;
+    let tenths = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let small = if part.is_empty() { 0 } else { part.parse::<u64>().ok()? };
+    let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    whole.checked_add(small.checked_mul(unit)? / tenths)
 }
 
 fn ago(text: &str) -> Option<std::time::Duration> {
@@ -366,6 +438,10 @@ mod tests {
             ("is:odd", "is:odd"),
             ("has:attachments", "Attachment"),
             ("larger:2k", "Larger(2048)"),
+            ("larger:1.5m", "Larger(1572864)"),
+            ("\"subject:two words\"", "Subject(\"two words\")"),
+            ("-\"from:ann\"", "-From(\"ann\")"),
+            ("from: x", "(* x)"),
             ("smaller:3mb", "Smaller(3145728)"),
             ("larger:x", "larger:x"),
             ("header:X-Test=\"a b\"", "Header(\"x-test\", \"a b\")"),
@@ -373,7 +449,7 @@ mod tests {
             ("12:30", "12:30"),
             ("(", "*"),
             (")", "*"),
-            ("- -", "(- -)"),
+            ("- -", "(* *)"),
             ("OR", "[* *]"),
             ("((((one", "one"),
             ("\"open", "open"),
@@ -393,6 +469,10 @@ mod tests {
         for (text, zone, wanted) in [
             ("2026-11-25", 0, "2026-11-25T00:00:00Z"),
             ("2026/11/25", 60, "2026-11-24T23:00:00Z"),
+            ("11/25/2026", 0, "2026-11-25T00:00:00Z"),
+            ("25 Nov 2026 10:30", 0, "2026-11-25T10:30:00Z"),
+            ("Nov 25, 2026", 0, "2026-11-25T00:00:00Z"),
+            ("November 25, 2026", 0, "2026-11-25T00:00:00Z"),
             ("2026-11-25 10:30", -120, "2026-11-25T12:30:00Z"),
             ("2026-11-25T10:30:00Z", 60, "2026-11-25T10:30:00Z"),
         ] {

@@ -19,6 +19,8 @@ use tower::ServiceExt as _;
 
 use super::{Backing, openapi, router};
 
+mod mailpit;
+
 struct World {
     _folder: tempfile::TempDir,
     routes: Router,

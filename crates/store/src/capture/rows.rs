@@ -88,6 +88,18 @@ pub fn list(
     )
 }
 
+/// Numbers and ids of the newest messages of a mailbox.
+///
+/// Errors: those of the database.
+pub fn ids(tx: &mut Tx<'_>, mailbox: Id, limit: usize) -> Result<Vec<(u32, Id)>, StoreError> {
+    tx.query(
+        "SELECT uid, message FROM mailbox_msg WHERE mailbox = :mailbox
+         ORDER BY uid DESC LIMIT :limit",
+        params! { mailbox, limit },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// The message, where it is in an inbox.
 ///
 /// Errors: those of the database.

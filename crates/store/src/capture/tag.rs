@@ -1,8 +1,14 @@
 //! Tags: words that people and programs mark messages of inboxes with.
 
+use mailwright_view::NumberSet;
 use mailwright_words::Id;
 
-use crate::{engine::Tx, error::StoreError, params};
+use crate::{
+    engine::Tx,
+    error::StoreError,
+    mailbox::{Edit, What},
+    params,
+};
 
 /// Gives a message these tags in place of those that it has.
 ///
@@ -17,6 +23,34 @@ pub fn set_tags(tx: &mut Tx<'_>, message: Id, tags: &[String]) -> Result<(), Sto
             params! { name, message },
         )?;
     }
+    let places = tx.query(
+        "SELECT mm.mailbox, mm.uid FROM mailbox_msg mm JOIN capture c ON c.message = mm.message
+         WHERE mm.message = :message",
+        params! { message },
+        |row| Ok((row.get(0)?, row.get::<u32>(1)?)),
+    )?;
+    for (mailbox, uid) in places {
+        publish(tx, mailbox, NumberSet::range(uid..=uid));
+    }
+    Ok(())
+}
+
+/// Tells those who follow a mailbox that what is kept beside these messages changed.
+fn publish(tx: &mut Tx<'_>, mailbox: Id, uids: NumberSet) {
+    tx.publish(Edit { mailbox, modseq: 0, what: What::Beside(uids) });
+}
+
+/// Tells of all messages of an inbox that have this tag.
+fn publish_tagged(tx: &mut Tx<'_>, inbox: Id, name: &str) -> Result<(), StoreError> {
+    let places: Vec<(Id, u32)> = tx.query(
+        "SELECT mm.mailbox, mm.uid FROM capture_tag t JOIN capture c ON c.message = t.message
+         JOIN mailbox_msg mm ON mm.message = t.message
+         WHERE t.name = :name AND c.inbox = :inbox ORDER BY mm.uid",
+        params! { name, inbox },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some((mailbox, _)) = places.first().copied() else { return Ok(()) };
+    publish(tx, mailbox, places.into_iter().map(|(_, uid)| uid).collect());
     Ok(())
 }
 
@@ -65,6 +99,7 @@ pub fn rename_tag(tx: &mut Tx<'_>, inbox: Id, old: &str, new: &str) -> Result<()
 ///
 /// Errors: those of the database.
 pub fn drop_tag(tx: &mut Tx<'_>, inbox: Id, name: &str) -> Result<(), StoreError> {
+    publish_tagged(tx, inbox, name)?;
     tx.execute(
         "DELETE FROM capture_tag WHERE name = :name AND message IN
              (SELECT message FROM capture WHERE inbox = :inbox)",

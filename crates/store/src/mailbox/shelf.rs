@@ -49,6 +49,8 @@ pub(crate) enum What {
     Expunge(NumberSet),
     /// Keyword bits stand for these names now.
     Keywords(Vec<Box<str>>),
+    /// What is kept beside these rows changed; the view has nothing of it.
+    Beside(NumberSet),
     /// The mailbox is gone.
     Gone,
 }
@@ -64,7 +66,7 @@ impl What {
                 editor.expunge(uids, modseq);
             }
             Self::Keywords(names) => editor.name_keywords(names.clone()),
-            Self::Gone => {}
+            Self::Beside(_) | Self::Gone => {}
         }
     }
 }
@@ -83,7 +85,7 @@ pub struct News {
 pub enum Happened {
     /// A message came.
     Came(Row),
-    /// Flags of these changed.
+    /// Flags of these changed, or what is kept beside them.
     Changed(NumberSet),
     /// These went.
     Went(NumberSet),
@@ -195,7 +197,7 @@ impl Shelf {
         for edit in edits {
             let what = match &edit.what {
                 What::Append(row) => Happened::Came(*row),
-                What::Flags(uids, _) => Happened::Changed(uids.clone()),
+                What::Flags(uids, _) | What::Beside(uids) => Happened::Changed(uids.clone()),
                 What::Expunge(uids) => Happened::Went(uids.clone()),
                 What::Keywords(_) => continue,
                 What::Gone => Happened::Gone,

@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, Query as Params, State},
-    http::HeaderMap,
+    http::{HeaderMap, Uri},
 };
 use mailwright_directory::Inbox;
 use mailwright_store::capture;
@@ -95,6 +95,27 @@ fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Answer<T> {
     })
 }
 
+/// What is to be marked or deleted, as JSON or, as one client sends it, as a form.
+fn mark_of(bytes: &Bytes) -> Answer<Mark> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let is_form = !text.trim_start().starts_with('{') && text.contains('=');
+    let uri = format!("/?{text}").parse::<Uri>().ok().filter(|_| is_form);
+    let Some(uri) = uri else { return body(bytes) };
+    let Ok(Params(pairs)) = Params::<Vec<(String, String)>>::try_from_uri(&uri) else {
+        return body(bytes);
+    };
+    let mut mark = Mark::default();
+    for (name, value) in pairs {
+        match name.to_ascii_lowercase().as_str() {
+            "ids" => mark.ids.push(value),
+            "read" => mark.read = ["true", "True", "1"].contains(&value.as_str()),
+            "search" => mark.search = value,
+            _ => {}
+        }
+    }
+    Ok(mark)
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Mark {
@@ -113,7 +134,10 @@ pub(super) async fn mark(
     bytes: Bytes,
 ) -> Answer<&'static str> {
     let inbox = sandbox.chosen(asked.inbox.as_deref(), &headers).await?;
-    let mark: Mark = body(&bytes)?;
+    let mark = mark_of(&bytes)?;
+    if !mark.ids.is_empty() && !mark.search.is_empty() {
+        return Err(ApiError::bad("either IDs or a search, not both").into());
+    }
     if !mark.ids.is_empty() {
         let uids = numbers(&sandbox, &inbox, &mark.ids).await?;
         sandbox.mark(&inbox, uids, mark.read).await?;
@@ -146,7 +170,7 @@ pub(super) async fn delete(
     bytes: Bytes,
 ) -> Answer<&'static str> {
     let inbox = sandbox.chosen(asked.inbox.as_deref(), &headers).await?;
-    let mark: Mark = body(&bytes)?;
+    let mark = mark_of(&bytes)?;
     if mark.ids.is_empty() {
         sandbox.delete_found(&inbox, &Query::All).await?;
     } else {

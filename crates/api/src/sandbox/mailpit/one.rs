@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, Query as Params, State},
     http::HeaderMap,
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 use mailwright_directory::Inbox;
 use mailwright_mime::{Part, Structure};
@@ -17,6 +17,7 @@ use crate::sandbox::{
     ApiError, Inner, Sandbox,
     find::{Item, Page},
     message::{moment, path},
+    page,
     part::{octets, raw as raw_octets, saved},
     query::Query,
     render,
@@ -84,6 +85,7 @@ fn whole(item: &Item, bytes: &[u8]) -> Value {
     json!({
         "ID": entry.message.to_string(),
         "MessageID": summary.message_id,
+        "Read": true,
         "From": summary.from.first().map(contact),
         "To": contacts(&summary.to),
         "Cc": contacts(&summary.cc),
@@ -190,6 +192,11 @@ pub(super) async fn part(
     Ok(saved(&bytes, &part).ok_or(ApiError::NoPart)?)
 }
 
+/// Where the page shows a message.
+fn place(inbox: &str, entry: &Entry) -> String {
+    format!("/inbox/{}?message={}", page::link(inbox), entry.message)
+}
+
 /// Text or HTML of a message as a file, which a test may look at; it is never run.
 pub(super) async fn view(
     State(sandbox): State<Sandbox>,
@@ -200,8 +207,12 @@ pub(super) async fn view(
     let (id, is_html) = match file.rsplit_once('.') {
         Some((id, "html")) => (id, true),
         Some((id, "txt")) => (id, false),
-        None if file == "latest" => ("latest", true),
-        _ => return Err(ApiError::NoPath.into()),
+        Some(_) => return Err(ApiError::NoPath.into()),
+        // The message in the page.
+        None => {
+            let (inbox, entry) = named(&sandbox, &asked, &headers, &file).await?;
+            return Ok(Redirect::to(&place(&inbox.name, &entry)).into_response());
+        }
     };
     let (entry, bytes) = opened(&sandbox, &asked, &headers, id).await?;
     let id = entry.message.to_string();

@@ -22,20 +22,54 @@ pub(super) async fn info(
     let tags: Map<String, Value> =
         tags.into_iter().map(|(name, count)| (name, count.into())).collect();
     let (_, refused) = sandbox.backing.intake.refusals().list();
+    let counts = sandbox.tally.of(inbox.mailbox);
+    let (folder, memory) = (sandbox.store().path().to_owned(), memory().await);
+    let size = folder_size(folder.clone()).await;
     let version = env!("CARGO_PKG_VERSION");
     Ok(Json(json!({
         "Version": version,
         "LatestVersion": version,
-        "Database": sandbox.store().path().display().to_string(),
-        "DatabaseSize": inbox.bytes,
+        "Database": folder.display().to_string(),
+        "DatabaseSize": size,
         "Messages": inbox.total,
         "Unread": inbox.unseen,
         "Tags": tags,
         "RuntimeStats": {
             "Uptime": sandbox.now().since(sandbox.started).as_secs(),
+            "Memory": memory,
+            "MessagesDeleted": counts.went,
+            "SMTPAccepted": counts.came,
+            "SMTPAcceptedSize": counts.octets,
             "SMTPRejected": refused,
+            // Nothing that is accepted is dropped here.
+            "SMTPIgnored": 0,
         },
     })))
+}
+
+/// Octets of memory that the process has; 0 where the system does not tell.
+async fn memory() -> u64 {
+    let status = tokio::fs::read_to_string("/proc/self/status").await.unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let digits = line.and_then(|line| line.split_whitespace().next());
+    digits.and_then(|digits| digits.parse::<u64>().ok()).unwrap_or(0).saturating_mul(1024)
+}
+
+/// Octets of the files in the data folder, two levels deep.
+async fn folder_size(folder: std::path::PathBuf) -> u64 {
+    let (mut open, mut sum) = (vec![(folder, 0)], 0_u64);
+    while let Some((folder, depth)) = open.pop() {
+        let Ok(mut entries) = tokio::fs::read_dir(&folder).await else { continue };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let Ok(facts) = entry.metadata().await else { continue };
+            if facts.is_file() {
+                sum = sum.saturating_add(facts.len());
+            } else if facts.is_dir() && depth < 2 {
+                open.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    sum
 }
 
 /// What the page of this API may offer: nothing is released or broken on purpose here, and
@@ -43,7 +77,16 @@ pub(super) async fn info(
 pub(super) async fn webui() -> Json<Value> {
     Json(json!({
         "Label": "",
-        "MessageRelay": { "Enabled": false },
+        "MessageRelay": {
+            "Enabled": false,
+            "SMTPServer": "",
+            "ReturnPath": "",
+            "AllowedRecipients": "",
+            "BlockedRecipients": "",
+            "OverrideFrom": "",
+            "PreserveMessageIDs": false,
+            "RecipientAllowlist": "",
+        },
         "SpamAssassin": true,
         "ChaosEnabled": false,
         "DuplicatesIgnored": false,

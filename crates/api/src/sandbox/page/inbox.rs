@@ -131,7 +131,7 @@ fn search(inbox: &Inbox, asked: &Asked) -> Markup {
 }
 
 /// A name as a part of a path.
-pub(super) fn link(name: &str) -> String {
+pub(in crate::sandbox) fn link(name: &str) -> String {
     let each = name.bytes().map(|octet| match octet {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' | b'+' => {
             char::from(octet).to_string()
