@@ -16,7 +16,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay",
-           "dkim", "domains", "attackers", "door", "hostile", "real_ports", "doctor", "extensions", "imap",
+           "dkim", "domains", "attackers", "door", "auth", "hostile", "real_ports", "doctor", "extensions", "imap",
            "imap_clients", "pop3", "inout", "moving", "sandbox", "postfix",
            "sync_proof", "crash_loop"]
 

@@ -21,6 +21,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     mailboxes(config)?;
     intake(config)?;
     door(config)?;
+    verification(config)?;
     listeners(config)?;
     relay(config)?;
     publish(config)?;
@@ -158,6 +159,17 @@ fn door(config: &Config) -> Checked {
     need(waits, "door.greylist_retry", "has to be longer than `door.greylist_wait`")?;
     let kept = door.greylist_retry <= door.greylist_kept;
     need(kept, "door.greylist_kept", "has to be as long as `door.greylist_retry` at least")
+}
+
+fn verification(config: &Config) -> Checked {
+    let rules = &config.verification;
+    need(!rules.timeout.is_zero(), "verification.timeout", "has to be more than nothing")?;
+    let some = rules.signatures_max > 0;
+    need(some, "verification.signatures_max", "has to be more than nothing")?;
+    rules.trusted_sealers.iter().try_for_each(|domain| {
+        let message = format!("\"{domain}\" is no domain; write \"example.com\"");
+        need(is_name(domain), "verification.trusted_sealers", &message)
+    })
 }
 
 fn listeners(config: &Config) -> Checked {

@@ -26,6 +26,7 @@ mod sandbox;
 mod section;
 mod service;
 mod unit;
+mod verification;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,7 @@ pub use section::{
 };
 pub use service::{Service, ServiceKind};
 pub use unit::Secret;
+pub use verification::{Strictness, Verification};
 
 /// Everything that can be set, by section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +88,8 @@ pub struct Config {
     pub door: Door,
     /// How much an account may send.
     pub submission: Submission,
+    /// How mail from strangers is judged.
+    pub verification: Verification,
     /// How messages leave.
     pub relay: Relay,
     /// How messages of ours are signed.
@@ -127,6 +131,7 @@ impl Default for Config {
             intake: Intake::default(),
             door: Door::default(),
             submission: Submission::default(),
+            verification: Verification::default(),
             relay: Relay::default(),
             dkim: Dkim::default(),
             dns: Dns::default(),

@@ -16,6 +16,7 @@ use mailwright_words::{
 
 use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
+use crate::judgement::Judged;
 use crate::refusal::Refusal;
 use crate::straight::Straight;
 use crate::target::{Onward, OnwardKind, Target};
@@ -64,13 +65,11 @@ impl Intake {
         mut transaction: Transaction,
         now: Timestamp,
     ) -> Result<Durable, Refusal> {
-        let collected = incoming.finish().await?;
+        let mut collected = incoming.finish().await?;
         envelope_by_content(&mut transaction.envelope, &collected);
-        let looped = if transaction.client.is_caught() {
-            Vec::new()
-        } else {
-            take_looped(&collected.block(), &mut transaction.targets)?
-        };
+        let looped = looped(&collected.block(), &mut transaction)?;
+        let hash = collected.hash.take();
+        let judged = self.judge(collected.block(), hash, &mut transaction, now).await?;
         let parts = self.parts(&transaction, now).await?;
         let about = (self.0.store.ids().next(now), &collected.block());
         let notice = self.notice(&transaction, &looped, about, now).await?;
@@ -80,7 +79,7 @@ impl Intake {
             .and_then(|part| Straight::of(&collected.block(), &part.envelope, &part.classes));
         let author = self.author(&transaction.client, &collected.block()).await?;
         let leaves = parts.iter().any(Part::leaves);
-        let mut ready = self.prepare(collected, &transaction, now);
+        let mut ready = self.prepare((collected, judged), &transaction, now);
         ready.terms.sign_as = author.domain();
         let (id, length) = (ready.body.id(), ready.body.length());
         let shared = || Content::Stored { body: id, length };
@@ -191,7 +190,7 @@ impl Intake {
     /// Stamps the message.
     pub(crate) fn prepare(
         &self,
-        collected: Collected,
+        (collected, judged): (Collected, Option<Judged>),
         transaction: &Transaction,
         now: Timestamp,
     ) -> Ready {
@@ -218,7 +217,13 @@ impl Intake {
             at: now,
         });
         let is_submission = client.role == Role::Msa;
+        let (results, found) = match judged {
+            Some(Judged { field, found }) => (field, Some(found)),
+            None => (String::new(), None),
+        };
         let change = Change {
+            results,
+            without: self.forged(client, &block),
             trace: trace + &marks(client),
             date: is_submission.then(|| now.rfc5322()),
             message_id: is_submission.then(|| message_id(&settings.host, id)),
@@ -232,7 +237,8 @@ impl Intake {
             stream: if priority::is_bulk(&block) { priority::BULK } else { "" }.to_owned(),
             ..terms(transaction, now, now.plus(settings.lifetime))
         };
-        Ready { head, origin: origin(client), terms, body: collected.body }
+        let origin = Origin { authentication: found, ..origin(client) };
+        Ready { head, origin, terms, body: collected.body }
     }
 }
 
@@ -250,6 +256,7 @@ fn origin(client: &Client) -> Origin {
         peer: client.peer.map(|peer| peer.to_string()).unwrap_or_default(),
         helo: client.hello.clone(),
         account: client.identity.as_ref().map(|identity| identity.principal),
+        authentication: None,
     }
 }
 
@@ -310,6 +317,14 @@ fn envelope_by_content(envelope: &mut Envelope, collected: &Collected) {
     if envelope.tls == TlsWish::None && waives_tls(&collected.block()) {
         envelope.tls = TlsWish::Optional;
     }
+}
+
+/// Takes out the recipients that had this message before; what is caught goes nowhere.
+///
+/// Errors: all of them had it.
+fn looped(block: &HeaderBlock<'_>, transaction: &mut Transaction) -> Result<Vec<Target>, Refusal> {
+    let is_caught = transaction.client.is_caught();
+    if is_caught { Ok(Vec::new()) } else { take_looped(block, &mut transaction.targets) }
 }
 
 /// Takes out the recipients that had this message before.

@@ -33,7 +33,8 @@ impl Intake {
             .map(|target| before.contains(&target.recipient.address.key()))
             .collect();
         let fields = mailbox::shown(&collected.block());
-        let Ready { head, origin, terms, body } = self.prepare(collected, &transaction, now);
+        let Ready { head, origin, terms, body } =
+            self.prepare((collected, None), &transaction, now);
         let mut rows: Vec<(usize, Recipient, Class)> = Vec::new();
         for (at, target) in transaction.targets.iter().enumerate() {
             let is_looped = looped.get(at).copied().unwrap_or(false);
@@ -138,7 +139,7 @@ pub(crate) fn copy(
     Ok(NewMessage {
         id: of.copy,
         account,
-        folder: folder.filter(|_| folders),
+        folder: folder.filter(|folder| folders || folder == mailbox::JUNK),
         body: of.body,
         size: of.body_length.saturating_sub(head_skip).saturating_add(octets),
         head,

@@ -4,7 +4,9 @@
 //! the offset in the body where the copy goes on. Pure. Source: RFC 5321 section 4.4 (Received),
 //! RFC 6409 section 8 (what an MSA adds), RFC 5322 section 3.6.3 (Bcc).
 
-use mailwright_words::headers::{Ending, HeaderBlock};
+use std::ops::Range;
+
+use mailwright_words::headers::{Ending, Field, HeaderBlock};
 
 use crate::priority;
 
@@ -19,6 +21,10 @@ pub(crate) struct Head {
 /// What is changed in a header.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
+    /// The field that tells what was found out, with its CRLF; empty for none.
+    pub(crate) results: String,
+    /// Fields that do not stay.
+    pub(crate) without: Vec<Range<usize>>,
     /// The trace field, with its CRLF.
     pub(crate) trace: String,
     /// A `Date` value for a message that has none.
@@ -32,17 +38,19 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Whether a field of this name goes.
-    fn drops(&self, name: &str) -> bool {
-        (self.without_bcc && name.eq_ignore_ascii_case("Bcc"))
-            || (self.without_priority && name.eq_ignore_ascii_case(priority::FIELD))
+    /// Whether a field goes.
+    fn drops(&self, field: &Field<'_>) -> bool {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        (self.without_bcc && is("Bcc"))
+            || (self.without_priority && is(priority::FIELD))
+            || self.without.contains(&field.range)
     }
 }
 
 impl Head {
     /// The head of a message with this header block.
     pub(crate) fn new(block: &HeaderBlock<'_>, change: &Change) -> Self {
-        let mut bytes = change.trace.clone().into_bytes();
+        let mut bytes = [change.results.as_bytes(), change.trace.as_bytes()].concat();
         let mut add = |name: &str, value: Option<&String>| {
             let value = value.filter(|_| block.find(name).is_none());
             if let Some(value) = value {
@@ -53,12 +61,12 @@ impl Head {
         add("Message-ID", change.message_id.as_ref());
         // A header without its end would run on into ours, or swallow the body.
         let is_broken = block.ending() == Ending::Junk;
-        let is_whole = !block.fields().any(|field| change.drops(field.name));
+        let is_whole = !block.fields().any(|field| change.drops(&field));
         if !is_broken && is_whole {
             return Self { bytes, skip: 0 };
         }
         for field in block.fields() {
-            if !change.drops(field.name) {
+            if !change.drops(&field) {
                 bytes.extend_from_slice(block.as_bytes().get(field.range).unwrap_or_default());
             }
         }
@@ -87,6 +95,8 @@ mod tests {
 
     fn submission() -> Change {
         Change {
+            results: String::new(),
+            without: Vec::new(),
             trace: "Received: x\r\n".to_owned(),
             date: Some("now".to_owned()),
             message_id: Some("<1@x>".to_owned()),
@@ -126,6 +136,18 @@ mod tests {
         let message = b"Bcc: a\r\n\r\nb";
         let head = Head::new(&HeaderBlock::new(message), &change);
         assert_eq!(head, Head { bytes: b"Received: x\r\n".to_vec(), skip: 0 });
+    }
+
+    #[test]
+    fn fields_that_were_forged_go_and_ours_is_the_first() {
+        let message = b"A: 1\r\nB: forged\r\nB: b\r\n\r\nbody";
+        let change = Change {
+            results: "B: ours\r\n".to_owned(),
+            without: std::iter::once(6..17).collect(),
+            trace: "Received: x\r\n".to_owned(),
+            ..Change::default()
+        };
+        assert_eq!(copy(message, &change), "B: ours\r\nReceived: x\r\nA: 1\r\nB: b\r\n\r\nbody");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Invariant: memory is bounded by the header limit and what the store's writer takes. A message
 //! over a limit is read to its end and forgotten at once; what it broke is said at the end.
 
+use mailwright_mailauth::{BodyHash, BodyHashes};
 use mailwright_store::body::{Body, BodyWriter};
 use mailwright_words::headers::{Gathered, Gatherer, HeaderBlock};
 use mailwright_words::mime::{self, Walker};
@@ -60,6 +61,7 @@ pub struct Incoming {
     /// Whether its structure is still looked at.
     walks: bool,
     lines: Lines,
+    hashes: Hashes,
     bounds: Bounds,
     size: u64,
     refusal: Option<Refusal>,
@@ -72,6 +74,18 @@ pub(crate) struct Collected {
     pub(crate) header: Gatherer,
     /// Whether a line has more octets than SMTP has room for.
     pub(crate) has_long_lines: bool,
+    /// The hashes of the body, where its signatures are to be checked.
+    pub(crate) hash: Option<BodyHash>,
+}
+
+/// The body on its way through the hashes that its header asks for.
+#[derive(Debug)]
+enum Hashes {
+    /// Nobody checks them.
+    Off,
+    /// It is not known yet what is asked for.
+    Header,
+    Body(BodyHashes),
 }
 
 impl Collected {
@@ -81,13 +95,14 @@ impl Collected {
 }
 
 impl Incoming {
-    pub(crate) fn new(writer: BodyWriter, bounds: Bounds) -> Self {
+    pub(crate) fn new(writer: BodyWriter, bounds: Bounds, judges: bool) -> Self {
         Self {
             writer: Some(writer),
             header: Gatherer::new(usize::try_from(bounds.header_size_max).unwrap_or(usize::MAX)),
             structure: Walker::new(bounds.structure),
             walks: true,
             lines: Lines::default(),
+            hashes: if judges { Hashes::Header } else { Hashes::Off },
             bounds,
             size: 0,
             refusal: None,
@@ -129,15 +144,35 @@ impl Incoming {
             return Err(Refusal::TooLarge { limit: self.bounds.size_max });
         }
         self.lines.push(bytes);
-        if self.header.push(bytes) == Gathered::TooLarge {
+        let gathered = self.header.push(bytes);
+        if gathered == Gathered::TooLarge {
             return Err(Refusal::HeaderTooLarge { limit: self.bounds.header_size_max });
         }
+        self.hash(gathered, bytes);
         if !self.walks {
             return Ok(());
         }
         let walked = self.structure.push(bytes).map_err(Refusal::Structure);
         self.walks = walked.is_ok();
         if self.bounds.shows_all { Ok(()) } else { walked }
+    }
+
+    /// Hashes what of these octets is body.
+    fn hash(&mut self, gathered: Gathered, bytes: &[u8]) {
+        match &mut self.hashes {
+            Hashes::Header if gathered == Gathered::Whole => {
+                let block = self.header.block();
+                let mut hashes = BodyHashes::of(&block);
+                let offset = u64::try_from(block.body_offset()).unwrap_or(u64::MAX);
+                // How many octets of the body came with these.
+                let behind = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(0);
+                let from = bytes.len().saturating_sub(behind);
+                hashes.push(bytes.get(from..).unwrap_or_default());
+                self.hashes = Hashes::Body(hashes);
+            }
+            Hashes::Body(hashes) => hashes.push(bytes),
+            Hashes::Off | Hashes::Header => {}
+        }
     }
 
     /// The whole message.
@@ -150,7 +185,13 @@ impl Incoming {
         check_header(&self.header.block(), &self.bounds)?;
         let writer = self.writer.ok_or(Refusal::Internal("the message has no writer"))?;
         let has_long_lines = self.lines.are_long();
-        Ok(Collected { body: writer.finish().await?, header: self.header, has_long_lines })
+        let hash = match self.hashes {
+            Hashes::Off => None,
+            Hashes::Header => Some(BodyHashes::of(&self.header.block()).finish()),
+            Hashes::Body(hashes) => Some(hashes.finish()),
+        };
+        let (body, header) = (writer.finish().await?, self.header);
+        Ok(Collected { body, header, has_long_lines, hash })
     }
 }
 

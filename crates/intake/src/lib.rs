@@ -15,6 +15,7 @@ mod direct;
 mod guard;
 mod head;
 mod incoming;
+mod judgement;
 mod merge;
 mod notice;
 mod policy;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use mailwright_config::Live;
 use mailwright_directory::Directory;
+use mailwright_mailauth::Verifier;
 use mailwright_store::Store;
 use mailwright_words::Timestamp;
 
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) space: Space,
     pub(crate) guard: Guard,
     pub(crate) refusals: Refusals,
+    pub(crate) verifier: Live<Option<Verifier>>,
 }
 
 impl Intake {
@@ -68,7 +71,14 @@ impl Intake {
         let refusals = Refusals::new(settings.refusals_max);
         let settings = Live::new(settings);
         let guard = Guard::default();
-        Self(Arc::new(Inner { store, directory, settings, space, guard, refusals }))
+        let verifier = Live::new(None);
+        let inner = Inner { store, directory, settings, space, guard, refusals, verifier };
+        Self(Arc::new(inner))
+    }
+
+    /// Checks mail of strangers with `verifier` from now on; before, none is checked.
+    pub fn verify_with(&self, verifier: Verifier) {
+        self.0.verifier.set(Some(verifier));
     }
 
     /// Goes by other settings from the next question on.
@@ -88,7 +98,7 @@ impl Intake {
     pub fn begin(&self, client: &Client, now: Timestamp) -> Result<Incoming, Refusal> {
         self.check_space(now)?;
         let bounds = Bounds::of(&self.0.settings.now(), client.size_max, client.is_caught());
-        Ok(Incoming::new(self.0.store.body(now), bounds))
+        Ok(Incoming::new(self.0.store.body(now), bounds, self.judges(client)))
     }
 
     /// Whether the disk is too full to take anything.

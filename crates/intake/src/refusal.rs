@@ -140,6 +140,25 @@ pub enum Refusal {
         /// How much it may send.
         limit: String,
     },
+    /// The author's domain wants mail refused that is not proved to be its own.
+    #[error("{domain} wants mail refused that it does not vouch for (DMARC): {reason}")]
+    Dmarc {
+        /// The author's domain.
+        domain: String,
+        /// Why it does not.
+        reason: String,
+    },
+    /// The domain of the reverse-path forbids this client.
+    #[error("{domain} does not let this client send for it (SPF): {reason}")]
+    Spf {
+        /// The domain.
+        domain: String,
+        /// What it says about it.
+        reason: String,
+    },
+    /// The client's address has no name that leads back to it.
+    #[error("The address you come from has no name that leads back to it")]
+    Iprev,
     /// Free space or inodes are low.
     #[error("Storage is low, try again later")]
     Space,
@@ -174,6 +193,10 @@ impl Refusal {
             Self::NoRecipients => (554, Status::new(5, 5, 1)),
             Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),
             Self::Fields { .. } | Self::Structure(_) => (554, Status::new(5, 6, 0)),
+            // Source: RFC 7372 section 3.
+            Self::Dmarc { .. } => (550, Status::new(5, 7, 1)),
+            Self::Spf { .. } => (550, Status::new(5, 7, 23)),
+            Self::Iprev => (550, Status::new(5, 7, 25)),
             Self::Hops { .. } | Self::Loop { .. } => (554, Status::new(5, 4, 6)),
             Self::Space | Self::Inbox { .. } | Self::Store(StoreError::Full) => {
                 (452, Status::new(4, 3, 1))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailwright_config::{Config, Door, InboxBy, Limits, OverQuota, Submission};
+use mailwright_config::{Config, Door, InboxBy, Limits, OverQuota, Submission, Verification};
 use mailwright_words::{AddressError, Domain};
 
 /// What of the configuration acceptance goes by.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub submission: Submission,
     /// Greatest priority that those who may submit can give a message.
     pub priority_max: i8,
+    /// How mail from strangers is judged.
+    pub verification: Verification,
     /// How long a message is tried.
     pub lifetime: Duration,
     /// How long a report is tried.
@@ -50,6 +52,7 @@ impl Settings {
             door: config.door.clone(),
             submission: config.submission.clone(),
             priority_max: i8::try_from(config.intake.priority_max).unwrap_or(0),
+            verification: config.verification.clone(),
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,
             inbox_by: config.sandbox.inbox_by.clone(),

@@ -14,6 +14,7 @@ use mailwright_queue::{
 };
 use mailwright_store::{
     Lane, StoreError,
+    mailbox::JUNK,
     queue::{Claimed, Message},
     spool::Class,
 };
@@ -256,7 +257,7 @@ impl Copy {
             id,
             spool: self.message.id,
             account,
-            folder: folder.filter(|_| self.folders),
+            folder: folder.filter(|folder| self.folders || *folder == JUNK),
             from: &from,
             recipient: &recipient,
             head: &self.message.head,

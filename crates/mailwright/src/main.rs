@@ -34,6 +34,7 @@ mod sessions;
 mod setup;
 mod tlsa;
 mod upkeep;
+mod verify;
 mod world;
 
 use std::{

@@ -14,6 +14,7 @@ use crate::{
     office::Office,
     outgoing::Outgoing,
     ports::{House, Served},
+    verify,
 };
 
 /// Everything that a reload changes.
@@ -65,6 +66,7 @@ impl Reloader {
         self.filter.set(config.log.level)?;
         let office = &self.house.office;
         office.reload(config)?;
+        verify::reload(office, old)?;
         self.outgoing.reload(office, old)?;
         self.served.iter().try_for_each(|served| served.reload(&self.house))
     }

@@ -38,7 +38,7 @@ use crate::{
     reload::{Reloader, certificate_sources},
     remote,
     setup::{FirstAccount, Open, Screen},
-    upkeep,
+    upkeep, verify,
 };
 
 /// Serves until a signal says stop.
@@ -66,6 +66,7 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let (acceptor, web) = (Some(Arc::new(acceptor)), Some(Arc::new(web)));
     let house = House { office, acceptor, web, challenges, shared: Shared::default(), stopping };
     let House { office, stopping, .. } = &house;
+    verify::start(office)?;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
     let certifier =

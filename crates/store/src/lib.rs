@@ -3,6 +3,7 @@
 //! Rows live in one `SQLite` database that a single thread writes, bodies in append-only segments
 //! and files beside it. The time is always an argument: nothing here reads a clock.
 
+pub mod authentication;
 pub mod backup;
 pub mod body;
 pub mod capture;

@@ -74,6 +74,9 @@ pub const DEFAULT_FOLDERS: [(&str, Option<&str>); 6] = [
     ("Archive", Some("\\Archive")),
 ];
 
+/// Stands for the folder of suspicious mail, whatever its owner calls it.
+pub const JUNK: &str = "\\Junk";
+
 /// A folder of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {

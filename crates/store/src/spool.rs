@@ -14,6 +14,7 @@ pub use self::{
     straight::commit_straight,
 };
 use crate::{
+    authentication::Authentication,
     body::{Body, BodyId, hold},
     engine::Tx,
     error::StoreError,
@@ -116,6 +117,8 @@ pub struct Origin {
     pub helo: String,
     /// Who was logged in.
     pub account: Option<Id>,
+    /// What was found out about where the message is from.
+    pub authentication: Option<Box<Authentication>>,
 }
 
 /// What becomes of a recipient; decided once, at acceptance, and never changed.
@@ -240,6 +243,7 @@ pub async fn commit_all(
         if let Some(body) = shared {
             hold(tx, body)?;
         }
+        rows.tell(tx)?;
         insert(tx, &rows)?;
         insert_further(tx, &further)
     };

@@ -24,7 +24,8 @@ pub struct NewMessage {
     pub id: Id,
     /// Whose it becomes.
     pub account: Id,
-    /// The folder; one that does not exist means `INBOX`.
+    /// The folder, by name or by its use such as [`JUNK`](super::JUNK); one that does not exist
+    /// means `INBOX`.
     pub folder: Option<String>,
     /// The bytes as they came.
     pub body: BodyId,
@@ -124,7 +125,7 @@ pub fn deliver_over(
     Ok(Delivered::New { mailbox, uid, modseq })
 }
 
-/// The folder asked for, in any case of letters, or `INBOX`.
+/// The folder asked for, by its use or its name in any case of letters, or `INBOX`.
 fn target(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Option<Id>, StoreError> {
     let Some(wanted) = new.folder.as_deref() else {
         return tx.query_opt(
@@ -135,7 +136,7 @@ fn target(tx: &mut Tx<'_>, new: &NewMessage) -> Result<Option<Id>, StoreError> {
     };
     tx.query_opt(
         "SELECT id FROM mailbox WHERE account = :account AND dead = 0
-             AND (name = 'INBOX' OR lower(name) = lower(:wanted))
+             AND (name = 'INBOX' OR lower(name) = lower(:wanted) OR special_use = :wanted)
          ORDER BY name = 'INBOX', name LIMIT 1",
         params! { account: new.account, wanted },
         |row| row.get(0),

@@ -8,7 +8,7 @@ use crate::{
     body::{BodyId, release},
     engine::Tx,
     error::StoreError,
-    event::Event,
+    event::{self, Event},
     params,
     queue::{self, Verdict},
     spool::{Accepted, Class, Origin, SpoolError, Terms},
@@ -121,6 +121,13 @@ impl Rows {
     /// Lets go of the reference that the body's row began with.
     pub(super) fn release(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         release(tx, self.body, self.terms.arrived)
+    }
+
+    /// Writes down what was found out about where the message is from.
+    pub(super) fn tell(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let Some(found) = &self.origin.authentication else { return Ok(()) };
+        let event = found.event(self.terms.tenant.get(), self.terms.arrived, Some(self.id))?;
+        event::append(tx, &event)
     }
 
     /// What the event of a recipient's delivery says.

@@ -89,6 +89,7 @@ where
 /// Writes down who has a copy, and queues the others. `gives` while the body's first reference is
 /// not taken.
 fn finish(tx: &mut Tx<'_>, rows: &Rows, copies: &[bool], gives: bool) -> Result<(), StoreError> {
+    rows.tell(tx)?;
     for (place, _) in copies.iter().enumerate().filter(|(_, copied)| **copied) {
         if let Some(event) = rows.delivered(place) {
             event::append(tx, &event)?;
