@@ -38,8 +38,8 @@ pub struct Verification {
     ///
     /// Source: RFC 8617.
     pub trusted_sealers: Vec<String>,
-    /// How long all lookups of one kind for a message may take together; what is not known by then
-    /// counts neither way. Default 15s.
+    /// How long all lookups for a message may take together; what is not known by then counts
+    /// neither way. Default 15s.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub timeout: Duration,

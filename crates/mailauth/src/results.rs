@@ -11,6 +11,9 @@ use crate::{Spf, Verdicts, Word};
 /// Most octets of a value that came from elsewhere.
 const VALUE_MAX: usize = 255;
 
+/// What is said of a chain that makes up for DMARC.
+const VOUCHED: &str = "a sealer that is trusted vouches for the message";
+
 /// The field that tells what was found, with its CRLF.
 pub fn field(authserv: &str, verdicts: &Verdicts) -> String {
     let mut parts = vec![format!("Authentication-Results: {authserv}")];
@@ -42,9 +45,9 @@ pub fn field(authserv: &str, verdicts: &Verdicts) -> String {
         parts.push(part);
     }
     if verdicts.arc.word != Word::None {
-        let mut part = format!("arc={}{}", verdicts.arc.word, said(&verdicts.arc.reason));
-        add(&mut part, "header.oldest-pass", if verdicts.arc.vouched { "0" } else { "" });
-        parts.push(part);
+        let arc = &verdicts.arc;
+        let reason = if arc.vouched { VOUCHED } else { &arc.reason };
+        parts.push(format!("arc={}{}", arc.word, said(reason)));
     }
     let mut part = format!("iprev={}{}", verdicts.iprev.word, said(&verdicts.iprev.reason));
     add(&mut part, "policy.iprev", &verdicts.ip.to_string());

@@ -44,7 +44,7 @@ pub struct Facts<'a> {
 /// How far checks go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How long all lookups of a kind may take together.
+    /// How long all lookups may take together.
     pub timeout: Duration,
     /// How many signatures are checked.
     pub signatures_max: usize,
@@ -126,11 +126,12 @@ impl Verifier {
             facts.body.fill(&mut message);
             message
         });
-        let limit = limits.timeout;
+        // Two rounds of lookups follow each other: what is proved, and what it is worth.
+        let limit = limits.timeout / 2;
         let (helo, mail_from, (dkim, arc), iprev) = tokio::join!(
             self.spf_of_helo(facts, limit),
             self.spf_of_sender(facts, limit),
-            self.signatures(message.as_ref(), limits),
+            self.signatures(message.as_ref(), limits, limit),
             self.iprev(facts.ip, limit),
         );
         let sender = mail_from.as_ref().unwrap_or(&helo);
@@ -138,7 +139,8 @@ impl Verifier {
             spf: Some((sender.word, sender.domain.clone())),
             dkim: dkim.iter().map(|one| (one.word, label(&one.domain))).collect(),
         };
-        let dmarc = self.authors(&facts, message.as_ref(), (&evidence, limits)).await;
+        let bounds = (limit, limits.authors_max);
+        let dmarc = self.authors(&facts, message.as_ref(), &evidence, bounds).await;
         Verdicts { ip: facts.ip, helo, mail_from, dkim, dmarc, arc, iprev }
     }
 
@@ -172,6 +174,7 @@ impl Verifier {
         &self,
         message: Option<&AuthenticatedMessage<'_>>,
         limits: &Limits,
+        limit: Duration,
     ) -> (Vec<Dkim>, Arc) {
         let Some(message) = message else {
             return (Vec::new(), Arc::new(Word::None, ""));
@@ -181,7 +184,7 @@ impl Verifier {
         if message.as_headers.len() <= limits.seals_max {
             names.extend(arc::key_names(message));
         }
-        let keys = Keys::look_up(names, &self.resolver, limits.timeout).await;
+        let keys = Keys::look_up(names, &self.resolver, limit).await;
         let trusted = &limits.trusted_sealers;
         let dkim = dkim::verify(message, &keys, most, &self.library).await;
         let arc = arc::verify(message, (&keys, limits.seals_max), trusted, &self.library).await;
@@ -195,7 +198,8 @@ impl Verifier {
         &self,
         facts: &Facts<'_>,
         message: Option<&AuthenticatedMessage<'_>>,
-        (evidence, limits): (&Evidence, &Limits),
+        evidence: &Evidence,
+        (limit, authors_max): (Duration, usize),
     ) -> Option<Dmarc> {
         let Some(message) = message else {
             let why = "the header has line ends that not all read alike";
@@ -207,15 +211,17 @@ impl Verifier {
             let why = "From has no address";
             return (fields > 0).then(|| Dmarc::of(Word::PermError, "", why));
         }
-        if domains.len() > limits.authors_max {
-            let why = format!("From has more than {} domains", limits.authors_max);
+        if domains.len() > authors_max {
+            let why = format!("From has more than {authors_max} domains");
             return Some(Dmarc::of(Word::PermError, "", why));
         }
+        // Each has a share of its own: one that hangs hides no other.
+        let limit = limit / u32::try_from(domains.len()).unwrap_or(u32::MAX);
         let mut worst: Option<Dmarc> = None;
         for domain in &domains {
             let judged = judge(domain, evidence, &*self.resolver);
             let late = |_| Dmarc::of(Word::TempError, domain, LATE);
-            let one = tokio::time::timeout(limits.timeout, judged).await.unwrap_or_else(late);
+            let one = tokio::time::timeout(limit, judged).await.unwrap_or_else(late);
             if worst.as_ref().is_none_or(|worst| one.is_worse_than(worst)) {
                 worst = Some(one);
             }
