@@ -17,7 +17,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay",
            "dkim", "domains", "attackers", "door", "auth", "hostile", "real_ports", "doctor", "extensions", "imap",
-           "imap_clients", "pop3", "inout", "moving", "sandbox", "postfix",
+           "imap_clients", "pop3", "inout", "moving", "sandbox", "sandbox_clients", "postfix",
            "sync_proof", "crash_loop"]
 
 

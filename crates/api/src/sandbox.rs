@@ -12,7 +12,11 @@ mod event;
 mod extract;
 mod find;
 mod guard;
+mod mailcatcher;
+mod maildev;
+mod mailhog;
 mod mailpit;
+mod mailtrap;
 mod message;
 mod mount;
 mod native;
@@ -181,6 +185,13 @@ pub(crate) fn router(backing: Backing) -> Router {
     let below = |routes: Router<Sandbox>| mount::below(routes.with_state(sandbox.clone()));
     Router::new()
         .nest_service("/mailpit", below(mailpit.clone()))
+        .nest_service("/mailhog", below(mailhog::whole()))
+        .nest_service("/mailcatcher", below(mailcatcher::router()))
+        .nest_service("/maildev", below(maildev::router()))
+        .merge(mailhog::router())
+        .merge(mailcatcher::router())
+        .merge(maildev::router())
+        .merge(mailtrap::router(size_max))
         .merge(native::router())
         .merge(mailpit)
         .merge(page::router())

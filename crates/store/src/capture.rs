@@ -5,6 +5,7 @@
 //! transaction that delivers it, and goes with the message.
 
 mod inbox;
+mod project;
 mod rows;
 mod tag;
 #[cfg(test)]
@@ -14,6 +15,10 @@ use mailwright_words::Id;
 
 pub use self::{
     inbox::{Inbox, NewInbox, add_inbox, expired, inbox_named, inboxes},
+    project::{
+        DEFAULT_PROJECT, Group, Project, add_project, drop_project, groups, projects,
+        rename_project, set_group,
+    },
     rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scan, sum_up},
     tag::{drop_tag, rename_tag, set_tags, tags, tags_of},
 };

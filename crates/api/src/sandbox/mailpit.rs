@@ -24,6 +24,7 @@ use mailwright_store::capture::Entry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(super) use self::events::{heard, say};
 use super::{
     ApiError, Sandbox,
     find::Item,

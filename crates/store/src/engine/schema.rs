@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_asked.sql"),
     include_str!("../../migrations/0008_capture.sql"),
     include_str!("../../migrations/0009_transport.sql"),
+    include_str!("../../migrations/0010_projects.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.
