@@ -15,10 +15,35 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = ["dns_world", "first_run", "commands", "operators", "storage", "clients", "relay",
-           "dkim", "domains", "attackers", "door", "auth", "hostile", "real_ports", "doctor", "extensions", "imap",
-           "imap_clients", "pop3", "inout", "moving", "sandbox", "sandbox_clients", "postfix",
-           "sync_proof", "crash_loop"]
+SCRIPTS = [
+    "dns_world",
+    "first_run",
+    "commands",
+    "operators",
+    "storage",
+    "clients",
+    "relay",
+    "dkim",
+    "domains",
+    "attackers",
+    "door",
+    "auth",
+    "reports_in",
+    "hostile",
+    "real_ports",
+    "doctor",
+    "extensions",
+    "imap",
+    "imap_clients",
+    "pop3",
+    "inout",
+    "moving",
+    "sandbox",
+    "sandbox_clients",
+    "postfix",
+    "sync_proof",
+    "crash_loop",
+]
 
 
 def run(name, long):

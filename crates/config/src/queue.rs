@@ -108,6 +108,10 @@ pub struct Storage {
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
     pub events: Duration,
+    /// How long reports of others about mail in the name of your domains are kept. Default 400d.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub reports: Duration,
     /// How often all stored messages are compared with their checksums while the server runs, so
     /// that damage of the disk is found before a message is asked for; `"0s"` does it not. Each
     /// round takes a tenth of the disk's time at most. Default 7d.
@@ -125,6 +129,7 @@ impl Default for Storage {
             sync: true,
             grace: Duration::from_hours(1),
             events: Duration::from_hours(30 * 24),
+            reports: Duration::from_hours(400 * 24),
             verify: Duration::from_hours(7 * 24),
         }
     }

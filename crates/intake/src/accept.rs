@@ -18,6 +18,7 @@ use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
 use crate::judgement::Judged;
 use crate::refusal::Refusal;
+use crate::reports;
 use crate::straight::Straight;
 use crate::target::{Onward, OnwardKind, Target};
 use crate::{Client, Intake, merge, priority};
@@ -237,7 +238,8 @@ impl Intake {
             stream: if priority::is_bulk(&block) { priority::BULK } else { "" }.to_owned(),
             ..terms(transaction, now, now.plus(settings.lifetime))
         };
-        let origin = Origin { authentication: found, ..origin(client) };
+        let may_report = reports::may_be(client, &block);
+        let origin = Origin { authentication: found, may_report, ..origin(client) };
         Ready { head, origin, terms, body: collected.body }
     }
 }
@@ -257,6 +259,7 @@ fn origin(client: &Client) -> Origin {
         helo: client.hello.clone(),
         account: client.identity.as_ref().map(|identity| identity.principal),
         authentication: None,
+        may_report: false,
     }
 }
 

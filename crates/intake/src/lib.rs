@@ -22,6 +22,7 @@ mod policy;
 mod priority;
 mod refusal;
 mod refused;
+mod reports;
 mod settings;
 mod space;
 mod straight;

@@ -11,6 +11,7 @@ mod dkim;
 mod dmarc;
 mod iprev;
 mod keys;
+pub mod report;
 pub mod results;
 pub mod sign;
 pub mod spf;

@@ -13,6 +13,7 @@ mod inspect;
 mod message;
 mod queue;
 mod records;
+mod report;
 mod sendmail;
 mod snapshot;
 mod take;
@@ -56,6 +57,7 @@ async fn carry_out(
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Events { hours, json } => events::run((hours, json), office, console).await,
         AdminCommand::Doctor(doctor) => doctor::run(doctor, office, console).await,
+        AdminCommand::Report(command) => report::run(command, office, console).await,
         AdminCommand::Tls(command) => tls::run(command, office, console).await,
         AdminCommand::Take { address, again } => {
             take::run((&address, again), office, console).await

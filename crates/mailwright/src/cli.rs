@@ -189,6 +189,9 @@ pub(crate) enum AdminCommand {
     },
     /// Find out why mail does not arrive
     Doctor(Doctor),
+    /// What other servers report about mail in the name of your domains
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Certificates, and their TLSA records
     #[command(subcommand)]
     Tls(TlsCommand),
@@ -520,6 +523,36 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Commands about the reports of other servers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// List reports, the newest first
+    List {
+        /// One kind only: `dmarc`, how messages passed DMARC, or `tls`, how sessions were encrypted
+        #[arg(long)]
+        kind: Option<String>,
+        /// One domain only
+        #[arg(long)]
+        domain: Option<String>,
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a report tells: who sent in your domain's name, and what came of it
+    Show {
+        /// Its number, as the list has it
+        id: i64,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a report from standard input: XML, JSON, packed or not, or the message it came in
+    Import,
 }
 
 /// Commands about messages in mailboxes.

@@ -27,6 +27,7 @@ mod ports;
 mod privilege;
 mod reload;
 mod remote;
+mod report;
 mod sandbox;
 mod send;
 mod serve;

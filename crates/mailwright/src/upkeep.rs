@@ -4,6 +4,7 @@
 
 mod guard;
 mod keys;
+mod reports;
 
 use std::{sync::Arc, time::Duration};
 
@@ -71,6 +72,7 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
         async move { store.render_delivered().await }
     });
     keys::spawn(office, tasks, stopping);
+    reports::spawn(office, tasks, stopping);
     guard::spawn(office, tasks, stopping);
     index(office.store.clone(), tasks, stopping);
     let forgetting = office.clone();

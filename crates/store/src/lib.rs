@@ -16,6 +16,7 @@ pub mod guard;
 pub mod index;
 pub mod mailbox;
 pub mod queue;
+pub mod report;
 pub mod spool;
 mod store;
 pub mod transport;

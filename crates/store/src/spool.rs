@@ -119,6 +119,8 @@ pub struct Origin {
     pub account: Option<Id>,
     /// What was found out about where the message is from.
     pub authentication: Option<Box<Authentication>>,
+    /// Whether it may hold reports about our domains, so that it is to be read.
+    pub may_report: bool,
 }
 
 /// What becomes of a recipient; decided once, at acceptance, and never changed.

@@ -53,6 +53,13 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
     }
 
+    /// Reads the form of JSON, with any offset; nothing when it is another one.
+    ///
+    /// Source: RFC 3339 section 5.6.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse().ok().map(|at: jiff::Timestamp| Self(at.as_millisecond()))
+    }
+
     /// The calendar's moment; one outside its years becomes its nearest.
     fn civil(self) -> jiff::Timestamp {
         let end = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
@@ -75,6 +82,9 @@ mod tests {
         let at = Timestamp::new(1_795_500_937_042);
         assert_eq!(at.rfc5322(), "Tue, 24 Nov 2026 06:15:37 +0000");
         assert_eq!(at.rfc3339(), "2026-11-24T06:15:37.042Z");
+        assert_eq!(Timestamp::from_rfc3339(&at.rfc3339()), Some(at));
+        assert_eq!(Timestamp::from_rfc3339("2026-11-24T07:15:37.042+01:00"), Some(at));
+        assert_eq!(Timestamp::from_rfc3339("yesterday"), None);
         assert_eq!(Timestamp::new(0).rfc5322(), "Thu, 01 Jan 1970 00:00:00 +0000");
     }
 

@@ -8,7 +8,7 @@ use crate::{
     Failure,
     cli::{
         AccountCommand, AdminCommand, AliasCommand, AppPasswordCommand, AuditCommand, BlockCommand,
-        DomainCommand, InboxCommand, MessageCommand, QueueCommand, TlsCommand,
+        DomainCommand, InboxCommand, MessageCommand, QueueCommand, ReportCommand, TlsCommand,
     },
     console::Console,
     office::Office,
@@ -67,6 +67,7 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
         AdminCommand::Queue(command) => {
             !matches!(command, QueueCommand::List { .. } | QueueCommand::Show { .. })
         }
+        AdminCommand::Report(command) => matches!(command, ReportCommand::Import),
         AdminCommand::Tls(command) => matches!(command, TlsCommand::Roll { .. }),
         // Who reads or takes others' mail is told, too.
         AdminCommand::Message(command) => matches!(command, MessageCommand::Show { .. }),

@@ -11,6 +11,7 @@ use crate::{
     event::{self, Event},
     params,
     queue::{self, Verdict},
+    report::{self, ReportMail},
     spool::{Accepted, Class, Origin, SpoolError, Terms},
 };
 
@@ -123,11 +124,25 @@ impl Rows {
         release(tx, self.body, self.terms.arrived)
     }
 
-    /// Writes down what was found out about where the message is from.
+    /// Writes down what was found out about where the message is from, and that it is to be read.
     pub(super) fn tell(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if self.origin.may_report {
+            report::note(tx, &self.report_mail())?;
+        }
         let Some(found) = &self.origin.authentication else { return Ok(()) };
         let event = found.event(self.terms.tenant.get(), self.terms.arrived, Some(self.id))?;
         event::append(tx, &event)
+    }
+
+    fn report_mail(&self) -> ReportMail {
+        let found = self.origin.authentication.as_ref();
+        let dmarc = found.and_then(|found| found.dmarc.as_ref());
+        ReportMail {
+            body: self.body,
+            arrived: self.terms.arrived,
+            author: dmarc.map(|dmarc| dmarc.domain.clone()).unwrap_or_default(),
+            proven: dmarc.is_some_and(|dmarc| dmarc.result == "pass"),
+        }
     }
 
     /// What the event of a recipient's delivery says.

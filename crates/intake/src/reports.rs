@@ -1,0 +1,21 @@
+//! Which messages may hold reports of others about our domains.
+
+use mailwright_config::Role;
+use mailwright_words::headers::HeaderBlock;
+
+use crate::Client;
+
+/// What subjects of reports have: the standards' own form, and what is seen beside it.
+const SUBJECTS: [&str; 4] = ["report domain:", "dmarc", "tls report", "tls-rpt"];
+
+/// Whether a message may hold a report. It costs a look into its parts to find out, and no more.
+///
+/// Source: RFC 9990 section 4.3, RFC 8460 section 5.3.
+pub(crate) fn may_be(client: &Client, block: &HeaderBlock<'_>) -> bool {
+    if !matches!(client.role, Role::Mta | Role::Lmtp) || client.is_caught() {
+        return false;
+    }
+    let subject = block.find("Subject").map(|field| field.value).unwrap_or_default();
+    let subject = String::from_utf8_lossy(subject).to_ascii_lowercase();
+    block.find("TLS-Report-Domain").is_some() || SUBJECTS.iter().any(|form| subject.contains(form))
+}

@@ -1,0 +1,110 @@
+//! Reports of others: read out of the messages that were noted, and forgotten when they are old.
+
+use std::time::Duration;
+
+use mailwright_store::{
+    Lane, StoreError, Tx,
+    report::{self, ReportMail},
+};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{BETWEEN_CHUNKS, repeat};
+use crate::{
+    Failure,
+    office::Office,
+    report::{FILE_MAX, Sender, read, rows},
+};
+
+/// How often it is looked whether one came.
+const ROUND: Duration = Duration::from_secs(3);
+/// How many are read in a round.
+const AT_A_TIME: usize = 20;
+/// How often old ones are looked for.
+const OLD_ROUND: Duration = Duration::from_hours(1);
+
+/// Starts it.
+pub(super) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::Receiver<bool>) {
+    let reading = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = reading.clone();
+        async move {
+            if let Err(error) = round(&office).await {
+                tracing::warn!(%error, "Reports not read; they wait.");
+            }
+            office.clock.sleep(ROUND).await;
+        }
+    });
+    let forgetting = office.clone();
+    repeat(tasks, stopping, move || {
+        let office = forgetting.clone();
+        async move {
+            if let Err(error) = forget(&office).await {
+                tracing::warn!(%error, "Old reports not removed.");
+            }
+            office.clock.sleep(OLD_ROUND).await;
+        }
+    });
+}
+
+async fn round(office: &Office) -> Result<(), Failure> {
+    for mail in office.store.read(|tx| report::noted(tx, AT_A_TIME)).await? {
+        let found = match octets(office, &mail).await {
+            Ok(Some(octets)) => parse(octets, &mail).await?,
+            Ok(None) => Vec::new(),
+            // It was deleted before anybody looked, or cannot be read any more.
+            Err(error @ (StoreError::Missing(_) | StoreError::Corrupt(_))) => {
+                tracing::warn!(%error, "A message that may hold a report is not read.");
+                Vec::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let sender = Sender { author: mail.author, proven: mail.proven };
+        let rows = rows(office, found, &sender, mail.arrived).await?;
+        let body = mail.body;
+        let keep = move |tx: &mut Tx<'_>| {
+            let mut kept = 0_usize;
+            for row in &rows {
+                kept = kept.saturating_add(usize::from(report::keep(tx, row)?));
+            }
+            report::forget(tx, body).map(|()| kept)
+        };
+        let kept = office.store.write(Lane::Bulk, keep).await?;
+        if kept > 0 {
+            tracing::info!(kept, author = sender.author, proven = sender.proven, "Reports kept.");
+        }
+    }
+    Ok(())
+}
+
+/// The message; nothing when it is too large for a report.
+async fn octets(office: &Office, mail: &ReportMail) -> Result<Option<Vec<u8>>, StoreError> {
+    let reader = office.store.bodies().open(mail.body).await?;
+    if reader.length() > FILE_MAX {
+        return Ok(None);
+    }
+    office.store.bodies().read(mail.body).await.map(Some)
+}
+
+async fn parse(
+    octets: Vec<u8>,
+    mail: &ReportMail,
+) -> Result<Vec<mailwright_mailauth::report::Report>, Failure> {
+    let read = tokio::task::spawn_blocking(move || read(&octets)).await;
+    match read.map_err(|error| Failure::of("reading a report", &error))? {
+        Ok(reports) => Ok(reports),
+        Err(error) => {
+            tracing::debug!(%error, author = mail.author, "A message holds no report.");
+            Ok(Vec::new())
+        }
+    }
+}
+
+async fn forget(office: &Office) -> Result<(), StoreError> {
+    loop {
+        let before = office.now().minus(office.config.now().storage.reports);
+        if office.store.write(Lane::Bulk, move |tx| report::prune(tx, before)).await? == 0 {
+            return Ok(());
+        }
+        office.clock.sleep(BETWEEN_CHUNKS).await;
+    }
+}
