@@ -7,8 +7,10 @@
 
 mod arc;
 mod body;
+mod changed;
 mod dkim;
 mod dmarc;
+mod examine;
 mod iprev;
 mod keys;
 pub mod report;
@@ -20,8 +22,10 @@ mod word;
 
 pub use arc::Arc;
 pub use body::{BodyHash, BodyHashes};
+pub use changed::{BodyChange, Change, FieldChange, HeaderChange};
 pub use dkim::Dkim;
 pub use dmarc::{Dmarc, Policy};
+pub use examine::{Client, Examined, Letter, Signed};
 pub use iprev::Iprev;
 pub use spf::Spf;
 pub use verify::{Facts, Limits, NoResolver, Verdicts, Verifier};

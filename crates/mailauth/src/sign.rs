@@ -13,6 +13,7 @@ mod pem;
 
 pub use body::BodyHasher;
 pub use digester::{Digest, Digester};
+pub(crate) use header::canonical_field;
 pub use header::{OVERSIGNED, SIGNED};
 pub use key::{Algorithm, KeyError, SigningKey};
 
@@ -84,7 +85,7 @@ impl Digest {
         .into_bytes();
         let mut signed = covered;
         // Its own field comes last, with nothing in `b=` and no end of line. Source: section 3.7.
-        header::canonical_field(&field, &mut signed);
+        canonical_field(&field, &mut signed);
         signed.truncate(signed.len().saturating_sub(2));
         let signature = STANDARD.encode(key.sign(&signed)?);
         let mut rest = signature.as_str();
