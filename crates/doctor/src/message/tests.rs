@@ -130,11 +130,7 @@ async fn a_sound_message_is_silent_and_each_fault_speaks_alone() {
             "[192.0.2.2]",
             vec![("message.spf", Wrong), ("message.iprev", Warning), demands],
         ),
-        (
-            "\r\n\r\nHello",
-            "\r\nHello",
-            vec![("message.header", Wrong), broken, unsubscribe, demands],
-        ),
+        ("\r\n\r\nHello", "\r\nHello", vec![("message.header", Wrong)]),
     ] {
         let changed = sound.replacen(what, with, 1);
         assert_ne!(changed, sound, "{what}");
