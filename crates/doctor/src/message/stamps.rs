@@ -38,7 +38,8 @@ fn stamp(who: &str, part: &str) -> Option<Check> {
         ),
         "dkim" => (
             "A signature does not fit: the message was changed on the way, or the key is another.",
-            "Lists and filters that change a message break signatures; see what is checked anew below.",
+            "Lists and filters that change a message break signatures; what is checked anew \
+             says how.",
         ),
         "dmarc" => (
             "Neither SPF nor DKIM passed for the domain in From.",
