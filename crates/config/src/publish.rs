@@ -119,4 +119,9 @@ pub struct Reports {
     ///
     /// Source: RFC 8460.
     pub tls: bool,
+    /// Whether domains whose DMARC record asks for it are told each day what came here in their
+    /// name, and what was made of it. Default false.
+    ///
+    /// Source: RFC 9990.
+    pub dmarc: bool,
 }

@@ -6,11 +6,13 @@
 use std::ops::Range;
 
 use mailwright_config::{Role, Strictness, Verification};
-use mailwright_mailauth::{BodyHash, Facts, Limits, Policy, Spf, Verdicts, Word, results};
-use mailwright_store::authentication::{ArcFound, Authentication, DkimFound, DmarcFound, SpfFound};
+use mailwright_mailauth::{BodyHash, Facts, Limits, Policy, Record, Spf, Verdicts, Word, results};
+use mailwright_store::authentication::{
+    self, ArcFound, Authentication, DkimFound, DmarcFound, Published, SpfFound,
+};
 use mailwright_store::mailbox::JUNK;
 use mailwright_store::spool::Class;
-use mailwright_store::{Lane, event};
+use mailwright_store::{Lane, Tx};
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::{Recipient, Timestamp};
 
@@ -107,6 +109,7 @@ impl Intake {
         let (disposition, instead) = disposition(&verdicts, rules);
         let mut found = Box::new(found(&verdicts, transaction));
         (found.disposition, found.instead) = (disposition.as_str().to_owned(), instead);
+        found.counts = settings.counts_authors;
         let author = found.dmarc.as_ref().map_or("", |dmarc| dmarc.domain.as_str());
         tracing::info!(
             peer = %peer,
@@ -132,11 +135,9 @@ impl Intake {
     /// being able to is no reason to take it.
     async fn remember(&self, found: &Authentication, targets: &[Target], now: Timestamp) {
         let tenant = targets.iter().find_map(|target| target.tenant).unwrap_or(1);
-        let written = match found.event(tenant, now, None) {
-            Ok(event) => self.0.store.write(Lane::Quick, move |tx| event::append(tx, &event)).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
+        let found = found.clone();
+        let write = move |tx: &mut Tx<'_>| authentication::append(tx, &found, (tenant, now, None));
+        if let Err(error) = self.0.store.write(Lane::Quick, write).await {
             tracing::warn!(%error, "What was found out about a refused message is not kept.");
         }
     }
@@ -241,7 +242,10 @@ fn found(verdicts: &Verdicts, transaction: &Transaction) -> Authentication {
             record_at: dmarc.record_at.clone(),
             policy: dmarc.published.as_str().to_owned(),
             result: dmarc.word.to_string(),
-            aligned: dmarc.aligned.map(ToOwned::to_owned),
+            aligned: dmarc.aligned().map(ToOwned::to_owned),
+            dkim_aligned: dmarc.dkim_aligned,
+            spf_aligned: dmarc.spf_aligned,
+            published: dmarc.record.as_ref().map(published),
             reason: dmarc.reason.clone(),
         }),
         arc: ArcFound {
@@ -252,6 +256,18 @@ fn found(verdicts: &Verdicts, transaction: &Transaction) -> Authentication {
         iprev: verdicts.iprev.word.to_string(),
         disposition: String::new(),
         instead: None,
+        counts: false,
+    }
+}
+
+fn published(record: &Record) -> Published {
+    Published {
+        p: record.policy.as_str().to_owned(),
+        sp: record.below.as_str().to_owned(),
+        np: record.missing.as_str().to_owned(),
+        strict_dkim: record.strict_dkim,
+        strict_spf: record.strict_spf,
+        testing: record.testing,
     }
 }
 
@@ -294,7 +310,9 @@ mod tests {
                 record_at: Some("bank.example".to_owned()),
                 published,
                 policy,
-                aligned: None,
+                record: None,
+                dkim_aligned: false,
+                spf_aligned: false,
                 reason: "nothing is aligned".to_owned(),
             }),
             arc: Arc {

@@ -26,6 +26,8 @@ pub struct Settings {
     pub priority_max: i8,
     /// How mail from strangers is judged.
     pub verification: Verification,
+    /// Whether authors' domains are told what was seen of them.
+    pub counts_authors: bool,
     /// How long a message is tried.
     pub lifetime: Duration,
     /// How long a report is tried.
@@ -53,6 +55,7 @@ impl Settings {
             submission: config.submission.clone(),
             priority_max: i8::try_from(config.intake.priority_max).unwrap_or(0),
             verification: config.verification.clone(),
+            counts_authors: config.reports.dmarc,
             lifetime: config.queue.lifetime,
             report_lifetime: config.queue.report_lifetime,
             inbox_by: config.sandbox.inbox_by.clone(),

@@ -4,13 +4,16 @@
 //! domain of a From with several is judged, and every lookup goes through our resolver. The tree
 //! walk takes the place of a list of public suffixes. Source: RFC 9989.
 
+mod destination;
 mod walk;
 
-use mail_auth::dmarc::{Alignment, Dmarc as Record, Policy as Published};
+use mail_auth::dmarc::{Alignment, Dmarc as Text, Policy as Published};
 use mailwright_net::dns::{Answer, Resolver};
 
 use crate::Word;
 use walk::Walker;
+
+pub use destination::{Destination, destinations};
 
 /// What a domain wants done with mail that is not proved to be its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,36 @@ impl Policy {
     }
 }
 
+/// What a record says, for those who hear of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What is to be done with mail of the domain that fails.
+    pub policy: Policy,
+    /// And with mail of domains below it.
+    pub below: Policy,
+    /// And with mail of domains below it that do not exist.
+    pub missing: Policy,
+    /// Whether signatures have to be of the very same domain.
+    pub strict_dkim: bool,
+    /// Whether reverse-paths have to be.
+    pub strict_spf: bool,
+    /// Whether the domain only tries it out.
+    pub testing: bool,
+}
+
+impl Record {
+    fn of(text: &Text) -> Self {
+        Self {
+            policy: of(text.p),
+            below: of(text.sp),
+            missing: of(text.np),
+            strict_dkim: text.adkim == Alignment::Strict,
+            strict_spf: text.aspf == Alignment::Strict,
+            testing: text.t,
+        }
+    }
+}
+
 /// How one author's domain came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dmarc {
@@ -47,8 +80,12 @@ pub struct Dmarc {
     pub published: Policy,
     /// What is to be done if it fails.
     pub policy: Policy,
-    /// What was aligned: `dkim` or `spf`.
-    pub aligned: Option<&'static str>,
+    /// All that the record says.
+    pub record: Option<Record>,
+    /// Whether a right signature was aligned.
+    pub dkim_aligned: bool,
+    /// Whether SPF was right and aligned.
+    pub spf_aligned: bool,
     /// Why.
     pub reason: String,
 }
@@ -61,8 +98,19 @@ impl Dmarc {
             record_at: None,
             published: Policy::None,
             policy: Policy::None,
-            aligned: None,
+            record: None,
+            dkim_aligned: false,
+            spf_aligned: false,
             reason: reason.into(),
+        }
+    }
+
+    /// What was aligned: `dkim` or `spf`, the first of both where both were.
+    pub const fn aligned(&self) -> Option<&'static str> {
+        match (self.dkim_aligned, self.spf_aligned) {
+            (true, _) => Some("dkim"),
+            (false, true) => Some("spf"),
+            (false, false) => None,
         }
     }
 
@@ -97,7 +145,7 @@ pub(crate) async fn judge(author: &str, evidence: &Evidence, resolver: &dyn Reso
 
 /// The policy that applies to a domain.
 struct Found {
-    record: Record,
+    record: Text,
     at: String,
     organization: String,
     published: Policy,
@@ -145,31 +193,33 @@ async fn align(author: &str, found: Found, evidence: &Evidence, walker: &mut Wal
         record_at: Some(at),
         published,
         policy,
+        record: Some(Record::of(&record)),
         ..Dmarc::of(Word::Fail, author, "nothing aligned with it is proved")
     };
-    let signed = evidence.dkim.iter().map(|(word, domain)| ("dkim", *word, domain, record.adkim));
-    let sent = evidence.spf.iter().map(|(word, domain)| ("spf", *word, domain, record.aspf));
-    for (kind, word, domain, mode) in signed.chain(sent) {
-        if !matches!(word, Word::Pass | Word::TempError) {
+    let mut unsure = None;
+    let signed = evidence.dkim.iter().map(|(word, domain)| (true, *word, domain, record.adkim));
+    let sent = evidence.spf.iter().map(|(word, domain)| (false, *word, domain, record.aspf));
+    for (is_dkim, word, domain, mode) in signed.chain(sent) {
+        let is_known = if is_dkim { dmarc.dkim_aligned } else { dmarc.spf_aligned };
+        if is_known || !matches!(word, Word::Pass | Word::TempError) {
             continue;
         }
         let is_strict = mode == Alignment::Strict;
         match walker.are_aligned(domain, author, &organization, is_strict).await {
             Ok(false) => {}
-            Ok(true) if word == Word::Pass => {
-                return Dmarc {
-                    word: Word::Pass,
-                    aligned: Some(kind),
-                    reason: String::new(),
-                    ..dmarc
-                };
+            Ok(true) if word != Word::Pass => {
+                let kind = if is_dkim { "dkim" } else { "spf" };
+                unsure = Some(format!("{kind} of {domain} could not be checked"));
             }
-            Ok(true) => {
-                dmarc.word = Word::TempError;
-                dmarc.reason = format!("{kind} of {domain} could not be checked");
-            }
-            Err(why) => (dmarc.word, dmarc.reason) = (Word::TempError, why),
+            Ok(true) if is_dkim => dmarc.dkim_aligned = true,
+            Ok(true) => dmarc.spf_aligned = true,
+            Err(why) => unsure = Some(why),
         }
+    }
+    if dmarc.aligned().is_some() {
+        (dmarc.word, dmarc.reason) = (Word::Pass, String::new());
+    } else if let Some(why) = unsure {
+        (dmarc.word, dmarc.reason) = (Word::TempError, why);
     }
     dmarc
 }

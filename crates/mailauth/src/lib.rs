@@ -5,12 +5,11 @@
 //! verified by the library, under rules that are ours, too. [`sign`] makes signatures for messages
 //! of ours; it is pure.
 
+pub mod aggregate;
 mod arc;
 mod body;
-mod changed;
 mod dkim;
 mod dmarc;
-mod examine;
 mod iprev;
 mod keys;
 pub mod report;
@@ -20,12 +19,11 @@ pub mod spf;
 mod verify;
 mod word;
 
+pub use aggregate::Aggregate;
 pub use arc::Arc;
 pub use body::{BodyHash, BodyHashes};
-pub use changed::{BodyChange, Change, FieldChange, HeaderChange};
 pub use dkim::Dkim;
-pub use dmarc::{Dmarc, Policy};
-pub use examine::{Client, Examined, Letter, Signed};
+pub use dmarc::{Destination, Dmarc, Policy, Record, destinations};
 pub use iprev::Iprev;
 pub use spf::Spf;
 pub use verify::{Facts, Limits, NoResolver, Verdicts, Verifier};

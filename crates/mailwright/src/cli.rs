@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
+pub(crate) use doctor::{Doctor, DoctorCommand, Form, HostExam};
 pub(crate) use login::HostOptions;
 pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};
 
@@ -189,7 +189,7 @@ pub(crate) enum AdminCommand {
     },
     /// Find out why mail does not arrive
     Doctor(Doctor),
-    /// What other servers report about mail in the name of your domains
+    /// What other servers report about mail in the name of your domains, and what they are told
     #[command(subcommand)]
     Report(ReportCommand),
     /// Certificates, and their TLSA records
@@ -553,6 +553,12 @@ pub(crate) enum ReportCommand {
     },
     /// Take a report from standard input: XML, JSON, packed or not, or the message it came in
     Import,
+    /// Send the reports to other domains that are due, without waiting for the hour
+    Send {
+        /// Also what this day has brought so far
+        #[arg(long)]
+        today: bool,
+    },
 }
 
 /// Commands about messages in mailboxes.

@@ -12,6 +12,7 @@ mod checkup;
 mod cli;
 mod console;
 mod courier;
+mod daily;
 mod doctor;
 mod files;
 mod gauge;

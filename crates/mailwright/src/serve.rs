@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     Failure,
     certify::Certifier,
-    checkup,
+    checkup, daily,
     gauge::Gauges,
     log,
     office::Office,
@@ -69,6 +69,7 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     verify::start(office)?;
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
+    daily::spawn(office, &mut tasks, stopping);
     let certifier =
         Certifier::new(office.clone(), Arc::clone(&certificates), house.challenges.clone());
     let certifying = tokio::spawn(certifier.run());

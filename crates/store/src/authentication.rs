@@ -6,7 +6,12 @@
 use mailwright_words::{Id, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::Tx, error::StoreError, event::Event, params};
+use crate::{
+    engine::Tx,
+    error::StoreError,
+    event::{self, Event},
+    params, seen,
+};
 
 /// The kind of the event.
 pub const KIND: &str = "authenticated";
@@ -38,6 +43,9 @@ pub struct Authentication {
     /// Why that is not what the domain asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instead: Option<String>,
+    /// Whether it is counted for a report to the author's domain.
+    #[serde(skip)]
+    pub counts: bool,
 }
 
 /// SPF of one identity.
@@ -82,8 +90,33 @@ pub struct DmarcFound {
     pub result: String,
     /// What was aligned: `dkim` or `spf`.
     pub aligned: Option<String>,
+    /// Whether a right signature was.
+    pub dkim_aligned: bool,
+    /// Whether SPF was.
+    pub spf_aligned: bool,
+    /// All that the record says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// Why.
     pub reason: String,
+}
+
+/// What the record of a domain says, as reports repeat it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Published {
+    /// What is to be done with mail of the domain that fails.
+    pub p: String,
+    /// And with mail of domains below it.
+    pub sp: String,
+    /// And with mail of domains below it that do not exist.
+    pub np: String,
+    /// Whether signatures have to be of the very same domain.
+    pub strict_dkim: bool,
+    /// Whether reverse-paths have to be.
+    pub strict_spf: bool,
+    /// Whether the domain only tries it out.
+    pub testing: bool,
 }
 
 /// The chain of those who passed a message on.
@@ -121,6 +154,19 @@ impl Authentication {
     }
 }
 
+/// Writes down what was found out, and counts it if that is asked for; `spool` is the message,
+/// where it was taken.
+///
+/// Errors: those of the database; it cannot be written as text.
+pub fn append(
+    tx: &mut Tx<'_>,
+    found: &Authentication,
+    (tenant, at, spool): (i64, Timestamp, Option<Id>),
+) -> Result<(), StoreError> {
+    event::append(tx, &found.event(tenant, at, spool)?)?;
+    if found.counts { seen::count(tx, found, at) } else { Ok(()) }
+}
+
 /// What was found out about a message, if it was looked at.
 ///
 /// Errors: those of the database.
@@ -133,33 +179,10 @@ pub fn of_message(tx: &mut Tx<'_>, spool: Id) -> Result<Option<Authentication>, 
     Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// What was found out in a span of time, `from` inside and `until` outside, up to `limit` rows
-/// after row `after`; each with its row's number and its time.
-///
-/// Errors: those of the database.
-pub fn between(
-    tx: &mut Tx<'_>,
-    (from, until): (Timestamp, Timestamp),
-    after: i64,
-    limit: usize,
-) -> Result<Vec<(i64, Timestamp, Authentication)>, StoreError> {
-    let rows: Vec<(i64, Timestamp, Option<String>)> = tx.query(
-        "SELECT id, at, detail FROM event
-         WHERE id > :after AND kind = :kind AND at >= :from AND at < :until
-         ORDER BY id LIMIT :limit",
-        params! { after, kind: KIND, from, until, limit },
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let read = |(id, at, text): (i64, Timestamp, Option<String>)| {
-        Some((id, at, serde_json::from_str(&text?).ok()?))
-    };
-    Ok(rows.into_iter().filter_map(read).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Lane, Options, Store, event};
+    use crate::{Lane, Options, Store};
 
     #[test]
     fn what_was_found_out_comes_back() {
@@ -178,12 +201,5 @@ mod tests {
         }
         let of = |id| store.read_blocking(move |tx| of_message(tx, Id::from_i64(id))).unwrap();
         assert_eq!((of(7), of(9)), (Some(found.clone()), None));
-        let span = (Timestamp::new(10), Timestamp::new(30));
-        let rows = store.read_blocking(move |tx| between(tx, span, 0, 10)).unwrap();
-        let times: Vec<i64> = rows.iter().map(|(_, at, _)| at.ms()).collect();
-        assert_eq!(times, [10, 20]);
-        let after = rows[0].0;
-        let rest = store.read_blocking(move |tx| between(tx, span, after, 10)).unwrap();
-        assert_eq!((rest.len(), &rest[0].2), (1, &found));
     }
 }

@@ -17,6 +17,7 @@ pub mod index;
 pub mod mailbox;
 pub mod queue;
 pub mod report;
+pub mod seen;
 pub mod spool;
 mod store;
 pub mod transport;

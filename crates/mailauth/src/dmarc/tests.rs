@@ -112,7 +112,7 @@ async fn alignments_come_out_as_the_table_says() {
     ] {
         let dmarc = judge(author, &evidence(proved), &dns).await;
         let said = match dmarc.word {
-            Word::Pass => format!("pass {}", dmarc.aligned.unwrap()),
+            Word::Pass => format!("pass {}", dmarc.aligned().unwrap()),
             Word::Fail => format!("fail {}", dmarc.policy.as_str()),
             word => word.to_string(),
         };

@@ -67,7 +67,9 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
         AdminCommand::Queue(command) => {
             !matches!(command, QueueCommand::List { .. } | QueueCommand::Show { .. })
         }
-        AdminCommand::Report(command) => matches!(command, ReportCommand::Import),
+        AdminCommand::Report(command) => {
+            matches!(command, ReportCommand::Import | ReportCommand::Send { .. })
+        }
         AdminCommand::Tls(command) => matches!(command, TlsCommand::Roll { .. }),
         // Who reads or takes others' mail is told, too.
         AdminCommand::Message(command) => matches!(command, MessageCommand::Show { .. }),

@@ -4,6 +4,7 @@ use mailwright_mailauth::report::{Aggregate, AggregateRow, Content, TlsPolicy, T
 use mailwright_store::{
     Lane, StoreError, Tx,
     report::{self, ReportFilter, ReportRow},
+    transport,
 };
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::{
     Failure,
     cli::ReportCommand,
     console::Console,
+    daily,
     office::Office,
     report::{FILE_MAX, Sender, read, rows},
 };
@@ -47,6 +49,7 @@ pub(super) async fn run(
         }
         ReportCommand::Show { id, json } => show(id, office, console, json).await,
         ReportCommand::Import => import(office, console).await,
+        ReportCommand::Send { today } => send(today, office, console).await,
     }
 }
 
@@ -165,6 +168,17 @@ fn policy(policy: &TlsPolicy) -> Vec<Vec<String>> {
         ]
     });
     std::iter::once(first).chain(failure).collect()
+}
+
+async fn send(today: bool, office: &Office, console: &Console) -> Result<(), Failure> {
+    if office.config.now().reports.from.is_none() {
+        return Err(Failure::new("reports.from is not set, so that no report can be sent"));
+    }
+    let before = transport::day(office.now()).saturating_add(i64::from(today));
+    let sent = daily::send(office, before)
+        .await
+        .map_err(|error| Failure::of("not every report could be sent", &error))?;
+    Ok(console.line(&format!("{sent} reports sent")).await?)
 }
 
 async fn import(office: &Office, console: &mut Console) -> Result<(), Failure> {

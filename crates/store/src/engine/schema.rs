@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_transport.sql"),
     include_str!("../../migrations/0010_projects.sql"),
     include_str!("../../migrations/0011_reports.sql"),
+    include_str!("../../migrations/0012_seen.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

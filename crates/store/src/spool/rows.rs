@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use mailwright_words::{BodyType, ByMode, Id, IdSource, Ret, Timestamp};
 
 use crate::{
+    authentication,
     body::{BodyId, release},
     engine::Tx,
     error::StoreError,
-    event::{self, Event},
+    event::Event,
     params,
     queue::{self, Verdict},
     report::{self, ReportMail},
@@ -130,8 +131,8 @@ impl Rows {
             report::note(tx, &self.report_mail())?;
         }
         let Some(found) = &self.origin.authentication else { return Ok(()) };
-        let event = found.event(self.terms.tenant.get(), self.terms.arrived, Some(self.id))?;
-        event::append(tx, &event)
+        let about = (self.terms.tenant.get(), self.terms.arrived, Some(self.id));
+        authentication::append(tx, found, about)
     }
 
     fn report_mail(&self) -> ReportMail {
