@@ -16,6 +16,11 @@ pub struct Dkim {
     ///
     /// Source: RFC 6376.
     pub sign: bool,
+    /// Whether what was found out about a message of a stranger is sealed when it goes on, through
+    /// a list or a forward, by the keys of the list's or the forward's domain. Default true.
+    ///
+    /// Source: RFC 8617.
+    pub seal: bool,
     /// How long a signature is good for; `"0s"` is for ever. Default 0s.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
@@ -36,6 +41,7 @@ impl Default for Dkim {
     fn default() -> Self {
         Self {
             sign: true,
+            seal: true,
             lifetime: Duration::ZERO,
             old_kept: Duration::from_hours(14 * 24),
             look_every: Duration::from_mins(10),

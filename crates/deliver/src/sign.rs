@@ -31,6 +31,9 @@ pub struct Signing {
     pub signer: Arc<Signer>,
     /// How long a signature is good for; none is for ever.
     pub lifetime: Option<Duration>,
+    /// Our name, where the message is another's and what we saw of it is sealed; it is signed
+    /// otherwise.
+    pub sealed_by: Option<Arc<str>>,
 }
 
 /// Fields to stand before a variant; none when it cannot be signed.
@@ -100,15 +103,18 @@ impl Signatures {
             return Ok(None);
         };
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
-        let (signer, lifetime) = (Arc::clone(&signing.signer), signing.lifetime);
-        let now = self.clock.now();
+        let (signing, now) = (signing.clone(), self.clock.now());
         let work = move || {
-            let made = digest.sign(&signer, now, lifetime);
+            let signer = &signing.signer;
+            let made = match &signing.sealed_by {
+                Some(host) => digest.seal(signer, host, now),
+                None => digest.sign(signer, now, signing.lifetime).map(Some),
+            };
             drop(place);
             made
         };
         let made = tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?;
-        made.map(|fields| Some(fields.into())).map_err(io::Error::other)
+        made.map(|fields| fields.map(Into::into)).map_err(io::Error::other)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use mailwright_words::headers::HeaderBlock;
+use mailwright_words::headers::{Field, HeaderBlock};
 
 use crate::{Spf, Verdicts, Word};
 
@@ -107,6 +107,14 @@ pub fn forged(block: &HeaderBlock<'_>, authserv: &str) -> Vec<Range<usize>> {
         .filter(|field| names(&field.text(), authserv))
         .map(|field| field.range)
         .collect()
+}
+
+/// The field of a header that is in our name.
+pub(crate) fn of<'a>(block: &HeaderBlock<'a>, authserv: &str) -> Option<Field<'a>> {
+    block
+        .fields()
+        .filter(|field| field.name.eq_ignore_ascii_case("Authentication-Results"))
+        .find(|field| names(&field.text(), authserv))
 }
 
 /// Whether the identifier before the first semicolon is, or hides, the one that is ours.

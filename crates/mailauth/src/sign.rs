@@ -10,10 +10,10 @@ mod digester;
 mod header;
 mod key;
 mod pem;
+mod seal;
 
 pub use body::BodyHasher;
 pub use digester::{Digest, Digester};
-pub(crate) use header::canonical_field;
 pub use header::{OVERSIGNED, SIGNED};
 pub use key::{Algorithm, KeyError, SigningKey};
 
@@ -74,7 +74,7 @@ impl Digest {
         let until = expires.and_then(|wait| i64::try_from(wait.as_secs()).ok());
         let until = until.map(|wait| format!(" x={};", seconds.saturating_add(wait)));
         let (names, covered) = header::covered(&self.header);
-        let mut field = format!(
+        let field = format!(
             "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d={domain};\r\n\ts={selector}; \
              t={seconds};{}\r\n\th={};\r\n\tbh={};\r\n\tb=",
             key.algorithm().tag(),
@@ -85,22 +85,27 @@ impl Digest {
         .into_bytes();
         let mut signed = covered;
         // Its own field comes last, with nothing in `b=` and no end of line. Source: section 3.7.
-        canonical_field(&field, &mut signed);
+        header::canonical_field(&field, &mut signed);
         signed.truncate(signed.len().saturating_sub(2));
-        let signature = STANDARD.encode(key.sign(&signed)?);
-        let mut rest = signature.as_str();
-        while let Some((line, further)) = rest.split_at_checked(LINE) {
-            field.extend_from_slice(line.as_bytes());
-            field.extend_from_slice(b"\r\n\t");
-            rest = further;
-        }
-        field.extend_from_slice(rest.as_bytes());
-        if rest.is_empty() {
-            field.truncate(field.len().saturating_sub(3));
-        }
-        field.extend_from_slice(b"\r\n");
-        Ok(field)
+        Ok(written(field, &key.sign(&signed)?))
     }
+}
+
+/// A field with its signature at the end.
+fn written(mut field: Vec<u8>, signature: &[u8]) -> Vec<u8> {
+    let signature = STANDARD.encode(signature);
+    let mut rest = signature.as_str();
+    while let Some((line, further)) = rest.split_at_checked(LINE) {
+        field.extend_from_slice(line.as_bytes());
+        field.extend_from_slice(b"\r\n\t");
+        rest = further;
+    }
+    field.extend_from_slice(rest.as_bytes());
+    if rest.is_empty() {
+        field.truncate(field.len().saturating_sub(3));
+    }
+    field.extend_from_slice(b"\r\n");
+    field
 }
 
 /// Words with `between` them, in lines that are not too long.

@@ -156,11 +156,28 @@ impl Courier {
 
     /// Who vouches for a message that is ours to sign.
     fn signing(&self, message: &Message) -> Option<Signing> {
-        let dkim = &self.office.config.now().dkim;
-        let domain = message.sign_as.as_deref().filter(|_| dkim.sign)?;
+        let config = self.office.config.now();
+        let dkim = &config.dkim;
+        let Some(domain) = message.sign_as.as_deref() else { return self.sealing(message) };
         let lifetime = Some(dkim.lifetime).filter(|lifetime| !lifetime.is_zero());
-        let signer = self.office.directory.signer(domain)?;
-        Some(Signing { message: message.id, signer, lifetime })
+        let signer = self.office.directory.signer(domain).filter(|_| dkim.sign)?;
+        Some(Signing { message: message.id, signer, lifetime, sealed_by: None })
+    }
+
+    /// Who vouches for what we saw of a message that only goes on here: the domain that answers
+    /// for its failures, if it is ours, or this host's.
+    fn sealing(&self, message: &Message) -> Option<Signing> {
+        let config = self.office.config.now();
+        if !config.dkim.seal || message.depth == 0 {
+            return None;
+        }
+        let path = sender(message)?;
+        let directory = &self.office.directory;
+        let own = path.address().and_then(|address| directory.signer(address.domain().as_str()));
+        let host = config.server.hostname.as_str();
+        let signer = own.or_else(|| directory.signer(host))?;
+        let sealed_by = Some(Arc::from(host));
+        Some(Signing { message: message.id, signer, lifetime: None, sealed_by })
     }
 }
 

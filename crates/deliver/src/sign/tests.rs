@@ -47,7 +47,7 @@ fn signing(message: i64) -> Signing {
     let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
     let keys = vec![Selected { selector: "s".to_owned(), key }];
     let signer = Arc::new(Signer { domain: "home.example".to_owned(), keys });
-    Signing { message: Id::from_i64(message), signer, lifetime: None }
+    Signing { message: Id::from_i64(message), signer, lifetime: None, sealed_by: None }
 }
 
 /// What a host with these capabilities gets.
