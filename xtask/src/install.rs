@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 28] = [
+const NEEDED: [(&str, &str); 29] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
@@ -38,17 +38,20 @@ const NEEDED: [(&str, &str); 28] = [
     // For the clients of other mail catchers.
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),
+    ("opendkim", "/usr/sbin/opendkim"),
     // For libFuzzer, in the long run.
     ("g++", "/usr/bin/g++"),
 ];
 
 /// What is in Python, by its module and its requirement.
-const PYTHON: [(&str, &str); 6] = [
+const PYTHON: [(&str, &str); 7] = [
     ("imapclient", "imapclient>=3,<5"),
     ("dkim", "dkimpy>=1.1,<2"),
     // For Ed25519 and the DNS in dkimpy.
     ("nacl", "pynacl>=1.5,<2"),
     ("dns", "dnspython>=2.4,<3"),
+    // For ARC in dkimpy.
+    ("authres", "authres>=1.2,<2"),
     ("mailpit", "mailpit-api-client>=1.0,<2"),
     ("mailtrap", "mailtrap>=2.11,<3"),
 ];

@@ -64,7 +64,6 @@ impl Aggregate<'_> {
             version: 1.0,
             report_metadata: ReportMetadata {
                 org_name: self.organisation.to_owned(),
-                email: self.contact.to_owned(),
                 report_id: self.id.to_owned(),
                 date_range: DateRange { begin: self.span.0, end: self.span.1 },
                 generator: Some(concat!("Mailwright ", env!("CARGO_PKG_VERSION")).to_owned()),
@@ -85,6 +84,7 @@ impl Aggregate<'_> {
             record: self.rows.iter().map(counted).collect(),
             extensions: Vec::new(),
         }
+        .with_email(self.contact)
         .to_xml()
     }
 }

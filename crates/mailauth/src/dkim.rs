@@ -111,6 +111,10 @@ fn judged(signature: &Signature, result: &DkimResult, keys: &Keys) -> Dkim {
     }
     match result {
         DkimResult::Pass => Dkim::of(signature, Word::Pass, ""),
+        DkimResult::Neutral(error @ Error::Crypto(CryptoError::IncompatibleAlgorithms))
+        | DkimResult::Fail(error @ Error::Crypto(CryptoError::IncompatibleAlgorithms)) => {
+            Dkim::of(signature, Word::PermError, &reason(error))
+        }
         DkimResult::Neutral(error) | DkimResult::Fail(error) => {
             Dkim::of(signature, Word::Fail, &reason(error))
         }
@@ -128,7 +132,8 @@ pub(crate) fn reason(error: &Error) -> String {
         Error::Dkim(DkimError::FailedAuidMatch) => "its i= is not of its d=",
         Error::Dkim(DkimError::RevokedPublicKey) => "its key was revoked",
         Error::Dkim(DkimError::SignatureLength) => "it covers only a part of the body",
-        Error::Crypto(CryptoError::FailedVerification) => {
+        // Of Ed25519, the library under the library says no more than that.
+        Error::Crypto(CryptoError::FailedVerification | CryptoError::Library(_)) => {
             "a signed field was changed, or the key is another one"
         }
         Error::Crypto(CryptoError::IncompatibleAlgorithms) => "its key is of another kind",

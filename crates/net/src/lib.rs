@@ -11,7 +11,6 @@ pub mod conversation;
 pub mod disk;
 pub mod dns;
 mod drive;
-pub mod egress;
 pub mod listen;
 pub mod notify;
 pub mod proxy;
