@@ -30,6 +30,7 @@ SCRIPTS = [
     "auth",
     "trust",
     "reports_in",
+    "acme",
     "hostile",
     "real_ports",
     "doctor",

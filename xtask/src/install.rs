@@ -33,6 +33,8 @@ const NEEDED: [(&str, &str); 29] = [
     ("iproute2", "/sbin/ip"),
     ("nftables", "/usr/sbin/nft"),
     ("faketime", "/usr/bin/faketime"),
+    ("pebble", "/usr/bin/pebble"),
+    ("testssl.sh", "/usr/bin/testssl"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
     // For the clients of other mail catchers.

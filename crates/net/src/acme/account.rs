@@ -51,6 +51,17 @@ pub enum AcmeError {
     Disk(#[from] disk::DiskError),
 }
 
+impl AcmeError {
+    /// Whether the authority does not know our account, so that another one is needed.
+    ///
+    /// Source: RFC 8555 section 6.7.
+    pub(super) fn is_stranger(&self) -> bool {
+        let Self::Authority(Error::Api(problem)) = self else { return false };
+        let kind = problem.r#type.as_deref().unwrap_or_default();
+        kind == "urn:ietf:params:acme:error:accountDoesNotExist"
+    }
+}
+
 impl Authority {
     /// Our account: that of `folder`, or a new one, which is kept there.
     ///
@@ -75,6 +86,19 @@ impl Authority {
         let text = serde_json::json!({"directory": self.directory, "account": credentials});
         disk::keep(&path, 0o600, text.to_string().as_bytes())?;
         Ok(account)
+    }
+}
+
+/// Gives the account up that is kept, so that the next order makes another one.
+///
+/// Errors: the file cannot be removed.
+pub(super) fn forget(folder: &Path) -> Result<(), AcmeError> {
+    let path = folder.join(FILE);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(disk::DiskError { path, error }.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -20,7 +20,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::{AcmeError, Authority, Challenges, Way, order};
+use super::{AcmeError, Authority, Challenges, Way, account, order};
 use crate::disk;
 
 /// Permissions of everything here.
@@ -137,7 +137,11 @@ impl Keeper {
         disk::folder(&self.folder)?;
         let key = if roll { self.next_key(name)? } else { self.key(name)? };
         let account = authority.account(&self.folder).await?;
-        let chain = order(&account, (names, &key), (challenges, way)).await?;
+        let asked = order(&account, (names, &key), (challenges, way)).await;
+        if asked.as_ref().is_err_and(AcmeError::is_stranger) {
+            account::forget(&self.folder)?;
+        }
+        let chain = asked?;
         check(&chain, &key)?;
         let text = format!("{}{}", key.serialize_pem(), chain);
         disk::keep(&self.path(name, "pem"), MODE, text.as_bytes())?;
