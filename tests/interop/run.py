@@ -31,6 +31,7 @@ SCRIPTS = [
     "trust",
     "reports_in",
     "acme",
+    "tls",
     "hostile",
     "real_ports",
     "doctor",

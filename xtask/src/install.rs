@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 29] = [
+const NEEDED: [(&str, &str); 31] = [
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
