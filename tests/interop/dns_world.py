@@ -298,6 +298,12 @@ def end(process):
     """Ends a server with its children, which have its sockets."""
     def is_gone():
         try:
+            # Where this script is the first process, its server's orphans are left to it.
+            while os.waitpid(-process.pid, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+        try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:
             return True

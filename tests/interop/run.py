@@ -25,6 +25,8 @@ SCRIPTS = [
     "relay",
     "dkim",
     "domains",
+    "dane",
+    "mta_sts",
     "attackers",
     "door",
     "auth",

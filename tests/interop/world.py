@@ -105,18 +105,19 @@ class World:
         self.dns.broken("broken.example")
         self.dns.start()
 
-    def start_postfix(self):
+    def start_postfix(self, main="", master=""):
+        """Starts it, with more lines for its two files; later ones count."""
         for name in ["queue", "data", "mail", "etc"]:
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
         shutil.chown(self.folder / "mail", 65534, 65534)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
-                        "-subj", "/CN=mx.remote.example", "-keyout", self.folder / "key.pem",
-                        "-out", self.folder / "cert.pem"], check=True, capture_output=True)
-        (self.folder / "etc/main.cf").write_text(MAIN_CF.format(folder=self.folder))
-        (self.folder / "etc/master.cf").write_text(MASTER_CF)
+        if not (self.folder / "cert.pem").exists():
+            self.make_certificate()
+        (self.folder / "etc/main.cf").write_text(MAIN_CF.format(folder=self.folder) + main)
+        (self.folder / "etc/master.cf").write_text(MASTER_CF + master)
         # Postfix asks resolv.conf and /etc; those are this namespace's own.
-        (self.folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+        (self.folder / "resolv.conf").write_text(
+            f"nameserver {RESOLVER}\noptions trust-ad edns0\n")
         subprocess.run(["mount", "--bind", self.folder / "resolv.conf", "/etc/resolv.conf"],
                        check=True)
         done = subprocess.run(["postfix", "-c", self.folder / "etc", "start"],
@@ -124,6 +125,11 @@ class World:
         up = wait_for(self.greets, 20)
         if not check("Postfix greets", up, done.stderr + self.postfix_log()):
             sys.exit(1)
+
+    def make_certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+                        "-subj", "/CN=mx.remote.example", "-keyout", self.folder / "key.pem",
+                        "-out", self.folder / "cert.pem"], check=True, capture_output=True)
 
     def greets(self):
         try:

@@ -20,7 +20,7 @@ struct Break {
     red: &'static str,
 }
 
-const BREAKS: [Break; 7] = [
+const BREAKS: [Break; 8] = [
     Break {
         name: "no-sync",
         promise: "a 250 comes after the message is on stable storage",
@@ -95,6 +95,17 @@ const BREAKS: [Break; 7] = [
         )],
         packages: &["mailwright-deliver"],
         red: "a_signature_is_over_the_octets_that_are_sent",
+    },
+    Break {
+        name: "bogus-tlsa",
+        promise: "nothing of the DNS counts that is signed wrongly",
+        changes: &[(
+            "crates/net/src/dns/proof.rs",
+            "if all.any(|record| record.proof.is_bogus()) {",
+            "if all.any(|record| record.proof.is_bogus() && !record.proof.is_bogus()) {",
+        )],
+        packages: &["mailwright-net"],
+        red: "a_bogus_record_is_no_answer",
     },
     Break {
         name: "skip-alignment",

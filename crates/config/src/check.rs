@@ -70,6 +70,8 @@ fn limits(config: &Config) -> Checked {
         ("limits.sessions_max", wide(limits.sessions_max), 1),
         ("limits.sessions_per_address_max", wide(limits.sessions_per_address_max), 1),
         ("auth.checks_max", wide(config.auth.checks_max), 1),
+        ("egress.at_once", wide(config.egress.at_once), 1),
+        ("egress.size_max", config.egress.size_max, 1 << 10),
         ("relay.messages_per_connection_max", wide(config.relay.messages_per_connection_max), 1),
         ("relay.recipients_max", wide(config.relay.recipients_max), 1),
         ("relay.hosts_max", wide(config.relay.hosts_max), 1),

@@ -10,6 +10,7 @@ mod dkim;
 mod docs;
 mod doctor;
 mod door;
+mod egress;
 mod init;
 mod limit;
 mod listener;
@@ -37,6 +38,7 @@ pub use dkim::Dkim;
 pub use docs::docs;
 pub use doctor::Doctor;
 pub use door::{DnsList, Door, ListAction, Submission};
+pub use egress::{Egress, Opened};
 pub use init::init;
 pub use limit::{Limits, Timeouts};
 pub use listener::{Listener, Role};
@@ -108,6 +110,8 @@ pub struct Config {
     pub doctor: Doctor,
     /// The sandbox: inboxes that catch mail.
     pub sandbox: Sandbox,
+    /// What is asked over the web in the name of a message.
+    pub egress: Egress,
     /// Ports that take or show mail, by a name of your choice. A file that has one
     /// `[listeners.NAME]` has to have all: they take the place of the default ones.
     pub listeners: BTreeMap<String, Listener>,
@@ -141,6 +145,7 @@ impl Default for Config {
             mailboxes: Mailboxes::default(),
             doctor: Doctor::default(),
             sandbox: Sandbox::default(),
+            egress: Egress::default(),
             listeners: listener::first_run(),
             routes: BTreeMap::new(),
         }

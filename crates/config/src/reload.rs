@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use crate::{Config, load};
 
 /// Fields that take effect at a restart alone; `*` stands for a name.
-pub(crate) const RESTART: [&str; 17] = [
+pub(crate) const RESTART: [&str; 18] = [
     "server.data",
     "server.user",
     "server.group",
@@ -19,6 +19,7 @@ pub(crate) const RESTART: [&str; 17] = [
     "log.format",
     "limits.buffered_bodies_max",
     "auth.checks_max",
+    "egress.at_once",
     "storage.group_messages_max",
     "storage.group_size_max",
     "storage.segment_size",

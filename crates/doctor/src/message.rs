@@ -1,26 +1,33 @@
 //! `doctor message`: what a message tells of itself: its form, its hops, what servers stamped on
-//! it, its signatures and their keys.
+//! it, what it proves, and what a receiver would think.
 //!
-//! The stamps are the word of whoever wrote them: a stranger may have written some, so the newest
-//! counts, and each is told with its author. Signatures are looked at, and not computed anew.
-//! Source: RFC 5322 section 3.6, RFC 5321 section 4.4, RFC 8601, RFC 6376, RFC 7489 section 3.1.
+//! The stamps are the word of whoever wrote them, so each is told with its author; what can be
+//! proved is checked anew. Source: RFC 5322 section 3.6, RFC 5321 section 4.4, RFC 8601.
 
+mod carrier;
 mod hops;
-mod seals;
+mod proof;
+mod receiver;
+mod stamps;
 
 use mailwright_mime::{Entry, each_address, sent_date};
 use mailwright_words::headers::{Ending, HeaderBlock};
+
+pub use carrier::Carrier;
 
 use crate::{Check, Report, Section, world::World};
 
 /// Longest line of a message. Source: RFC 5322 section 2.1.1.
 const LINE_MAX: usize = 998;
 
-/// Examines a message, given with CRLF.
-pub async fn examine(world: &World, name: &str, message: &[u8]) -> Report {
+/// Examines a message, given with CRLF. What `carrier` leaves open is read from the message.
+pub async fn examine(world: &World, name: &str, message: &[u8], carrier: &Carrier) -> Report {
+    let known = carrier::read(message, carrier);
     let mut sections = vec![form(world, message), hops::examine(message)];
-    sections.push(seals::stamps(message));
-    sections.push(seals::signatures(world, message).await);
+    sections.push(stamps::examine(message));
+    let proof = proof::examine(world, message, &known).await;
+    sections.push(proof.section);
+    sections.push(receiver::examine(world, message, proof.examined.as_ref()).await);
     sections.retain(|section| !section.checks.is_empty());
     Report::new(name, sections, !message.is_empty())
 }

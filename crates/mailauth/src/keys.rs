@@ -10,6 +10,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::resolver::ToFqdn;
 use mail_auth::common::verify::DomainKey;
@@ -30,11 +32,14 @@ pub(crate) struct Keys {
     found: HashMap<Box<str>, Txt>,
     /// Keys that are there and may not be used, and why.
     unfit: HashMap<Box<str>, (Word, String)>,
+    /// The records as they stand.
+    texts: HashMap<Box<str>, Vec<u8>>,
 }
 
 /// What became of one key.
 struct Looked {
     record: Txt,
+    text: Option<Vec<u8>>,
     unfit: Option<(Word, String)>,
 }
 
@@ -46,7 +51,7 @@ impl Keys {
         limit: Duration,
     ) -> Self {
         let mut lookups = JoinSet::new();
-        let mut keys = Self { found: HashMap::new(), unfit: HashMap::new() };
+        let mut keys = Self { found: HashMap::new(), unfit: HashMap::new(), texts: HashMap::new() };
         for name in names {
             let name: Box<str> = name.to_fqdn().into();
             let late = Txt::Error(Error::Dns(DnsError::Resolver("no answer in time".to_owned())));
@@ -65,6 +70,7 @@ impl Keys {
                 if let Some(unfit) = looked.unfit {
                     keys.unfit.insert(name.clone(), unfit);
                 }
+                keys.texts.extend(looked.text.map(|text| (name.clone(), text)));
                 keys.found.insert(name, looked.record);
             }
         };
@@ -76,6 +82,18 @@ impl Keys {
     /// Why the key of this name may not be used, whatever a signature with it is worth.
     pub(crate) fn unfit(&self, name: &str) -> Option<&(Word, String)> {
         self.unfit.get(name.to_fqdn().as_ref())
+    }
+
+    /// The key of this name, with the octets of its `p=`.
+    pub(crate) fn public(&self, name: &str) -> Option<(Arc<DomainKey>, Vec<u8>)> {
+        let name = name.to_fqdn();
+        let Some(Txt::DomainKey(key)) = self.found.get(name.as_ref()) else { return None };
+        let text = String::from_utf8_lossy(self.texts.get(name.as_ref())?);
+        let mut tags = text.split(';').filter_map(|tag| tag.split_once('='));
+        let (_, value) = tags.find(|(tag, _)| tag.trim() == "p")?;
+        let value: String = value.split_ascii_whitespace().collect();
+        let octets = STANDARD.decode(value).unwrap_or_default();
+        Some((Arc::clone(key), octets))
     }
 }
 
@@ -101,7 +119,7 @@ impl ResolverCache<Box<str>, Txt> for Keys {
 }
 
 fn looked(answer: Answer<Vec<Vec<u8>>>) -> Looked {
-    let failed = |error| Looked { record: Txt::Error(Error::Dns(error)), unfit: None };
+    let failed = |error| Looked { record: Txt::Error(Error::Dns(error)), text: None, unfit: None };
     match answer {
         Answer::Temporary(why) => failed(DnsError::Resolver(why)),
         Answer::NoSuchDomain => failed(DnsError::RecordNotFound(ResponseCode::NXDomain)),
@@ -112,9 +130,12 @@ fn looked(answer: Answer<Vec<Vec<u8>>>) -> Looked {
             match good.next().or_else(|| bad.next()) {
                 Some((record, Ok(key))) => {
                     let unfit = unfit(record, key.p.public_key_bits());
-                    Looked { record: Txt::DomainKey(Arc::new(key)), unfit }
+                    let text = Some(record.clone());
+                    Looked { record: Txt::DomainKey(Arc::new(key)), text, unfit }
                 }
-                Some((_, Err(error))) => Looked { record: Txt::Error(error), unfit: None },
+                Some((_, Err(error))) => {
+                    Looked { record: Txt::Error(error), text: None, unfit: None }
+                }
                 None => failed(DnsError::InvalidRecordType),
             }
         }

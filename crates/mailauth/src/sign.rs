@@ -14,6 +14,7 @@ mod seal;
 
 pub use body::BodyHasher;
 pub use digester::{Digest, Digester};
+pub(crate) use header::canonical_field;
 pub use header::{OVERSIGNED, SIGNED};
 pub use key::{Algorithm, KeyError, SigningKey};
 
@@ -85,7 +86,7 @@ impl Digest {
         .into_bytes();
         let mut signed = covered;
         // Its own field comes last, with nothing in `b=` and no end of line. Source: section 3.7.
-        header::canonical_field(&field, &mut signed);
+        canonical_field(&field, &mut signed);
         signed.truncate(signed.len().saturating_sub(2));
         Ok(written(field, &key.sign(&signed)?))
     }

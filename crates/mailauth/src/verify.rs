@@ -91,9 +91,9 @@ pub struct Verdicts {
 /// Checks messages. Clones share the resolver.
 #[derive(Clone)]
 pub struct Verifier {
-    resolver: Shared<dyn Resolver>,
+    pub(crate) resolver: Shared<dyn Resolver>,
     /// Its own resolver has no servers: every key is looked up before by ours.
-    library: MessageAuthenticator,
+    pub(crate) library: MessageAuthenticator,
 }
 
 impl fmt::Debug for Verifier {
@@ -144,11 +144,11 @@ impl Verifier {
         Verdicts { ip: facts.ip, helo, mail_from, dkim, dmarc, arc, iprev }
     }
 
-    async fn spf_of_helo(&self, facts: Facts<'_>, limit: Duration) -> Spf {
+    pub(crate) async fn spf_of_helo(&self, facts: Facts<'_>, limit: Duration) -> Spf {
         self.spf(facts, (facts.helo, ""), limit).await
     }
 
-    async fn spf_of_sender(&self, facts: Facts<'_>, limit: Duration) -> Option<Spf> {
+    pub(crate) async fn spf_of_sender(&self, facts: Facts<'_>, limit: Duration) -> Option<Spf> {
         let address = facts.mail_from.address()?;
         let domain = label(address.domain().as_str());
         Some(self.spf(facts, (&domain, address.local()), limit).await)
@@ -163,7 +163,7 @@ impl Verifier {
         tokio::time::timeout(limit, check).await.unwrap_or_else(late)
     }
 
-    async fn iprev(&self, ip: IpAddr, limit: Duration) -> Iprev {
+    pub(crate) async fn iprev(&self, ip: IpAddr, limit: Duration) -> Iprev {
         let check = iprev::check(ip, &*self.resolver);
         let late = |_| Iprev::new(Word::TempError, None, LATE);
         tokio::time::timeout(limit, check).await.unwrap_or_else(late)
@@ -194,7 +194,7 @@ impl Verifier {
     /// Judges each author's domain; the worst one counts.
     ///
     /// Source: RFC 9989 section 5.3.1.
-    async fn authors(
+    pub(crate) async fn authors(
         &self,
         facts: &Facts<'_>,
         message: Option<&AuthenticatedMessage<'_>>,
@@ -247,12 +247,12 @@ fn authors(message: &AuthenticatedMessage<'_>) -> Vec<String> {
 }
 
 /// A domain as it is asked for.
-fn label(domain: &str) -> String {
+pub(crate) fn label(domain: &str) -> String {
     to_a_label(domain.trim_end_matches('.')).to_ascii_lowercase()
 }
 
 /// Whether every program sees the same fields: no CR and no LF stands alone.
-fn readable(block: &HeaderBlock<'_>) -> bool {
+pub(crate) fn readable(block: &HeaderBlock<'_>) -> bool {
     let octets = block.as_bytes();
     let before = std::iter::once(&0).chain(octets);
     let after = octets.iter().skip(1).chain(std::iter::once(&0));

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use doctor::{Doctor, DoctorCommand, Form, HostExam};
+pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
 pub(crate) use login::HostOptions;
 pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};
 

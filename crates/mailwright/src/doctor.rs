@@ -11,13 +11,14 @@ use mailwright_config::Config;
 use mailwright_doctor::{
     Report, code, compose,
     host::{self, Question, Service},
-    message, road,
+    message::{self, Carrier},
+    road,
 };
 use mailwright_words::{Address, ReversePath};
 
 use crate::{
     Failure,
-    cli::{DoctorCommand, Form, HostExam, HostOptions},
+    cli::{CarrierOptions, DoctorCommand, Form, HostExam, HostOptions},
     world,
 };
 
@@ -44,10 +45,11 @@ pub(crate) async fn run(
         DoctorCommand::Deliver { address, from, host, form } => {
             deliver((address, from.as_deref()), host, *form, config).await?
         }
-        DoctorCommand::Message { what, form } => match message(what)? {
+        DoctorCommand::Message { what, carrier, form } => match message(what)? {
             Some(bytes) => {
                 let world = world::plain(config, PATIENCE)?;
-                tell(&message::examine(&world, what, &bytes).await, *form)?
+                let carrier = self::carrier(carrier)?;
+                tell(&message::examine(&world, what, &bytes, &carrier).await, *form)?
             }
             None => return Ok(None),
         },
@@ -89,6 +91,17 @@ async fn examine(
     };
     let world = world::open(config, &exam.host)?;
     tell(&host::examine(&world, &question).await, exam.form)
+}
+
+/// Who brought a message, as the options say.
+///
+/// Errors: the sender is no address.
+pub(crate) fn carrier(options: &CarrierOptions) -> Result<Carrier, Failure> {
+    let from = options.from.as_deref().map(|from| {
+        ReversePath::parse(from.trim_start_matches('<').trim_end_matches('>'))
+            .map_err(|error| Failure::of(&format!("{from:?} is no sender"), &error))
+    });
+    Ok(Carrier { ip: options.ip, helo: options.helo.clone(), from: from.transpose()? })
 }
 
 /// The message in a file or on standard input; none when it is neither.

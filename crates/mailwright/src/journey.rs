@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mailwright_doctor::{Check, Report, Section, code, message};
+use mailwright_doctor::{
+    Check, Report, Section, code,
+    message::{self, Carrier},
+};
 use mailwright_store::{
     event::{self, Event},
     mailbox::{self, Copy},
@@ -22,7 +25,11 @@ const MESSAGE_MAX: usize = 64 << 20;
 /// Examines the message of this id: a copy in a mailbox, or one that is or was in the queue.
 ///
 /// Errors: there is none, or the store cannot be read.
-pub(crate) async fn examine(text: &str, office: &Office) -> Result<Report, Failure> {
+pub(crate) async fn examine(
+    text: &str,
+    carrier: &Carrier,
+    office: &Office,
+) -> Result<Report, Failure> {
     let wanted: Id = text.parse().map_err(|error| {
         Failure::of(
             &format!(
@@ -39,7 +46,7 @@ pub(crate) async fn examine(text: &str, office: &Office) -> Result<Report, Failu
     }
     if let Some(bytes) = copy {
         let world = world::plain(&office.config.now(), PATIENCE)?;
-        sections.extend(message::examine(&world, text, &bytes).await.sections);
+        sections.extend(message::examine(&world, text, &bytes, carrier).await.sections);
     }
     Ok(Report::new(text, sections, true))
 }

@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod disk;
 pub mod dns;
 mod drive;
+pub mod egress;
 pub mod listen;
 pub mod notify;
 pub mod proxy;

@@ -57,7 +57,7 @@ fn published(need: &Need, dane: &Dane, sts: Sts) -> Result<Demand, Refused> {
         Dane::Usable(pins) => Ok(Demand {
             level: Level::Pinned(Arc::clone(pins)),
             basis: Basis::Dane,
-            why: format!("{} usable TLSA records", pins.records().len()),
+            why: format!("usable TLSA records: {}", pins.records().len()),
         }),
         Dane::Unknown(why) => Err(temporary(
             format!("its TLSA records could not be looked up: {why}"),

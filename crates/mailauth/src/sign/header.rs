@@ -61,7 +61,7 @@ pub(super) fn covered(header: &[u8]) -> (Vec<&'static str>, Vec<u8>) {
 }
 
 /// Adds the relaxed form of a field, its CRLF included, to `form`.
-pub(super) fn canonical_field(field: &[u8], form: &mut Vec<u8>) {
+pub(crate) fn canonical_field(field: &[u8], form: &mut Vec<u8>) {
     let colon = field.iter().position(|byte| *byte == b':').unwrap_or(field.len());
     let (name, value) = field.split_at(colon);
     form.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));

@@ -34,20 +34,13 @@ pub(super) async fn run(doctor: Doctor, office: &Office, console: &Console) -> R
     match doctor.command {
         None => examine(doctor.form, office, console).await,
         Some(DoctorCommand::Store { mend, json }) => store(mend, json, office, console).await,
-        Some(DoctorCommand::Message { what, form }) => message(&what, form, office, console).await,
+        Some(DoctorCommand::Message { what, carrier, form }) => {
+            let carrier = crate::doctor::carrier(&carrier)?;
+            let report = journey::examine(&what, &carrier, office).await?;
+            tell(&report, form, console).await
+        }
         Some(_) => Err(Failure::new("this examination needs no store")),
     }
-}
-
-/// Examines a message of ours.
-async fn message(
-    text: &str,
-    form: Form,
-    office: &Office,
-    console: &Console,
-) -> Result<(), Failure> {
-    let report = journey::examine(text, office).await?;
-    tell(&report, form, console).await
 }
 
 /// Examines this server.

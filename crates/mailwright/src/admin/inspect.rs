@@ -173,7 +173,7 @@ impl Inspector<'_> {
             Purpose::Dkim => self.dkim(record).await,
             Purpose::Dmarc => self.dmarc().await,
             Purpose::TlsRpt => self.tagged(record, "TLSRPTv1", "rua").await,
-            Purpose::MtaSts => self.tagged(record, "STSv1", "id").await,
+            Purpose::MtaSts => self.policy_record(record).await,
             Purpose::MtaStsHost | Purpose::Autoconfig | Purpose::Autodiscover => {
                 self.leads_here(name(record)).await
             }
@@ -275,6 +275,13 @@ impl Inspector<'_> {
         let state = if policy.is_some_and(is_policy) { State::Right } else { State::Wrong };
         let from = if is_own { String::new() } else { format!(" (of {of})") };
         (state, format!("{text}{from}"))
+    }
+
+    /// A record with the id of the policy that is shown; with another one nobody fetches it anew.
+    async fn policy_record(&self, record: &Record) -> Said {
+        let (state, text) = self.tagged(record, "STSv1", "id").await;
+        let is_ours = Tags::of(&text).get("id") == Tags::of(&record.data).get("id");
+        if state == State::Right && !is_ours { (State::Wrong, text) } else { (state, text) }
     }
 
     /// A record of this version that has this tag.

@@ -55,6 +55,8 @@ pub(crate) enum DoctorCommand {
         #[arg(value_name = "FILE|ID")]
         what: String,
         #[command(flatten)]
+        carrier: CarrierOptions,
+        #[command(flatten)]
         form: Form,
     },
     /// Explain a reply, such as one in a log or a report
@@ -75,6 +77,20 @@ pub(crate) enum DoctorCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Who brought a message; what is not given is read from its Received and Return-Path fields.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CarrierOptions {
+    /// The address that handed it to the receiver, which SPF is about
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Option<std::net::IpAddr>,
+    /// The envelope sender; `<>` is the null reverse-path
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// The name that it gave in EHLO
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helo: Option<String>,
 }
 
 /// A host, and how it is examined.

@@ -7,28 +7,72 @@ use hickory_resolver::{
     proto::{
         dnssec::{Proof, rdata::DNSSECRData},
         op::ResponseCode,
-        rr::{RData, Record, RecordType},
+        rr::{Name, RData, Record, RecordType},
     },
 };
 
-use super::Answer;
+use super::{Answer, Signed, system::host};
 
-/// The aliases of an answer and how sure they are: the last name, and whether the first is proven.
-pub(super) fn aliases(answers: &[Record]) -> (Option<String>, bool) {
-    let mut aliases = answers.iter().filter_map(|record| match &record.data {
-        RData::CNAME(target) => Some((target.0.to_ascii(), record.proof.is_secure())),
-        _ => None,
-    });
-    let Some((first, secure)) = aliases.next() else { return (None, false) };
-    let last = aliases.next_back().map_or(first, |(target, _)| target);
-    (Some(super::system::host(&last)), secure)
+/// Aliases from a name to its records.
+const ALIASES_MAX: usize = 16;
+
+/// The records that an answer has for the name and type that were `asked` for, as `pick` reads
+/// them.
+///
+/// Only what leads from the name to its records counts, alias by alias: what else is in the answer
+/// was put there by somebody. One bogus record on the way spoils all.
+pub(super) fn judged<T>(
+    answers: &[Record],
+    asked: (&Name, RecordType),
+    validates: bool,
+    pick: impl Fn(&RData) -> Option<T>,
+) -> Answer<Signed<Vec<T>>> {
+    let Some((aliases, found)) = way(answers, asked) else {
+        return Answer::Temporary("the answer is about another name".to_owned());
+    };
+    let mut all = aliases.iter().chain(&found);
+    if all.any(|record| record.proof.is_bogus()) {
+        return Answer::Temporary("its DNSSEC signature is wrong".to_owned());
+    }
+    let records: Vec<T> = found.iter().filter_map(|record| pick(&record.data)).collect();
+    if records.is_empty() {
+        return Answer::NoData;
+    }
+    let is_secure = |record: &&Record| validates && record.proof.is_secure();
+    Answer::Found(Signed {
+        records,
+        secure: aliases.iter().chain(&found).all(is_secure),
+        canonical: aliases
+            .last()
+            .and_then(|alias| target(alias))
+            .map(|name| host(&name.to_ascii())),
+        alias_secure: aliases.first().is_some_and(is_secure),
+    })
 }
 
-/// Whether every record of `kind`, and every alias to it, is validated.
-pub(super) fn is_secure(answers: &[Record], kind: RecordType) -> bool {
-    let counts = |record: &&Record| [kind, RecordType::CNAME].contains(&record.record_type());
-    let mut counted = answers.iter().filter(counts).peekable();
-    counted.peek().is_some() && counted.all(|record| record.proof.is_secure())
+/// The aliases from a name on, and the records at their end.
+type Way<'a> = (Vec<&'a Record>, Vec<&'a Record>);
+
+/// The way from a name to its records; none where the answer has a gap.
+fn way<'a>(answers: &'a [Record], (asked, kind): (&'a Name, RecordType)) -> Option<Way<'a>> {
+    let of = |name: &Name, kind| {
+        let of = move |record: &&Record| record.name == *name && record.record_type() == kind;
+        answers.iter().filter(of).collect::<Vec<_>>()
+    };
+    let (mut name, mut aliases) = (asked, Vec::new());
+    loop {
+        let found = of(name, kind);
+        if !found.is_empty() {
+            return Some((aliases, found));
+        }
+        let alias = *of(name, RecordType::CNAME).first()?;
+        name = target(alias).filter(|_| aliases.len() < ALIASES_MAX)?;
+        aliases.push(alias);
+    }
+}
+
+fn target(alias: &Record) -> Option<&Name> {
+    if let RData::CNAME(target) = &alias.data { Some(&target.0) } else { None }
 }
 
 /// What an error says: that there is nothing, or that nobody knows.
@@ -79,10 +123,7 @@ mod tests {
     use super::*;
     use hickory_resolver::proto::{
         op::Query,
-        rr::{
-            Name,
-            rdata::{CNAME, SOA},
-        },
+        rr::rdata::{CNAME, SOA, TLSA, tlsa},
     };
 
     fn name(text: &str) -> Name {
@@ -95,17 +136,85 @@ mod tests {
         record
     }
 
+    fn pin(of: &str, octet: u8, proof: Proof) -> Record {
+        let (usage, selector) = (tlsa::CertUsage::DaneEe, tlsa::Selector::Spki);
+        let data = TLSA::new(usage, selector, tlsa::Matching::Sha256, vec![octet]);
+        let mut record = Record::from_rdata(name(of), 60, RData::TLSA(data));
+        record.proof = proof;
+        record
+    }
+
+    fn octet(data: &RData) -> Option<u8> {
+        if let RData::TLSA(tlsa) = data { tlsa.cert_data.first().copied() } else { None }
+    }
+
+    fn judge(answers: &[Record], validates: bool) -> Answer<Signed<Vec<u8>>> {
+        judged(answers, (&name("A.example."), RecordType::TLSA), validates, octet)
+    }
+
     #[test]
     fn one_record_that_is_not_proven_makes_all_insecure() {
-        let secure = alias("a.example.", "b.example.", Proof::Secure);
-        let insecure = alias("b.example.", "c.example.", Proof::Insecure);
-        let kind = RecordType::A;
-        assert!(is_secure(std::slice::from_ref(&secure), kind));
-        assert!(!is_secure(&[secure.clone(), insecure.clone()], kind));
-        assert!(!is_secure(&[], kind), "nothing is not secure");
-        let found = aliases(&[secure, insecure]);
-        assert_eq!(found, (Some("c.example".to_owned()), true));
-        assert_eq!(aliases(&[]), (None, false));
+        let secure = Signed::secure(vec![1, 2]);
+        let two = |proof| [pin("a.example.", 1, Proof::Secure), pin("a.EXAMPLE.", 2, proof)];
+        assert_eq!(judge(&two(Proof::Secure), true), Answer::Found(secure));
+        for proof in [Proof::Insecure, Proof::Indeterminate] {
+            let insecure = Signed::insecure(vec![1, 2]);
+            assert_eq!(judge(&two(proof), true), Answer::Found(insecure));
+        }
+        let unchecked = Signed::insecure(vec![1, 2]);
+        assert_eq!(judge(&two(Proof::Secure), false), Answer::Found(unchecked));
+    }
+
+    #[test]
+    fn a_bogus_record_is_no_answer() {
+        let (good, bogus) = (Proof::Secure, Proof::Bogus);
+        for answers in [
+            vec![pin("a.example.", 1, bogus)],
+            vec![pin("a.example.", 1, good), pin("a.example.", 2, bogus)],
+            vec![alias("a.example.", "b.example.", bogus), pin("b.example.", 1, good)],
+            vec![alias("a.example.", "b.example.", good), pin("b.example.", 1, bogus)],
+        ] {
+            assert!(matches!(judge(&answers, true), Answer::Temporary(_)), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_followed_and_each_has_to_be_proven() {
+        let (good, bad) = (Proof::Secure, Proof::Insecure);
+        for (first, second, last, secure, alias_secure) in [
+            (good, good, good, true, true),
+            (good, good, bad, false, true),
+            (good, bad, good, false, true),
+            (bad, good, good, false, false),
+        ] {
+            // In any order.
+            let answers = [
+                pin("c.example.", 1, last),
+                alias("b.example.", "C.example.", second),
+                alias("a.example.", "b.example.", first),
+            ];
+            let canonical = Some("c.example".to_owned());
+            let found = Signed { records: vec![1], secure, canonical, alias_secure };
+            assert_eq!(judge(&answers, true), Answer::Found(found));
+        }
+    }
+
+    #[test]
+    fn what_is_about_another_name_is_no_answer() {
+        let good = Proof::Secure;
+        for answers in [
+            vec![],
+            vec![pin("b.example.", 1, good)],
+            vec![pin("c.example.", 1, good), alias("b.example.", "c.example.", good)],
+            vec![alias("a.example.", "b.example.", good), pin("c.example.", 1, good)],
+            vec![
+                alias("a.example.", "b.example.", good),
+                alias("b.example.", "a.example.", good),
+                pin("c.example.", 1, good),
+            ],
+        ] {
+            assert!(matches!(judge(&answers, true), Answer::Temporary(_)), "{answers:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use hickory_resolver::{
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::{
         dnssec::TrustAnchors,
-        rr::{RData, Record, RecordType},
+        rr::{RData, RecordType},
     },
 };
 use mailwright_config::Dns;
@@ -76,19 +76,8 @@ impl System {
             Ok(lookup) => lookup,
             Err(error) => return proof::negative(&error, self.validates),
         };
-        let answers = lookup.answers();
-        if answers.iter().any(|record| record.proof.is_bogus()) {
-            return Answer::Temporary("its DNSSEC signature is wrong".to_owned());
-        }
-        let data = |record: &Record| pick(&record.data);
-        let records: Vec<T> = answers.iter().filter_map(data).collect();
-        if records.is_empty() {
-            return Answer::NoData;
-        }
-        let (canonical, alias_secure) = proof::aliases(answers);
-        let secure = self.validates && proof::is_secure(answers, kind);
-        let alias_secure = self.validates && alias_secure;
-        Answer::Found(Signed { records, secure, canonical, alias_secure })
+        let asked = lookup.query().name();
+        proof::judged(lookup.answers(), (asked, kind), self.validates, pick)
     }
 
     async fn both(&self, host: &str) -> Answer<Signed<Vec<IpAddr>>> {

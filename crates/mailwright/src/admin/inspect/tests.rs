@@ -146,6 +146,7 @@ async fn what_is_wrong_is_said_to_be_with_what_is_there() {
         ("_dmarc.home.example", "v=DMARC1; p=later", "DMARC"),
         ("_smtp._tls.home.example", "v=TLSRPTv1", "TLS-RPT"),
         ("_mta-sts.home.example", "hello", "MTA-STS"),
+        ("_mta-sts.home.example", "v=STSv1; id=20261124", "MTA-STS"),
     ] {
         let dns = world(&[name]);
         dns.add_txt(name, text);
