@@ -25,6 +25,7 @@ mod page;
 mod part;
 mod query;
 mod render;
+mod settings;
 mod submit;
 mod summary;
 mod tally;

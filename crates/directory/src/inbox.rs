@@ -62,6 +62,21 @@ impl Directory {
         Ok(found.principal)
     }
 
+    /// The inbox of that name, if there is one.
+    ///
+    /// Errors: the store does not answer.
+    pub async fn known_inbox(&self, name: &str) -> Result<Option<Id>, StoreError> {
+        let Some(name) = inbox_name(name) else { return Ok(None) };
+        if let Some(known) = self.0.inboxes.lock().get(&name).copied() {
+            return Ok(Some(known));
+        }
+        let found = self.find_inbox(&name).await?.map(|found| found.principal);
+        if let Some(found) = found {
+            self.0.inboxes.lock().insert(name, found);
+        }
+        Ok(found)
+    }
+
     /// The inbox of that name.
     ///
     /// Errors: the store does not answer.

@@ -17,6 +17,7 @@ use mailwright_words::{
 use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
 use crate::judgement::Judged;
+use crate::notice::Notice;
 use crate::refusal::Refusal;
 use crate::reports;
 use crate::straight::Straight;
@@ -73,7 +74,8 @@ impl Intake {
         let judged = self.judge(collected.block(), hash, &mut transaction, now).await?;
         let parts = self.parts(&transaction, now).await?;
         let about = (self.0.store.ids().next(now), &collected.block());
-        let notice = self.notice(&transaction, &looped, about, now).await?;
+        let notices = self.notices(&transaction, &looped, about, now).await?;
+        self.check_rooms(&transaction.targets, collected.body.length()).await?;
         let straight = parts
             .first()
             .filter(|part| part.via.is_none())
@@ -108,8 +110,8 @@ impl Intake {
         let expires = now.plus(self.0.settings.now().report_lifetime);
         let sign_as = Some(self.0.settings.now().host.to_string());
         let terms = Terms { id: None, parent, depth: 1, expires, sign_as, ..ready.terms.clone() };
-        let notice = notice.map(|notice| notice.with(shared(), length, terms));
-        let others = messages.chain(notice).collect();
+        let with = |notice: Notice| notice.with(shared(), length, terms.clone());
+        let others = messages.chain(notices.into_iter().map(with)).collect();
         let durable = match straight {
             Some(straight) => {
                 self.commit_straight((first, others), straight, transaction.client.clone()).await?
@@ -129,6 +131,19 @@ impl Intake {
             self.tell_unsigned(&author, durable.id(), now).await;
         }
         Ok(durable)
+    }
+
+    /// What is told at once of a message: by an inbox, and of what became of its recipients.
+    async fn notices(
+        &self,
+        transaction: &Transaction,
+        looped: &[Target],
+        about: (Id, &HeaderBlock<'_>),
+        now: Timestamp,
+    ) -> Result<Vec<Notice>, Refusal> {
+        let mut all = self.echoes(transaction, about.1, now).await;
+        all.extend(self.notice(transaction, looped, about, now).await?);
+        Ok(all)
     }
 
     /// When delivery is given up. What is held begins to age when it is released, and what has

@@ -7,12 +7,13 @@ use mailwright_config::{InboxBy, Role};
 use mailwright_directory::{DEFAULT_INBOX, DirectoryError, inbox_name};
 use mailwright_store::StoreError;
 use mailwright_store::capture::Caught;
+use mailwright_store::directory::principal;
 use mailwright_store::spool::{Class, Delivery};
 use mailwright_words::{Address, Id, Recipient, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::target::Target;
-use crate::{Client, Intake};
+use crate::{Client, Intake, magic};
 
 impl Client {
     /// Whether all that it sends is caught.
@@ -29,7 +30,7 @@ impl Intake {
     pub(crate) async fn captured(
         &self,
         client: &Client,
-        recipient: Recipient,
+        (recipient, size): (Recipient, Option<u64>),
         now: Timestamp,
     ) -> Result<Target, Refusal> {
         let identity = client.identity.as_ref().filter(|identity| identity.is_inbox);
@@ -37,15 +38,50 @@ impl Intake {
             Some(identity) => identity.principal,
             None => self.inbox(&self.named(client, &recipient.address), now).await?,
         };
+        self.check_room(inbox, &recipient.address, size.unwrap_or(0)).await?;
         Ok(Target::captured(recipient, inbox))
     }
 
+    /// Whether inboxes have room for a message of this size.
+    ///
+    /// Errors: one has not, or the store does not answer.
+    pub(crate) async fn check_rooms(&self, targets: &[Target], size: u64) -> Result<(), Refusal> {
+        if !self.any_settings().await {
+            return Ok(());
+        }
+        for target in targets {
+            for (recipient, class) in &target.direct {
+                if let Class::Capture { inbox } = class {
+                    self.check_room(*inbox, &recipient.address, size).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_room(&self, inbox: Id, recipient: &Address, size: u64) -> Result<(), Refusal> {
+        if !self.any_settings().await {
+            return Ok(());
+        }
+        let lab = self.lab_or_none(inbox).await;
+        let Some(most) = lab.and_then(|lab| lab.settings.octets_max) else { return Ok(()) };
+        let owner = self.0.store.look(|tx| principal(tx, inbox)).await?;
+        let used = owner.map_or(0, |owner| owner.used_bytes);
+        if used.saturating_add(size.max(1)) > most {
+            let recipient = recipient.to_string();
+            return Err(Refusal::OverQuota { recipient, temporary: false });
+        }
+        Ok(())
+    }
+
     /// The name of the inbox, by the first rule that gives one.
-    fn named(&self, client: &Client, recipient: &Address) -> String {
+    pub(crate) fn named(&self, client: &Client, recipient: &Address) -> String {
         let settings = self.0.settings.now();
         let by = |rule: &InboxBy| {
             let text = match rule {
                 InboxBy::User => client.session.username.clone(),
+                // A name that says what is to become of its mail says nothing of an inbox.
+                InboxBy::Tag if magic::of(recipient).is_some() => None,
                 InboxBy::Tag => recipient.subaddress(settings.separator?).1.map(str::to_owned),
                 InboxBy::Domain => Some(recipient.domain().to_string()),
             };

@@ -12,10 +12,12 @@ mod bucket;
 mod capture;
 mod client;
 mod direct;
+mod fault;
 mod guard;
 mod head;
 mod incoming;
 mod judgement;
+mod magic;
 mod merge;
 mod notice;
 mod policy;
@@ -38,12 +40,14 @@ use mailwright_mailauth::Verifier;
 use mailwright_store::Store;
 use mailwright_words::Timestamp;
 
+use crate::fault::Faults;
 use crate::guard::Guard;
 use crate::incoming::Bounds;
 use crate::space::Space;
 
 pub use accept::Transaction;
 pub use client::{Client, Session};
+pub use fault::{Moment, Strike, settings_of};
 pub use incoming::Incoming;
 pub use refusal::Refusal;
 pub use refused::{Refusals, Refused};
@@ -63,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) guard: Guard,
     pub(crate) refusals: Refusals,
     pub(crate) verifier: Live<Option<Verifier>>,
+    pub(crate) faults: Faults,
 }
 
 impl Intake {
@@ -71,9 +76,9 @@ impl Intake {
         let space = Space::new(store.path());
         let refusals = Refusals::new(settings.refusals_max);
         let settings = Live::new(settings);
-        let guard = Guard::default();
+        let (guard, faults) = (Guard::default(), Faults::default());
         let verifier = Live::new(None);
-        let inner = Inner { store, directory, settings, space, guard, refusals, verifier };
+        let inner = Inner { store, directory, settings, space, guard, refusals, verifier, faults };
         Self(Arc::new(inner))
     }
 

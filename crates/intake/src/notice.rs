@@ -5,7 +5,7 @@
 //! beside its head: it shares the message's body, all of which its head stands for.
 //! Source: RFC 3461 section 5.2.7.
 
-use mailwright_store::spool::{Accepted, Content, Origin, Terms};
+use mailwright_store::spool::{Accepted, Class, Content, Origin, Terms};
 use mailwright_words::dsn::{Action, Original, Outcome, Report};
 use mailwright_words::{Address, Envelope, HeaderBlock, Id, Recipient, Reply, ReversePath, Status};
 use mailwright_words::{Notify, Timestamp};
@@ -14,16 +14,24 @@ use crate::refusal::Refusal;
 use crate::{Intake, Target, Transaction};
 
 /// Octets of a message's header that a report brings back.
-const HEADER_MAX: usize = 64 << 10;
+pub(crate) const HEADER_MAX: usize = 64 << 10;
 
 /// A report that only lacks the message it comes with.
 pub(crate) struct Notice {
     envelope: Envelope,
-    classes: Vec<mailwright_store::spool::Class>,
+    classes: Vec<Class>,
     head: Vec<u8>,
+    /// Whether it is about what an inbox caught, so that nothing of it leaves.
+    confined: bool,
 }
 
 impl Notice {
+    /// A report into an inbox.
+    pub(crate) fn confined(envelope: Envelope, inbox: Id, head: Vec<u8>) -> Self {
+        let classes = vec![Class::Capture { inbox }; envelope.recipients.len()];
+        Self { envelope, classes, head, confined: true }
+    }
+
     /// The report beside its message, of which `content` and `length` are the bytes.
     pub(crate) fn with(self, content: Content, length: u64, terms: Terms) -> Accepted {
         Accepted {
@@ -33,7 +41,7 @@ impl Notice {
             head_skip: length,
             content,
             origin: Origin { listener: "report".to_owned(), ..Origin::default() },
-            terms,
+            terms: Terms { confined: self.confined, ..terms },
         }
     }
 }
@@ -81,7 +89,7 @@ impl Intake {
         envelope.body = built.body;
         envelope.smtputf8 = built.smtputf8;
         envelope.tls = transaction.envelope.tls;
-        Ok(Some(Notice { envelope, classes, head: built.bytes }))
+        Ok(Some(Notice { envelope, classes, head: built.bytes, confined: false }))
     }
 }
 

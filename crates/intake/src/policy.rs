@@ -80,7 +80,7 @@ impl Intake {
             return Err(Refusal::Recipients { limit: client.recipients_max });
         }
         if client.is_caught() {
-            return self.captured(client, recipient, now).await;
+            return self.captured(client, (recipient, taken.size), now).await;
         }
         let domain = || recipient.address.domain().to_string();
         match &resolved {

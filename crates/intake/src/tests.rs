@@ -637,3 +637,60 @@ async fn a_full_mailbox_answers_as_configured() {
     let refusal = ask(Some(1001)).await.unwrap_err().reply().to_string();
     assert!(refusal.starts_with("552 5.2.2"), "{refusal}");
 }
+
+#[tokio::test]
+async fn bounces_and_complaints_come_back_into_the_inbox() {
+    let world = world().await;
+    let caught = client(Role::Sandbox, None);
+    let to = ["bounce+550-5.1.1@x.example", "complaint@x.example", "ann@x.example"];
+    let of = world.transaction(caught.clone(), &to).await;
+    world.accept(of, b"Subject: hello\r\n\r\nx\r\n").await.unwrap();
+    // The message itself is in the inbox; what is left are the reports, confined to it.
+    let left = "SELECT sender || ' ' || spool.confined || ' ' || class FROM spool
+         JOIN recipient ON recipient.spool = spool.id ORDER BY spool.id";
+    assert_eq!(world.texts(left), ["<> 1 capture", "<> 1 capture"]);
+    let head = world.head();
+    for part in [
+        "Status: 5.1.1\r\n",
+        "Final-Recipient: rfc822;bounce+550-5.1.1@x.example\r\n",
+        "Feedback-Type: abuse\r\n",
+        "Original-Rcpt-To: <complaint@x.example>\r\n",
+        "Subject: hello\r\n",
+    ] {
+        assert!(head.contains(part), "{part} {head}");
+    }
+    assert!(!head.contains("ann@x.example"), "{head}");
+}
+
+#[tokio::test]
+async fn no_name_does_anything_to_ordinary_mail() {
+    let world = world().await;
+    let user = client(Role::Msa, Some(&world.ann));
+    let to = ["bounce+550-5.1.1@x.example", "complaint@x.example", "defer+3x@x.example"];
+    let of = world.transaction(user, &to).await;
+    world.accept(of, b"Subject: hello\r\n\r\nx\r\n").await.unwrap();
+    assert_eq!(
+        world.texts("SELECT sender || ' ' || confined FROM spool"),
+        ["<ann@here.example> 0"]
+    );
+}
+
+#[tokio::test]
+async fn an_inbox_takes_no_more_than_it_has_room_for() {
+    let world = world().await;
+    let caught = client(Role::Sandbox, None);
+    let before = world.rcpt(&caught, "any@x.example").await.unwrap();
+    let Class::Capture { inbox } = before.direct[0].1 else { panic!("{before:?}") };
+    let settings = mailwright_config::InboxSettings { octets_max: Some(30), ..Default::default() };
+    world.intake.set_inbox_settings(inbox, settings).await.unwrap();
+    let of = world.transaction(caught.clone(), &["any@x.example"]).await;
+    let refusal = world.accept(of.clone(), &[b"A: b\r\n\r\n", &[b'x'; 30][..]].concat()).await;
+    assert_eq!(refusal.unwrap_err().status().0, 552);
+    world.accept(of, &[b"A: b\r\n\r\n", &[b'x'; 20][..]].concat()).await.unwrap();
+    let refusal = world.rcpt(&caught, "other@x.example").await.map(|_| ());
+    assert!(refusal.is_ok(), "four octets are left");
+    let taken = Taken { size: Some(5), ..Taken::default() };
+    let recipient = Recipient::new(address("other@x.example"));
+    let refusal = world.intake.recipient(&caught, recipient, taken, NOW).await.unwrap_err();
+    assert_eq!(refusal.reply().to_string().get(..9), Some("552 5.2.2"));
+}

@@ -115,6 +115,12 @@ pub(crate) struct Sandbox {
     /// Offer STARTTLS, with a certificate of its own making
     #[arg(long)]
     pub(crate) tls: bool,
+    /// Where it takes mail over TLS from the first octet on, with a certificate of its own making
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) smtps: Vec<SocketAddr>,
+    /// A file with the settings of the inbox `default`, as JSON: retention, room, faults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
     /// Leave the temporary folder where it is
     #[arg(long)]
     pub(crate) keep: bool,
@@ -446,6 +452,18 @@ pub(crate) enum InboxCommand {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Print what an inbox goes by, as JSON
+    Settings {
+        /// Its name
+        name: String,
+    },
+    /// Have an inbox go by other settings: retention, room, faults
+    Set {
+        /// Its name
+        name: String,
+        /// The settings, as JSON
+        settings: String,
     },
     /// Remove an inbox with all that is in it
     Remove {

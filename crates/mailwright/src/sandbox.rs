@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 use mailwright_api::Metrics;
-use mailwright_config::{Config, InboxBy, Level, Listener, Role, Source};
+use mailwright_config::{Config, InboxBy, InboxSettings, Level, Listener, Role, Source};
 use mailwright_directory::DEFAULT_INBOX;
 use mailwright_net::{
     Clock, System,
@@ -47,8 +47,9 @@ pub(crate) async fn run(sandbox: Sandbox, data: Option<PathBuf>) -> Result<ExitC
     let opened = Office::open_with(options, config.clone(), clock).await?;
     let shown = folder.path.display();
     let office = opened.ok_or_else(|| Failure::new(format!("{shown} is in use")))?;
-    office.directory.inbox(DEFAULT_INBOX, office.now()).await?;
-    let acceptor = if sandbox.tls { Some(Arc::new(acceptor(&config)?)) } else { None };
+    set_up(&office, &sandbox).await?;
+    let has_tls = sandbox.tls || !sandbox.smtps.is_empty();
+    let acceptor = if has_tls { Some(Arc::new(acceptor(&config)?)) } else { None };
     let (stop, stopping) = watch::channel(false);
     let (web, challenges, shared) = (None, Challenges::default(), Shared::default());
     let house = House { office, acceptor, web, challenges, shared, stopping };
@@ -73,6 +74,19 @@ pub(crate) async fn run(sandbox: Sandbox, data: Option<PathBuf>) -> Result<ExitC
     office.close().await;
     drop(folder);
     broken.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Makes the default inbox, with the settings that were given.
+async fn set_up(office: &Office, sandbox: &Sandbox) -> Result<(), Failure> {
+    let default = office.directory.inbox(DEFAULT_INBOX, office.now()).await?;
+    if let Some(path) = &sandbox.settings {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::of(&path.display().to_string(), &error))?;
+        let settings = InboxSettings::read(&text)
+            .map_err(|why| Failure::new(format!("{}: {why}", path.display())))?;
+        office.intake.set_inbox_settings(default, settings).await?;
+    }
+    Ok(())
 }
 
 /// What a server would have in its configuration file.
@@ -101,9 +115,13 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
         ("pop3", Role::Pop3, &sandbox.pop3),
     ];
     let listeners = listeners.into_iter().filter(|(_, _, addresses)| !addresses.is_empty());
-    let listeners: BTreeMap<String, Listener> = listeners
+    let mut listeners: BTreeMap<String, Listener> = listeners
         .map(|(name, role, addresses)| (name.to_owned(), Listener::new(role, addresses.clone())))
         .collect();
+    if !sandbox.smtps.is_empty() {
+        let listener = Listener::new(Role::Sandbox, sandbox.smtps.clone());
+        listeners.insert("smtps".to_owned(), Listener { implicit_tls: true, ..listener });
+    }
     config.listeners = listeners;
     Ok(config)
 }
@@ -120,6 +138,7 @@ fn show(addresses: &[crate::setup::Open], folder: &Folder) -> Result<(), Failure
     let mut text = format!("Mailwright {} sandbox\n\n", env!("CARGO_PKG_VERSION"));
     for open in addresses {
         let (name, what) = match open.role {
+            Some(Role::Sandbox) if open.implicit_tls => ("SMTPS", open.address.to_string()),
             Some(Role::Sandbox) => ("SMTP", format!("{}  takes any mail, any login", open.address)),
             Some(Role::Imap) => ("IMAP", format!("{}  any password", open.address)),
             Some(Role::Pop3) => ("POP3", format!("{}  any password", open.address)),

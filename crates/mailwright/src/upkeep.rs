@@ -93,11 +93,12 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
 async fn inboxes(office: &Office) -> Result<(), StoreError> {
     let (config, now) = (office.config.now(), office.now());
     office.directory.expire_inboxes(now).await?;
-    let before = config.sandbox.kept.map_or(Timestamp::new(0), |kept| now.minus(kept));
-    let most = config.sandbox.messages_max;
     for inbox in office.directory.inboxes().await? {
-        let mailbox = inbox.mailbox;
-        if inbox.total == 0 || config.sandbox.kept.is_none() && inbox.total <= wide(most) {
+        let (mailbox, own) = (inbox.mailbox, mailwright_intake::settings_of(&inbox));
+        let kept = config.sandbox.kept.into_iter().chain(own.kept).min();
+        let before = kept.map_or(Timestamp::new(0), |kept| now.minus(kept));
+        let most = config.sandbox.messages_max.min(own.messages_max.unwrap_or(usize::MAX));
+        if inbox.total == 0 || kept.is_none() && inbox.total <= wide(most) {
             continue;
         }
         let prune = move |tx: &mut Tx<'_>| capture::prune(tx, mailbox, (most, before), now);

@@ -28,6 +28,11 @@ pub trait Conversation: Send + 'static {
     /// Finds the answer and gives it to the protocol. It is never cancelled.
     fn answer(&mut self, question: Self::Question) -> impl Future<Output = ()> + Send;
 
+    /// Asked before each handshake: `Some` breaks it, after these octets were sent in its place.
+    fn breaks_tls(&mut self) -> impl Future<Output = Option<Vec<u8>>> + Send {
+        std::future::ready(None)
+    }
+
     /// A handshake is done; nothing said before it counts.
     fn tls(&mut self, facts: TlsFacts);
 

@@ -272,6 +272,12 @@ impl Line {
         let (Some(acceptor), Some(stream)) = (&self.terms.acceptor, self.stream.take()) else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "no TLS here"));
         };
+        if let Some(bytes) = conversation.breaks_tls().await {
+            self.stream = Some(stream);
+            self.out = bytes;
+            self.close().await?;
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "TLS broken on purpose"));
+        }
         // On the heap, so that the session's own memory is not as large as a handshake's.
         let shake = Box::pin(acceptor.accept(stream));
         let shaken = timeout(self.terms.handshake_timeout, shake).await;

@@ -7,6 +7,7 @@ mod anyone;
 mod auth;
 mod conversation;
 mod door;
+mod fault;
 mod lists;
 #[cfg(test)]
 mod tests;

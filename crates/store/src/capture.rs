@@ -14,7 +14,10 @@ mod tests;
 use mailwright_words::Id;
 
 pub use self::{
-    inbox::{Inbox, NewInbox, add_inbox, expired, inbox_named, inboxes},
+    inbox::{
+        Inbox, NewInbox, add_inbox, expired, has_settings, inbox_named, inboxes, set_expires,
+        set_settings, settings,
+    },
     project::{
         DEFAULT_PROJECT, Group, Project, add_project, drop_project, groups, projects,
         rename_project, set_group,

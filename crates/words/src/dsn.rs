@@ -8,7 +8,7 @@
 
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use crate::address::{Address, Domain};
 use crate::envelope::BodyType;

@@ -5,6 +5,7 @@
 //! Source: RFC 5321, RFC 5322, RFC 6531, RFC 3461, RFC 3463, RFC 3464.
 
 pub mod address;
+pub mod arf;
 pub mod dsn;
 pub mod envelope;
 pub mod headers;

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use mailwright_config::InboxSettings;
 use mailwright_directory::Inbox;
 use mailwright_view::NumberSet;
 use serde::Deserialize;
@@ -21,6 +22,7 @@ use super::{
     message::{Wanted, listed, moment},
     part,
     query::Query,
+    settings,
     wait::{self, Wait},
 };
 
@@ -42,6 +44,7 @@ pub(crate) fn router() -> Router<Sandbox> {
             "/api/inboxes/{inbox}/messages",
             get(messages).delete(delete_messages).patch(change_messages),
         )
+        .route("/api/inboxes/{inbox}/settings", get(settings::settings).put(settings::set))
         .route("/api/inboxes/{inbox}/wait", get(wait_for))
         .route("/api/inboxes/{inbox}/events", get(events))
         .route("/api/inboxes/{inbox}/tags", get(tags))
@@ -77,6 +80,7 @@ struct NewInbox {
     name: Option<String>,
     /// Seconds.
     ttl: Option<u64>,
+    settings: Option<InboxSettings>,
 }
 
 async fn add_inbox(
@@ -87,9 +91,13 @@ async fn add_inbox(
     if new.ttl.is_some_and(|ttl| ttl == 0 || ttl > TTL_MAX) {
         return Err(ApiError::bad("ttl is a number of seconds, ten years at most"));
     }
+    let settings = new.settings.map(settings::checked).transpose()?;
     let (directory, now) = (&sandbox.backing.directory, sandbox.now());
     let lifetime = new.ttl.map(Duration::from_secs);
     let (made, secret) = directory.add_inbox(new.name.as_deref(), lifetime, now).await?;
+    if let Some(settings) = settings {
+        sandbox.backing.intake.set_inbox_settings(made.principal, settings).await?;
+    }
     let mut told = told(&made);
     if let Value::Object(map) = &mut told {
         map.insert("password".to_owned(), secret.expose().into());

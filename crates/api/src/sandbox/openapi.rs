@@ -28,7 +28,7 @@ const SELECT: (&str, &str) = ("select", "a CSS selector whose elements are told;
 const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may come again");
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 20] = [
+pub(crate) const OPERATIONS: [Operation; 22] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,
@@ -43,6 +43,23 @@ pub(crate) const OPERATIONS: [Operation; 20] = [
     Operation {
         success: 204,
         ..operation("delete", "/api/inboxes/{inbox}", "Removes an inbox with all that is in it")
+    },
+    Operation {
+        answer: Some("Settings"),
+        ..operation(
+            "get",
+            "/api/inboxes/{inbox}/settings",
+            "Tells what an inbox goes by, and how often each fault struck",
+        )
+    },
+    Operation {
+        success: 204,
+        body: Some("InboxSettings"),
+        ..operation(
+            "put",
+            "/api/inboxes/{inbox}/settings",
+            "Has an inbox go by these settings; its faults count anew",
+        )
     },
     Operation {
         query: &[
@@ -183,6 +200,37 @@ fn list_of(schema: &str) -> Value {
     json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{schema}") } })
 }
 
+fn inbox_settings() -> Value {
+    let number = json!({ "type": "integer" });
+    object(
+        &json!({ "messagesMax": number, "octetsMax": number, "kept": { "type": "string" },
+            "magic": { "type": "boolean" }, "faults": list_of("Fault") }),
+        &[],
+    )
+}
+
+/// A rule; what its fields mean stands in docs/guide/sandbox.md.
+fn fault() -> Value {
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer", "minimum": 1 });
+    let phases = ["connect", "tls", "ehlo", "auth", "mail", "rcpt", "data", "body", "message"];
+    object(
+        &json!({
+            "at": { "type": "string", "enum": phases },
+            "client": text, "hello": text, "sender": text, "recipient": text,
+            "largerThan": { "type": "integer" },
+            "nth": number, "every": number, "first": number,
+            "rate": object(&json!({ "count": number, "per": text }), &["count", "per"]),
+            "probability": { "type": "number", "minimum": 0, "maximum": 1 },
+            "seed": { "type": "integer" },
+            "reply": text, "delay": text, "throttle": number, "drop": { "type": "boolean" },
+            "breakTls": { "type": "string", "enum": ["close", "alert", "garbage"] },
+            "greylist": text, "keep": { "type": "boolean" },
+        }),
+        &["at"],
+    )
+}
+
 #[expect(clippy::too_many_lines, reason = "a table, one schema a line")]
 fn schemas() -> Value {
     let text = json!({ "type": "string" });
@@ -239,7 +287,18 @@ fn schemas() -> Value {
         "Error": object(&json!({ "error": text }), &["error"]),
         "Contact": object(&json!({ "name": text, "address": text }), &["name", "address"]),
         "Link": object(&json!({ "url": text, "text": text }), &["url", "text"]),
-        "NewInbox": object(&json!({ "name": text, "ttl": number }), &[]),
+        "NewInbox": object(
+            &json!({ "name": text, "ttl": number,
+                "settings": { "$ref": "#/components/schemas/InboxSettings" } }),
+            &[],
+        ),
+        "InboxSettings": inbox_settings(),
+        "Fault": fault(),
+        "Settings": object(
+            &json!({ "settings": { "$ref": "#/components/schemas/InboxSettings" },
+                "struck": { "type": "array", "items": number } }),
+            &["settings", "struck"],
+        ),
         "Inbox": object(
             &json!({ "name": text, "number": number, "messages": number, "unread": number,
                 "octets": number, "created": text, "expires": maybe, "password": text }),

@@ -252,6 +252,7 @@ async fn what_is_described_is_what_the_server_does() {
         path = path.replace("{inbox}", "default");
         let body = one.body.map(|schema| match schema {
             "NewInbox" => json!({}),
+            "InboxSettings" => json!({ "faults": [{ "at": "mail", "delay": "1ms" }] }),
             _ => json!({ "read": true }),
         });
         let (code, bytes) = world.ask(one.method, &path, body).await;
@@ -261,6 +262,27 @@ async fn what_is_described_is_what_the_server_does() {
             let outcome = fits(&value, &schemas[schema], schemas);
             assert_eq!(outcome, Ok(()), "{} {path}: {value}", one.method);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_goes_by_its_settings_from_then_on() {
+    let world = world().await;
+    let fault = json!({ "at": "rcpt", "nth": 2, "reply": "450 4.2.0 later" });
+    let new = json!({ "name": "shop", "settings": { "octetsMax": 5, "faults": [fault] } });
+    world.json("post", "/api/inboxes", Some(new)).await;
+    let told = world.json("get", "/api/inboxes/shop/settings", None).await;
+    assert_eq!(told["settings"]["faults"][0]["nth"], 2, "{told}");
+    assert_eq!((&told["struck"], &told["settings"]["magic"]), (&json!([0]), &json!(true)));
+    let send = json!({ "From": { "Email": "a@a.example" }, "To": [{ "Email": "b@b.example" }] });
+    let (code, bytes) = world.ask("post", "/api/v1/send?inbox=shop", Some(send)).await;
+    assert!(!code.is_success(), "it has no room: {}", String::from_utf8_lossy(&bytes));
+    world.json("put", "/api/inboxes/shop/settings", Some(json!({}))).await;
+    world.send("shop", "Now", "x").await;
+    for odd in [json!({ "odd": 1 }), json!({ "faults": [{ "at": "rcpt" }] }), json!("x")] {
+        let (code, bytes) = world.ask("put", "/api/inboxes/shop/settings", Some(odd)).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST);
+        assert!(String::from_utf8(bytes).unwrap().contains("error"));
     }
 }
 

@@ -62,7 +62,9 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
                 | AccountCommand::AppPassword(AppPasswordCommand::List { .. })
         ),
         AdminCommand::Alias(command) => !matches!(command, AliasCommand::List { .. }),
-        AdminCommand::Inbox(command) => !matches!(command, InboxCommand::List { .. }),
+        AdminCommand::Inbox(command) => {
+            !matches!(command, InboxCommand::List { .. } | InboxCommand::Settings { .. })
+        }
         AdminCommand::Block(command) => !matches!(command, BlockCommand::List { .. }),
         AdminCommand::Queue(command) => {
             !matches!(command, QueueCommand::List { .. } | QueueCommand::Show { .. })

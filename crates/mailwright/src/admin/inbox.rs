@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mailwright_config::InboxSettings;
+use mailwright_directory::Inbox;
 use serde::Serialize;
 
 use super::{address, json, table, time};
@@ -28,12 +30,26 @@ pub(super) async fn run(
             add(&name, ttl, &address, (office, console)).await
         }
         InboxCommand::List { json } => list(json, office, console).await,
+        InboxCommand::Settings { name } => {
+            let found = find(&name, office).await?.principal;
+            let (settings, _) = office.intake.inbox_settings(found).await?;
+            Ok(console.line(&settings.to_json()).await?)
+        }
+        InboxCommand::Set { name, settings } => {
+            let found = find(&name, office).await?.principal;
+            let settings = InboxSettings::read(&settings).map_err(Failure::new)?;
+            Ok(office.intake.set_inbox_settings(found, settings).await?)
+        }
         InboxCommand::Remove { name } => {
-            let found = office.directory.find_inbox(&name).await?;
-            let found = found.ok_or_else(|| Failure::new(format!("there is no inbox {name}")))?;
+            let found = find(&name, office).await?;
             Ok(office.directory.remove_inbox(&found, office.now()).await?)
         }
     }
+}
+
+async fn find(name: &str, office: &Office) -> Result<Inbox, Failure> {
+    let found = office.directory.find_inbox(name).await?;
+    found.ok_or_else(|| Failure::new(format!("there is no inbox {name}")))
 }
 
 async fn add(

@@ -9,10 +9,12 @@ use mailwright_net::{self as net, Event, TlsFacts};
 use mailwright_sasl::ChannelBinding;
 use mailwright_smtp::server::{self, Answer, Peer, Question, Session, Step};
 use mailwright_words::{Reply, Status, metric, trace::Protocol};
+use tokio::sync::Notify;
 
 use super::{
     anyone::Anyone,
     door::{Door, Place},
+    fault::Lab,
     lists::Standing,
     transaction::Open,
 };
@@ -31,6 +33,8 @@ pub struct Conversation {
     pub(super) open: Option<Open>,
     /// What lists in the DNS say of the client, once they were asked.
     pub(super) standing: Option<Standing>,
+    /// What faults of an inbox do to it.
+    pub(super) lab: Lab,
     early: bool,
     place: Place,
 }
@@ -71,6 +75,7 @@ impl Conversation {
             auth_failures: 0,
             open: None,
             standing: None,
+            lab: Lab::default(),
             early: false,
             place,
             door,
@@ -119,7 +124,7 @@ impl Conversation {
         }
     }
 
-    async fn found(&mut self, question: Question) -> Answer {
+    pub(super) async fn found(&mut self, question: Question) -> Answer {
         match question {
             Question::Connect => Answer::Reply(self.connect()),
             Question::Hello(name) => Answer::Reply(self.hello(name)),
@@ -167,6 +172,9 @@ impl net::Conversation for Conversation {
     }
 
     fn next(&mut self) -> Option<net::Step<Question>> {
+        if self.lab.is_cut() {
+            return Some(net::Step::Close);
+        }
         let step = self.session.next();
         self.note_refused();
         Some(match step? {
@@ -177,9 +185,20 @@ impl net::Conversation for Conversation {
         })
     }
 
+    fn watch(&mut self, _question: &Question) -> Option<Arc<Notify>> {
+        self.watched()
+    }
+
     async fn answer(&mut self, question: Question) {
-        let answer = self.found(question).await;
-        self.session.answer(answer);
+        let answer = self.answered(question).await;
+        // Who is cut off has nothing left to say to.
+        if !self.lab.is_cut() {
+            self.session.answer(answer);
+        }
+    }
+
+    async fn breaks_tls(&mut self) -> Option<Vec<u8>> {
+        Box::pin(self.broken_tls()).await
     }
 
     fn tls(&mut self, facts: TlsFacts) {

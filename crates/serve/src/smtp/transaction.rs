@@ -24,6 +24,21 @@ pub(super) struct Open {
 }
 
 impl Conversation {
+    /// The reverse-path of the transaction that is open.
+    pub(super) fn sender(&self) -> Option<String> {
+        self.open.as_ref().map(|open| open.envelope.from.to_string())
+    }
+
+    /// The forward-paths that were taken.
+    pub(super) fn recipients(&self) -> Vec<String> {
+        self.targets().iter().map(|target| target.recipient.address.to_string()).collect()
+    }
+
+    /// Where they lead.
+    pub(super) fn targets(&self) -> &[Target] {
+        self.open.as_ref().map(|open| open.targets.as_slice()).unwrap_or_default()
+    }
+
     pub(super) async fn mail(&mut self, mail: MailFrom) -> Reply {
         self.client.protocol = self.spoken();
         let now = self.door.clock.now();

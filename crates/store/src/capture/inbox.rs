@@ -31,6 +31,8 @@ pub struct Inbox {
     pub unseen: u64,
     /// Octets of all.
     pub bytes: u64,
+    /// What it goes by, as text that means nothing here.
+    pub settings: Option<String>,
 }
 
 /// An inbox to make.
@@ -48,7 +50,7 @@ pub struct NewInbox {
 
 const INBOX: &str =
     "SELECT i.principal, i.number, i.mailbox, p.name, p.created, i.expires, m.total,
-         m.unseen, m.bytes
+         m.unseen, m.bytes, i.settings
      FROM inbox i JOIN principal p ON p.id = i.principal JOIN mailbox m ON m.id = i.mailbox";
 
 fn read(row: &Row<'_>) -> Result<Inbox, StoreError> {
@@ -62,6 +64,7 @@ fn read(row: &Row<'_>) -> Result<Inbox, StoreError> {
         total: row.get(6)?,
         unseen: row.get(7)?,
         bytes: row.get(8)?,
+        settings: row.get(9)?,
     })
 }
 
@@ -130,4 +133,46 @@ pub fn expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Inbox>, StoreError
         params! { now },
         read,
     )
+}
+
+/// What an inbox goes by.
+///
+/// Errors: those of the database.
+pub fn settings(tx: &mut Tx<'_>, principal: Id) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT settings FROM inbox WHERE principal = :principal";
+    Ok(tx.query_opt(sql, params! { principal }, |row| row.get(0))?.flatten())
+}
+
+/// Whether any inbox goes by settings of its own.
+///
+/// Errors: those of the database.
+pub fn has_settings(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM inbox WHERE settings IS NOT NULL LIMIT 1";
+    Ok(tx.query_opt(sql, params! {}, |row| row.get::<i64>(0))?.is_some())
+}
+
+/// Has an inbox go by these settings.
+///
+/// Errors: [`StoreError::Missing`].
+pub fn set_settings(tx: &mut Tx<'_>, principal: Id, settings: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET settings = :settings WHERE principal = :principal";
+    match tx.execute(sql, params! { settings, principal })? {
+        0 => Err(StoreError::Missing("inbox")),
+        _ => Ok(()),
+    }
+}
+
+/// When an inbox goes by itself.
+///
+/// Errors: [`StoreError::Missing`].
+pub fn set_expires(
+    tx: &mut Tx<'_>,
+    principal: Id,
+    expires: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET expires = :expires WHERE principal = :principal";
+    match tx.execute(sql, params! { expires, principal })? {
+        0 => Err(StoreError::Missing("inbox")),
+        _ => Ok(()),
+    }
 }

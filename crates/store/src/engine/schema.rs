@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_projects.sql"),
     include_str!("../../migrations/0011_reports.sql"),
     include_str!("../../migrations/0012_seen.sql"),
+    include_str!("../../migrations/0013_inbox_settings.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

@@ -41,7 +41,7 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// The header of a message, without its empty line, as lines.
-pub(super) fn header_of(message: &[u8]) -> Vec<u8> {
+pub(crate) fn header_of(message: &[u8]) -> Vec<u8> {
     let header = HeaderBlock::new(message).as_bytes();
     if !is_binary(header) {
         return header.to_vec();
