@@ -2,7 +2,8 @@
 //!
 //! Invariant: this is asked for sessions alone of which all is caught, see
 //! [`Client::is_caught`](crate::Client::is_caught); no other message meets a fault. The rules are
-//! kept in the store, the counts in memory: they begin anew when rules are set, and with the server.
+//! kept in the store, the counts in memory: they begin anew with the server, and when rules are
+//! set.
 
 mod lab;
 #[cfg(test)]
