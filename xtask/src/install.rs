@@ -37,6 +37,9 @@ const NEEDED: [(&str, &str); 31] = [
     ("testssl.sh", "/usr/bin/testssl"),
     ("openssl", "/usr/bin/openssl"),
     ("procps", "/usr/bin/pgrep"),
+    // For the pages.
+    ("chromium", "/usr/bin/chromium"),
+    ("chromium-driver", "/usr/bin/chromedriver"),
     // For the clients of other mail catchers.
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),

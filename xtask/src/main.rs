@@ -4,6 +4,7 @@
 
 mod bench;
 mod breaks;
+mod browser;
 mod caniemail;
 mod docs;
 mod fuzz;
@@ -65,6 +66,8 @@ enum Tool {
         /// One break only, such as `no-sync`
         name: Option<String>,
     },
+    /// Look at the pages of the sandbox in a real browser
+    Browser,
     /// Run a server with its data in .dev/
     Dev,
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Tool::Caniemail => caniemail::caniemail(),
         Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
         Tool::Fuzz { name, seconds } => fuzz::fuzz(name.as_deref(), seconds),
+        Tool::Browser => browser::browser(),
         Tool::Break { name } => breaks::breaks(name.as_deref()),
         Tool::Dev => dev(),
     };

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::run::{Failure, cargo, is_root, run, say};
-use crate::{breaks, docs, fuzz, install, tidy};
+use crate::{breaks, browser, docs, fuzz, install, tidy};
 
 type Step = (&'static str, fn(bool) -> Result<(), Failure>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("install", |_| install::install()),
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
     ("clippy", |_| cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
@@ -15,6 +15,7 @@ const STEPS: [Step; 9] = [
     ("tidy", |_| tidy::tidy()),
     ("docs", |_| docs::docs(true)),
     ("interop", interop),
+    ("browser", |_| browser::browser()),
     ("fuzz", |long| if long { fuzz::fuzz(None, 30) } else { Ok(()) }),
     ("break", |long| if long { breaks::breaks(None) } else { Ok(()) }),
 ];

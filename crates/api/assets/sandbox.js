@@ -1,5 +1,8 @@
 // The pages of the sandbox: live, by keyboard, without a reload. They work without this module.
 
+import { List } from "./list.js";
+import { palette } from "./palette.js";
+
 const main = document.querySelector("main.split");
 const policy = globalThis.trustedTypes?.createPolicy("mailwright", { createHTML: (text) => text })
   ?? { createHTML: (text) => text };
@@ -23,6 +26,16 @@ function showTimes(root) {
   }
 }
 
+const theme = localStorage.getItem("theme");
+if (theme) document.documentElement.dataset.theme = theme;
+function toggleTheme() {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const own = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
+  const next = own === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = next;
+  localStorage.setItem("theme", next);
+}
+
 showTimes(document);
 if (main) inbox();
 
@@ -31,24 +44,53 @@ function inbox() {
   const query = main.dataset.query;
   const base = `/inbox/${encodeURIComponent(name)}`;
   const api = `/api/inboxes/${encodeURIComponent(name)}`;
-  const rows = document.getElementById("rows");
   const pane = document.getElementById("pane");
   const live = document.getElementById("live");
-  const list = document.querySelector(".list");
+  const bulk = document.getElementById("bulk");
   let unread = Number(main.dataset.unread);
-  let at = rows.querySelector("[aria-current]");
 
-  const title = () => { document.title = unread > 0 ? `(${unread}) ${name}` : name; };
-  const all = () => [...rows.querySelectorAll(".row")];
+  const title = () => {
+    const shown = query ? `${name}: ${query}` : name;
+    document.title = unread > 0 ? `(${unread}) ${shown}` : shown;
+  };
+  const say = (text) => { live.textContent = text; };
 
   async function ask(path, options) {
     const answer = await fetch(path, options);
+    if (answer.status === 401) location.reload();
     if (!answer.ok) {
-      live.textContent = `${answer.status} ${answer.statusText}`;
+      say(`${answer.status} ${answer.statusText}`);
       throw new Error(`${path}: ${answer.status}`);
     }
     return answer;
   }
+  const send = (method, path, body) => ask(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+  const list = new List({
+    rows: document.getElementById("rows"),
+    scroller: document.querySelector(".list"),
+    async fetchRows(asked) {
+      const answer = await ask(`${base}/rows?${new URLSearchParams({ query, ...asked })}`);
+      const rows = [...fragment(await answer.text()).querySelectorAll(".row")];
+      return {
+        rows,
+        total: Number(answer.headers.get("Mailwright-Total")),
+        unread: Number(answer.headers.get("Mailwright-Unread")),
+      };
+    },
+    prepare(rows) { for (const row of rows) showTimes(row); },
+    changed(found) {
+      unread = found.unread;
+      document.getElementById("empty")?.toggleAttribute("hidden", found.total > 0);
+      document.getElementById("count").textContent = String(found.total);
+      title();
+    },
+  });
+  document.getElementById("more")?.remove();
 
   function setRead(row, read) {
     if (!row || row.classList.contains("unread") === !read) return;
@@ -57,28 +99,26 @@ function inbox() {
     title();
   }
 
-  function move(row) {
-    at?.classList.remove("at");
-    at = row;
-    at?.classList.add("at");
-    at?.scrollIntoView({ block: "nearest" });
+  function showPicked() {
+    bulk.hidden = list.picked.size === 0;
+    document.getElementById("picked").textContent = `${list.picked.size} selected`;
   }
 
   let opening = 0;
   async function open(row) {
+    if (!row) return;
     const turn = ++opening;
-    move(row);
     const id = row.dataset.id;
-    const answer = await ask(`${base}/message/${id}`);
-    const text = await answer.text();
+    list.at = Number(row.dataset.place);
+    const text = await (await ask(`${base}/message/${id}`)).text();
     if (turn !== opening) return;
     pane.replaceChildren(fragment(text));
     showTimes(pane);
     pane.scrollTop = 0;
     main.classList.add("reading");
-    for (const one of rows.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
-    row.setAttribute("aria-current", "true");
+    list.open = id;
     setRead(row, true);
+    list.show();
     const place = new URLSearchParams({ message: id });
     if (query) place.set("query", query);
     history.replaceState(null, "", `${base}?${place}`);
@@ -86,178 +126,207 @@ function inbox() {
 
   function close() {
     main.classList.remove("reading");
-    for (const one of rows.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+    list.open = null;
+    list.show();
     history.replaceState(null, "", query ? `${base}?${new URLSearchParams({ query })}` : base);
   }
 
-  async function remove(some) {
-    for (const row of some) {
-      await ask(`/api/messages/${row.dataset.id}`, { method: "DELETE" });
-      drop(row);
-    }
-  }
-
-  function drop(row) {
-    if (!row.isConnected) return;
-    setRead(row, true);
-    if (row === at) move(row.nextElementSibling ?? row.previousElementSibling);
-    if (row.hasAttribute("aria-current")) {
+  async function remove(ids) {
+    if (ids.length === 0) return;
+    await send("DELETE", `/api/v1/messages?${new URLSearchParams({ inbox: name })}`, { IDs: ids });
+    for (const id of ids) list.picked.delete(id);
+    if (ids.includes(list.open)) {
       pane.replaceChildren();
       close();
     }
-    row.remove();
+    showPicked();
+    await list.reload();
   }
 
-  // Older rows come when the end of the list comes into view.
-  let loading = false;
-  async function older() {
-    const more = document.getElementById("more");
-    if (!more || loading) return;
-    loading = true;
-    try {
-      const asked = new URLSearchParams({ before: more.dataset.before, query });
-      const answer = await ask(`${base}/rows?${asked}`);
-      const some = answer.status === 204 ? null : fragment(await answer.text());
-      const next = some?.querySelector(".next");
-      next?.remove();
-      if (some) {
-        showTimes(some);
-        rows.append(some);
-      }
-      if (next) more.dataset.before = next.dataset.before;
-      else more.remove();
-    } finally {
-      loading = false;
-    }
-  }
-  const end = document.getElementById("more");
-  if (end) {
-    new IntersectionObserver((seen) => {
-      if (seen.some((one) => one.isIntersecting)) older();
-    }, { root: list, rootMargin: "600px" }).observe(end);
-    end.addEventListener("click", (event) => { event.preventDefault(); older(); });
-  }
+  const chosen = async () => {
+    if (list.picked.size > 0) return [...list.picked];
+    if (list.at < 0) return list.open ? [list.open] : [];
+    const row = await list.place(list.at);
+    return row ? [row.dataset.id] : [];
+  };
 
-  // New rows: the newest page is asked for, and what is not here yet is put on top.
-  let fetching = false, again = false;
-  async function newer() {
-    if (fetching) { again = true; return; }
-    fetching = true;
-    try {
-      do {
-        again = false;
-        const answer = await ask(`${base}/rows?${new URLSearchParams({ query })}`);
-        if (answer.status === 204) break;
-        const some = fragment(await answer.text());
-        some.querySelector(".next")?.remove();
-        showTimes(some);
-        const newest = Math.max(0, ...all().map((row) => Number(row.dataset.number)));
-        const fresh = [...some.querySelectorAll(".row")]
-          .filter((row) => Number(row.dataset.number) > newest);
-        unread += fresh.filter((row) => row.classList.contains("unread")).length;
-        rows.prepend(...fresh);
-        if (fresh.length > 0) document.getElementById("empty")?.remove();
-        title();
-      } while (again);
-    } finally {
-      fetching = false;
-    }
-  }
-
+  // Live: what happened is asked for anew, in one go while much happens.
   const source = new EventSource(`${api}/events`);
   let wasOpen = false;
   source.addEventListener("open", () => {
-    live.textContent = "Live";
-    if (wasOpen) newer();
+    say("Live");
+    if (wasOpen) list.reload();
     wasOpen = true;
   });
-  source.addEventListener("error", () => { live.textContent = "Not connected"; });
-  source.addEventListener("new", () => newer());
-  source.addEventListener("reload", () => location.reload());
-  source.addEventListener("end", () => { source.close(); live.textContent = "This inbox is gone"; });
-  source.addEventListener("gone", (event) => {
-    const gone = new Set(JSON.parse(event.data).numbers);
-    for (const row of all()) if (gone.has(Number(row.dataset.number))) drop(row);
+  source.addEventListener("error", () => say("Not connected"));
+  for (const kind of ["new", "gone", "changed", "reload"]) {
+    source.addEventListener(kind, () => list.reload());
+  }
+  source.addEventListener("end", () => { source.close(); say("This inbox is gone"); });
+
+  let lastPicked = -1;
+  list.rows.addEventListener("click", (event) => {
+    const row = event.target.closest(".row");
+    if (!row) return;
+    if (event.target.closest(".pick")) {
+      const place = Number(row.dataset.place);
+      const picked = event.target.checked;
+      list.pick(row.dataset.id, picked);
+      if (event.shiftKey && lastPicked >= 0) {
+        for (const other of list.rows.children) {
+          const own = Number(other.dataset.place);
+          if (own >= Math.min(place, lastPicked) && own <= Math.max(place, lastPicked)) {
+            list.pick(other.dataset.id, picked);
+          }
+        }
+      }
+      lastPicked = place;
+      showPicked();
+      return;
+    }
+    if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(row);
   });
 
-  rows.addEventListener("click", (event) => {
-    const link = event.target.closest("a");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    open(link.closest(".row"));
+  function preview() {
+    const frame = pane.querySelector("iframe");
+    if (!frame) return;
+    const asked = new URLSearchParams();
+    const dark = pane.querySelector("#dark")?.value;
+    if (dark) asked.set("dark", dark);
+    if (pane.querySelector("#remote")?.checked) asked.set("remote", "1");
+    const text = asked.toString();
+    frame.src = `/render/${pane.querySelector(".message").dataset.id}${text ? `?${text}` : ""}`;
+  }
+
+  pane.addEventListener("change", async (event) => {
+    if (event.target.closest("#dark, #remote")) preview();
+    const place = event.target.closest(".tabs > input")?.nextElementSibling?.nextElementSibling;
+    const later = place?.querySelector("[data-load]");
+    if (!later) return;
+    const path = later.dataset.load;
+    delete later.dataset.load;
+    later.replaceChildren(fragment(await (await ask(path)).text()));
   });
 
   pane.addEventListener("click", async (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     const id = pane.querySelector(".message")?.dataset.id;
-    const row = rows.querySelector(`[data-id="${CSS.escape(id ?? "")}"]`);
     if (button.classList.contains("back")) close();
     if (button.classList.contains("width")) {
-      pane.querySelector("iframe").className = button.dataset.width;
-    }
-    if (button.classList.contains("unread-one")) {
-      await ask(`/api/messages/${id}`, {
-        method: "PATCH",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ read: false }),
-      });
-      setRead(row, false);
-    }
-    if (button.classList.contains("delete-one")) {
-      if (row) await remove([row]);
-      else {
-        await ask(`/api/messages/${id}`, { method: "DELETE" });
-        pane.replaceChildren();
-        close();
+      const frame = pane.querySelector("iframe");
+      frame.className = button.dataset.width;
+      for (const one of pane.querySelectorAll(".width")) {
+        one.setAttribute("aria-pressed", String(one === button));
       }
     }
+    if (button.classList.contains("unread-one")) {
+      await send("PATCH", `/api/messages/${id}`, { read: false });
+      setRead(list.row(id), false);
+    }
+    if (button.classList.contains("delete-one")) await remove([id]);
   });
 
+  const on = (id, run) => document.getElementById(id)?.addEventListener("click", run);
   document.getElementById("inbox").addEventListener("change", (event) => {
     location.href = `/inbox/${encodeURIComponent(event.target.value)}`;
   });
-  document.getElementById("read-all").addEventListener("click", async () => {
-    await ask(`${api}/messages?${new URLSearchParams({ query })}`, {
-      method: "PATCH",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ read: true }),
-    });
-    for (const row of all()) setRead(row, true);
-  });
-  document.getElementById("delete-all").addEventListener("click", async () => {
+  const readAll = async () => {
+    await send("PATCH", `${api}/messages?${new URLSearchParams({ query })}`, { read: true });
+    await list.reload();
+  };
+  const deleteAll = async () => {
     if (!confirm(query ? "Delete all messages that match?" : "Delete all messages of this inbox?")) return;
     await ask(`${api}/messages?${new URLSearchParams({ query })}`, { method: "DELETE" });
-    location.href = base;
-  });
-  const keys = document.getElementById("keys");
-  document.getElementById("help").addEventListener("click", () => keys.showModal());
-
-  const steps = {
-    j: () => move(at ? at.nextElementSibling ?? at : all()[0]),
-    k: () => move(at ? at.previousElementSibling ?? at : all()[0]),
-    o: () => at && open(at),
-    Enter: () => at && open(at),
-    u: () => close(),
-    x: () => {
-      const pick = at?.querySelector(".pick");
-      if (pick) pick.checked = !pick.checked;
-    },
-    "#": () => {
-      const picked = all().filter((row) => row.querySelector(".pick").checked);
-      const some = picked.length > 0 ? picked : at ? [at] : [];
-      remove(some);
-    },
-    "/": () => document.querySelector(".search input").focus(),
-    "?": () => keys.showModal(),
+    list.picked.clear();
+    showPicked();
+    pane.replaceChildren();
+    close();
+    await list.reload();
   };
+  const readPicked = async () => {
+    const ids = [...list.picked];
+    await send("PUT", `/api/v1/messages?${new URLSearchParams({ inbox: name })}`, { IDs: ids, Read: true });
+    list.picked.clear();
+    showPicked();
+    await list.reload();
+  };
+  const clear = () => { list.picked.clear(); showPicked(); list.show(); };
+  const help = document.getElementById("keys");
+  on("read-all", readAll);
+  on("delete-all", deleteAll);
+  on("read-picked", readPicked);
+  on("delete-picked", async () => remove(await chosen()));
+  on("clear-picked", clear);
+  on("help", () => help.showModal());
+  on("search-help", () => help.showModal());
+  on("theme", toggleTheme);
+
+  const toggle = async () => {
+    const row = list.at >= 0 ? await list.place(list.at) : null;
+    if (row) list.pick(row.dataset.id, !list.picked.has(row.dataset.id));
+    showPicked();
+  };
+  const openAt = async () => open(list.at >= 0 ? await list.place(list.at) : await list.place(0));
+  const search = () => document.querySelector(".search input").focus();
+  const tab = (id) => {
+    const input = document.getElementById(`tab-${id}`);
+    if (input) { input.checked = true; input.dispatchEvent(new Event("change", { bubbles: true })); }
+  };
+  const steps = {
+    j: () => list.move(list.at + 1),
+    k: () => list.move(list.at < 0 ? 0 : list.at - 1),
+    o: openAt,
+    Enter: openAt,
+    u: close,
+    x: toggle,
+    "#": async () => remove(await chosen()),
+    "/": search,
+    "?": () => help.showModal(),
+  };
+  const commands = [
+    { name: "Next message", key: "j", run: steps.j },
+    { name: "Previous message", key: "k", run: steps.k },
+    { name: "Open message", key: "o", run: openAt },
+    { name: "Back to the list", key: "u", run: close },
+    { name: "Select message", key: "x", run: toggle },
+    { name: "Clear selection", run: clear },
+    { name: "Delete what is selected, or the message", key: "#", run: steps["#"] },
+    { name: "Search", key: "/", run: search },
+    { name: "Mark all read", run: readAll },
+    { name: "Delete all", run: deleteAll },
+    { name: "Show preview", run: () => tab("preview") },
+    { name: "Show text", run: () => tab("text") },
+    { name: "Show HTML source", run: () => tab("html-source") },
+    { name: "Show header", run: () => tab("header") },
+    { name: "Show parts", run: () => tab("parts") },
+    { name: "Show raw message", run: () => tab("raw") },
+    { name: "Show conversation", run: () => tab("conversation") },
+    { name: "Show checks", run: () => tab("checks") },
+    { name: "Refusals", run: () => { location.href = "/refusals"; } },
+    { name: "Light or dark", run: toggleTheme },
+    { name: "Keys and search terms", key: "?", run: steps["?"] },
+    ...[...document.querySelectorAll("#inbox option")].map((option) => ({
+      name: `Go to inbox ${option.value}`,
+      run: () => { location.href = `/inbox/${encodeURIComponent(option.value)}`; },
+    })),
+  ];
+  const ask_palette = palette(document.getElementById("palette"), commands);
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || keys.open) return;
-    if (event.target.closest("input:not([type=checkbox]), textarea, select, button, a")
-      && !(event.target.closest("a") && event.key !== "Enter")) {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      ask_palette();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    // A link or a button takes its own Enter.
+    if (event.key === "Enter" && event.target.closest("a, button")) return;
     const step = steps[event.key];
     if (!step) return;
     event.preventDefault();

@@ -7,6 +7,7 @@ mod change;
 mod choose;
 mod code;
 mod compose;
+mod dark;
 mod error;
 mod event;
 mod extract;
@@ -87,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) started: Timestamp,
     /// What happened in inboxes since then.
     pub(crate) tally: Arc<Tally>,
+    /// Who is logged in to the pages.
+    pub(crate) sessions: page::login::Sessions,
     /// Places for work that takes much memory for a moment.
     pub(crate) heavy: Semaphore,
 }
@@ -105,7 +108,8 @@ impl Sandbox {
         let started = backing.clock.now();
         let tally = Tally::start(&backing.store);
         let heavy = Semaphore::new(HEAVY);
-        Self(Arc::new(Inner { backing, waits, started, tally, heavy }))
+        let sessions = page::login::Sessions::default();
+        Self(Arc::new(Inner { backing, waits, started, tally, sessions, heavy }))
     }
 }
 

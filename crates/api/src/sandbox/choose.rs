@@ -11,7 +11,7 @@ use super::{ApiError, Inner, guard::basic};
 pub(crate) const INBOX: HeaderName = HeaderName::from_static("mailwright-inbox");
 
 /// A part of a path as it is meant. Source: RFC 3986 section 2.1.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let (mut octets, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.get(..2).filter(|_| *first == b'%');

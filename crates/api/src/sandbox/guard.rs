@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mailwright_config::Config;
 use subtle::ConstantTimeEq as _;
 
-use super::{ApiError, Sandbox};
+use super::{ApiError, Sandbox, page::login};
 
 /// What our own pages may do: nothing that is not from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -33,8 +33,15 @@ pub(crate) async fn check(
 ) -> Response {
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let mut response = match judge(&config, peer, request.headers()) {
+    let judged = match judge(&config, peer, request.headers()) {
+        Err(Turned::Unknown) if is_open(&sandbox, &request) => Ok(()),
+        judged => judged,
+    };
+    let mut response = match judged {
         Ok(()) => next.run(request).await,
+        Err(Turned::Unknown) if login::wants_page(request.headers()) => {
+            login::form(StatusCode::UNAUTHORIZED, "")
+        }
         Err(Turned::Unknown) => {
             let asks = [(header::WWW_AUTHENTICATE, "Basic realm=\"sandbox\"")];
             (StatusCode::UNAUTHORIZED, asks, "a password is needed\n").into_response()
@@ -43,6 +50,14 @@ pub(crate) async fn check(
     };
     harden(&mut response);
     response
+}
+
+/// Whether a request needs no password: it brings a login, wants to log in, or how that looks.
+fn is_open(sandbox: &Sandbox, request: &Request) -> bool {
+    let path = request.uri().path();
+    path == "/login"
+        || path.starts_with("/assets/")
+        || sandbox.sessions.knows(request.headers(), sandbox.now())
 }
 
 /// Why a request is turned away.

@@ -52,6 +52,7 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/api/messages/{id}/raw", get(raw))
         .route("/api/messages/{id}/headers", get(headers))
         .route("/api/messages/{id}/parts/{part}", get(one_part))
+        .route("/api/messages/{id}/parts/{part}/thumb", get(thumb))
         .route("/api/refusals", get(refusals).delete(forget_refusals))
 }
 
@@ -271,6 +272,20 @@ async fn one_part(
     let entry = sandbox.any_entry(&id).await?;
     let bytes = sandbox.bytes(entry.message).await?;
     part::part(&bytes, &path).ok_or(ApiError::NoPart)
+}
+
+async fn thumb(
+    State(sandbox): State<Sandbox>,
+    Path((id, path)): Path<(String, String)>,
+) -> Answer<Response> {
+    let entry = sandbox.any_entry(&id).await?;
+    let bytes = sandbox.bytes(entry.message).await?;
+    let octets = {
+        let structure = mailwright_mime::Structure::parse(&bytes);
+        let (_, part) = part::find(&structure, &path).ok_or(ApiError::NoPart)?;
+        part.decoded().into_owned()
+    };
+    sandbox.small(octets).await
 }
 
 async fn wait_for(

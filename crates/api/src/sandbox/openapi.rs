@@ -28,7 +28,7 @@ const SELECT: (&str, &str) = ("select", "a CSS selector whose elements are told;
 const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may come again");
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 22] = [
+pub(crate) const OPERATIONS: [Operation; 23] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,
@@ -124,17 +124,21 @@ pub(crate) const OPERATIONS: [Operation; 22] = [
         ..operation("get", "/api/messages/{id}/headers", "Gives the fields of its header")
     },
     operation("get", "/api/messages/{id}/parts/{part}", "Gives a part, decoded"),
+    operation("get", "/api/messages/{id}/parts/{part}/thumb", "Gives a small picture of a part"),
     Operation {
         answer: Some("Refusals"),
         ..operation("get", "/api/refusals", "Lists what was refused lately")
     },
     Operation { success: 204, ..operation("delete", "/api/refusals", "Forgets what was refused") },
     operation("get", "/api/openapi.json", "Gives this description"),
-    operation(
-        "get",
-        "/render/{id}",
-        "Gives the HTML of a message as a document in which nothing runs",
-    ),
+    Operation {
+        query: &[("dark", "`scheme`, `partial` or `full`: as clients show it in the dark")],
+        ..operation(
+            "get",
+            "/render/{id}",
+            "Gives the HTML of a message as a document in which nothing runs",
+        )
+    },
 ];
 
 /// The description.

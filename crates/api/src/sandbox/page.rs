@@ -3,8 +3,11 @@
 //! They work without it, and without the net. Nothing in them comes from a message but as text;
 //! its HTML is shown in a frame that is a stranger to them.
 
+mod checks;
 mod inbox;
+pub(super) mod login;
 mod message;
+mod source;
 
 use axum::{
     Router,
@@ -19,6 +22,8 @@ use super::{ApiError, Sandbox};
 
 const STYLE: &str = include_str!("../../assets/sandbox.css");
 const MODULE: &str = include_str!("../../assets/sandbox.js");
+const LIST: &str = include_str!("../../assets/list.js");
+const PALETTE: &str = include_str!("../../assets/palette.js");
 
 pub(super) fn router() -> Router<Sandbox> {
     Router::new()
@@ -27,10 +32,17 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/inbox/{inbox}/rows", get(inbox::rows))
         .route("/inbox/{inbox}/message/{id}", get(message::pane))
         .route("/refusals", get(inbox::refusals))
+        .route("/inbox/{inbox}/message/{id}/checks", get(checks::fragment))
+        .route("/login", get(login::page).post(login::log_in))
         .route("/assets/sandbox.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route(
             "/assets/sandbox.js",
             get(|| async { asset("text/javascript; charset=utf-8", MODULE) }),
+        )
+        .route("/assets/list.js", get(|| async { asset("text/javascript; charset=utf-8", LIST) }))
+        .route(
+            "/assets/palette.js",
+            get(|| async { asset("text/javascript; charset=utf-8", PALETTE) }),
         )
 }
 

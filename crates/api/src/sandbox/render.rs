@@ -10,16 +10,19 @@ use std::collections::HashSet;
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, Query as Params, State},
     http::{HeaderName, HeaderValue, header},
     response::Response,
 };
 use ego_tree::iter::Edge;
 use mailwright_mime::Structure;
 use scraper::{Html, Node, node::Element};
+use serde::Deserialize;
 
 use super::{
-    ApiError, Sandbox, part,
+    ApiError, Sandbox,
+    dark::Dark,
+    part,
     whole::{leaves, texts},
 };
 
@@ -44,6 +47,7 @@ const SIZE_MAX: usize = 8 << 20;
 pub(crate) async fn document(
     State(sandbox): State<Sandbox>,
     Path(id): Path<String>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let entry = sandbox.any_entry(&id).await?;
     let bytes = sandbox.bytes(entry.message).await?;
@@ -52,7 +56,15 @@ pub(crate) async fn document(
     if texts.html.is_empty() {
         return Err(ApiError::NoPart);
     }
-    Ok(page(&id, &texts.html))
+    let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
+    Ok(page(&id, &html))
+}
+
+/// How a message is to be shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Asked {
+    dark: Option<Dark>,
 }
 
 /// A picture that came with a message, by its number or `cid:` and its `Content-ID`.

@@ -80,8 +80,11 @@ pub fn list(
 ) -> Result<Vec<Entry>, StoreError> {
     tx.query(
         &format!(
-            "SELECT {ENTRY} {FROM} WHERE mm.mailbox = :mailbox AND mm.uid < :before
-             ORDER BY mm.uid DESC LIMIT :limit OFFSET :skip"
+            // What is left out is counted by numbers alone.
+            "SELECT {ENTRY} {FROM} WHERE mm.mailbox = :mailbox AND mm.uid <=
+                 (SELECT uid FROM mailbox_msg WHERE mailbox = :mailbox AND uid < :before
+                  ORDER BY uid DESC LIMIT 1 OFFSET :skip)
+             ORDER BY mm.uid DESC LIMIT :limit"
         ),
         params! { mailbox, before, limit, skip },
         read,

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Path, Query as Params, State},
-    http::StatusCode,
+    http::HeaderName,
     response::{IntoResponse, Response},
 };
 use mailwright_directory::Inbox;
@@ -24,6 +24,8 @@ const ROWS: usize = 50;
 pub(super) struct Asked {
     query: String,
     before: Option<u32>,
+    skip: usize,
+    count: bool,
     message: Option<String>,
 }
 
@@ -31,14 +33,17 @@ pub(super) struct Asked {
 struct Rows {
     items: Vec<Item>,
     next: Option<u32>,
+    total: u64,
+    unread: u64,
 }
 
 async fn some(sandbox: &Sandbox, inbox: &Inbox, asked: &Asked) -> Result<Rows, Broken> {
     let query = Query::parse(&asked.query, sandbox.now(), 0);
-    let page = find::Page { before: asked.before.unwrap_or(u32::MAX), ..find::Page::newest(ROWS) };
-    let items = sandbox.find(inbox, query, page).await?.items;
+    let (before, skip, counts) = (asked.before.unwrap_or(u32::MAX), asked.skip, asked.count);
+    let page = find::Page { before, skip, counts, ..find::Page::newest(ROWS) };
+    let find::Found { items, total, unread } = sandbox.find(inbox, query, page).await?;
     let next = items.last().filter(|_| items.len() == ROWS).map(|item| item.entry.uid);
-    Ok(Rows { items, next })
+    Ok(Rows { items, next, total, unread })
 }
 
 pub(super) async fn page(
@@ -46,6 +51,7 @@ pub(super) async fn page(
     Path(name): Path<String>,
     Params(asked): Params<Asked>,
 ) -> Result<Page, Broken> {
+    let asked = Asked { count: true, ..asked };
     let inbox = sandbox.inbox(&name).await?;
     let all = names(&sandbox).await?;
     let found = some(&sandbox, &inbox, &asked).await?;
@@ -57,6 +63,7 @@ pub(super) async fn page(
         0 => inbox.name.clone(),
         unread => format!("({unread}) {}", inbox.name),
     };
+    let total = found.total;
     let body = html! {
         header class="bar" {
             a class="brand" href="/" { "Mailwright" }
@@ -66,13 +73,19 @@ pub(super) async fn page(
             button type="button" id="read-all" { "Mark all read" }
             button type="button" id="delete-all" { "Delete all" }
             a href="/refusals" { "Refusals" }
+            button type="button" id="theme" title="Light or dark" { "Light/dark" }
             button type="button" id="help" aria-haspopup="dialog" title="Keys" { "?" }
         }
         main class={ "split" @if shown.is_some() { " reading" } } data-inbox=(inbox.name)
             data-query=(asked.query) data-unread=(inbox.unseen) {
-            section class="list" aria-label="Messages" {
-                ol id="rows" { @for item in &found.items { (row(&inbox, item, &asked)) } }
-                @if found.items.is_empty() { (nothing(&asked)) }
+            section class="list" aria-label="Messages" tabindex="0" {
+                h1 class="hidden" { "Inbox " (inbox.name) ", " span id="count" { (total) }
+                    " messages" }
+                (bulk())
+                ol id="rows" data-total=(total) data-before=[asked.before] {
+                    @for item in &found.items { (row(&inbox, item, &asked)) }
+                }
+                (nothing(&asked, !found.items.is_empty()))
                 @if let Some(next) = found.next { (more(&inbox, &asked, next)) }
             }
             section class="pane" id="pane" aria-label="Message" tabindex="-1" {
@@ -83,6 +96,11 @@ pub(super) async fn page(
             }
         }
         (keys())
+        dialog id="palette" aria-label="Commands" {
+            input type="text" aria-label="Find a command" placeholder="What is to be done?"
+                autocomplete="off" spellcheck="false";
+            ul {}
+        }
     };
     Ok(whole(&title, &body))
 }
@@ -95,14 +113,25 @@ pub(super) async fn rows(
 ) -> Result<Response, Broken> {
     let inbox = sandbox.inbox(&name).await?;
     let found = some(&sandbox, &inbox, &asked).await?;
-    if found.items.is_empty() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+    let markup = html! { @for item in &found.items { (row(&inbox, item, &asked)) } };
+    let mut response = Page(markup).into_response();
+    let told = [("mailwright-total", found.total), ("mailwright-unread", found.unread)];
+    for (name, number) in told {
+        response.headers_mut().insert(HeaderName::from_static(name), number.into());
     }
-    let markup = html! {
-        @for item in &found.items { (row(&inbox, item, &asked)) }
-        @if let Some(next) = found.next { li class="next" data-before=(next) hidden {} }
-    };
-    Ok(Page(markup).into_response())
+    Ok(response)
+}
+
+/// What is done to all that is selected.
+fn bulk() -> Markup {
+    html! {
+        div class="bulk" id="bulk" role="group" aria-label="Selected messages" hidden {
+            span id="picked" role="status" { "" }
+            button type="button" id="read-picked" { "Mark read" }
+            button type="button" id="delete-picked" { "Delete" }
+            button type="button" id="clear-picked" { "Clear" }
+        }
+    }
 }
 
 fn choice(inbox: &Inbox, all: &[Inbox]) -> Markup {
@@ -126,6 +155,8 @@ fn search(inbox: &Inbox, asked: &Asked) -> Markup {
             input type="search" name="query" value=(asked.query) aria-label="Search"
                 placeholder="Search: from: to: subject: has:attachment is:unread OR -word"
                 autocomplete="off" spellcheck="false";
+            button type="button" id="search-help" class="hint" aria-haspopup="dialog"
+                title="What can be searched for" { "Help" }
         }
     }
 }
@@ -179,9 +210,9 @@ fn row(inbox: &Inbox, item: &Item, asked: &Asked) -> Markup {
     }
 }
 
-fn nothing(asked: &Asked) -> Markup {
+fn nothing(asked: &Asked, has_some: bool) -> Markup {
     html! {
-        p class="none" id="empty" {
+        p class="none" id="empty" hidden[has_some] {
             @if asked.query.is_empty() { "Nothing was caught yet." }
             @else { "Nothing matches." }
         }
@@ -207,16 +238,30 @@ fn keys() -> Markup {
         ("x", "select the message"),
         ("#", "delete what is selected, or the message"),
         ("/", "search"),
+        ("Ctrl K", "all commands, found by typing"),
         ("?", "these keys"),
+    ];
+    let terms = [
+        ("word, \"a phrase\"", "anywhere in the message"),
+        ("from: to: cc: bcc: reply-to:", "an address or a name; addressed: is any of them"),
+        ("subject: message-id:", "a field"),
+        ("header:Name=value", "any field, or that it is there"),
+        ("sender: rcpt: envelope:", "who the client said it is from and for"),
+        ("user:", "as whom the client logged in"),
+        ("tag: is:tagged", "marks"),
+        ("is:read is:unread", "whether it was read"),
+        ("has:attachment has:inline", "parts"),
+        ("after:2026-11-25 before:5m", "when it came"),
+        ("larger:10k smaller:2m", "its size"),
+        ("regex:\\d{6}", "a pattern over subject, text and HTML"),
+        ("-term, OR, ( )", "not, either, together"),
     ];
     html! {
         dialog id="keys" aria-label="Keys" {
             h2 { "Keys" }
             dl { @for (key, what) in all { dt { kbd { (key) } } dd { (what) } } }
             h2 { "Search" }
-            p { "Words are looked for anywhere. from: to: cc: subject: tag: header:Name=value \
-                envelope: user: after: before: larger: smaller: is:unread has:attachment \
-                regex: narrow it; - negates; OR and parentheses join." }
+            dl { @for (term, what) in terms { dt { code { (term) } } dd { (what) } } }
             form method="dialog" { button { "Close" } }
         }
     }

@@ -8,7 +8,7 @@ use mailwright_view::NumberSet;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Broken, Page, moment, size};
+use super::{Broken, Page, link, moment, size, source};
 use crate::sandbox::{
     ApiError, Sandbox, code,
     find::Item,
@@ -41,10 +41,10 @@ pub(super) async fn shown(sandbox: &Sandbox, inbox: &Inbox, id: &str) -> Result<
     if !item.is_read() {
         sandbox.mark(inbox, NumberSet::range(uid..=uid), true).await?;
     }
-    Ok(markup(&item, &bytes, &caught.unwrap_or_default()))
+    Ok(markup(&inbox.name, &item, &bytes, &caught.unwrap_or_default()))
 }
 
-fn markup(item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
+fn markup(inbox: &str, item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
     let structure = Structure::parse(bytes);
     let leaves = whole::leaves(&structure);
     let texts = whole::texts(&structure, &leaves);
@@ -57,14 +57,23 @@ fn markup(item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
             div class="tabs" {
                 @if has_html { (tab("Preview", true, &preview(&id))) }
                 (tab("Text", !has_html, &plain(&texts)))
-                @if has_html { (tab("HTML source", false, &source(&texts.html))) }
+                @if has_html {
+                    (tab("HTML source", false, &source::marked(bytes, &texts.html)))
+                }
                 (tab("Header", false, &header(&structure)))
                 (tab("Parts", false, &parts(&structure)))
                 (tab("Raw", false, &raw(&id, bytes)))
                 (tab("Conversation", false, &conversation(caught)))
+                (tab("Checks", false, &later(inbox, &id)))
             }
         }
     }
+}
+
+/// What is made when somebody asks for it.
+fn later(inbox: &str, id: &str) -> Markup {
+    let path = format!("/inbox/{}/message/{id}/checks", link(inbox));
+    html! { div class="checks" data-load=(path) { a href=(path) { "Run the checks" } } }
 }
 
 /// A tab: a radio that shows what follows it, so that it works without the module.
@@ -98,7 +107,7 @@ fn head(item: &Item, caught: &Caught) -> Markup {
     ];
     html! {
         header class="head" {
-            h1 { (subject) }
+            h2 { (subject) }
             p class="actions" {
                 button type="button" class="back" { "Back" }
                 a class="button" download href={ "/api/messages/" (entry.message) "/raw" } {
@@ -137,6 +146,11 @@ fn files(id: &str, structure: &Structure<'_>, leaves: &[Leaf]) -> Markup {
                             " " span class="facts" { (whole::media(part)) ", "
                                 (size(u64::try_from(part.decoded().len()).unwrap_or(u64::MAX)))
                                 @if leaf.role == Role::Inline { ", inline" } }
+                            @if whole::media(part).starts_with("image/") {
+                                " " img alt="" loading="lazy" width="90" height="60"
+                                    src={ "/api/messages/" (id) "/parts/" (leaf.path) "/thumb" };
+                            }
+                            (checksums(part))
                         }
                     }
                 }
@@ -145,12 +159,35 @@ fn files(id: &str, structure: &Structure<'_>, leaves: &[Leaf]) -> Markup {
     }
 }
 
+fn checksums(part: &mailwright_mime::Part<'_>) -> Markup {
+    let sums = whole::sums(&part.decoded());
+    html! {
+        details { summary { "Checksums" }
+            @for (name, sum) in [("SHA-256", sums.sha256), ("SHA-1", sums.sha1), ("MD5", sums.md5)] {
+                div { (name) " " code { (sum) } }
+            }
+        }
+    }
+}
+
+/// How clients show a message in the dark, and what is said of it.
+const DARK: [(&str, &str); 4] = [
+    ("", "As sent"),
+    ("scheme", "Dark: as the message says"),
+    ("partial", "Dark: light colours turned"),
+    ("full", "Dark: all colours turned"),
+];
+
 fn preview(id: &str) -> Markup {
     html! {
         p class="widths" {
             @for (name, class) in WIDTHS {
-                button type="button" class="width" data-width=(class) { (name) }
+                button type="button" class="width" data-width=(class)
+                    aria-pressed=(if class == "wfull" { "true" } else { "false" }) { (name) }
             }
+            label { " Colours " select id="dark" {
+                @for (value, name) in DARK { option value=(value) { (name) } }
+            } }
             " Remote content is not fetched."
         }
         iframe class="wfull" src={ "/render/" (id) } title="Preview of the message"
@@ -173,11 +210,11 @@ fn plain(texts: &Texts) -> Markup {
         @if !codes.is_empty() {
             p class="note" { "Codes: " @for code in &codes { code { (code) } " " } }
         }
-        (source(&text))
+        (shown_text(&text))
     }
 }
 
-fn source(text: &str) -> Markup {
+fn shown_text(text: &str) -> Markup {
     let end = text.floor_char_boundary(SHOWN_MAX.min(text.len()));
     html! {
         pre tabindex="0" { (text.get(..end).unwrap_or_default()) }
@@ -223,7 +260,7 @@ fn raw(id: &str, bytes: &[u8]) -> Markup {
         p class="note" {
             a download href={ "/api/messages/" (id) "/raw" } { "Download the octets" }
         }
-        (source(&String::from_utf8_lossy(some)))
+        (shown_text(&String::from_utf8_lossy(some)))
     }
 }
 
