@@ -13,7 +13,7 @@ use super::world::{free_port, wait_for};
 use crate::run::Failure;
 
 /// How long one command may take.
-const TIMEOUT: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The key under which an element is told.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Keys that are no characters.
@@ -114,6 +114,8 @@ impl Browser {
             return Err(Failure(format!("chromium does not start: {text}")));
         };
         session.clone_into(&mut browser.session);
+        let timeouts = json!({ "pageLoad": 20_000, "script": 20_000 });
+        browser.command("POST", "/timeouts", Some(&timeouts))?;
         Ok(browser)
     }
 

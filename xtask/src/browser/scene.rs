@@ -323,19 +323,24 @@ impl Stage<'_> {
             let body = hostile::body(text, counter.port, number);
             ids.push(self.sandbox.send("hostile", &format!("hostile {number} {body}"), &body)?);
         }
-        for id in &ids {
-            self.browser.open(&self.sandbox.url(&format!("/inbox/hostile?message={id}")))?;
-            let loaded = "return document.querySelector('.message') !== null\
-                && document.readyState === 'complete'";
-            if !self.browser.comes(loaded) {
+        // From the newest to the oldest, by keys, as somebody would who reads them all.
+        self.inbox("hostile")?;
+        self.browser.comes("return document.querySelector('.row') !== null");
+        for id in ids.iter().rev() {
+            self.browser.press("jo")?;
+            let shown = format!(
+                "const frame = document.querySelector('.message[data-id=\"{id}\"] iframe');\
+                 if (!frame) return false; frame.loading = 'eager'; return true"
+            );
+            if !self.browser.comes(&shown) {
                 claims.check("a hostile message is shown", false, id);
             }
-            for path in [format!("/render/{id}"), format!("/render/{id}?dark=partial")] {
-                self.browser.open(&self.sandbox.url(&path))?;
-            }
         }
-        self.browser
-            .open(&self.sandbox.url(&format!("/inbox/hostile?message={}", ids.join(""))))?;
+        // And each as a document of its own.
+        for id in &ids {
+            self.browser.open(&self.sandbox.url(&format!("/render/{id}")))?;
+        }
+        self.browser.open(&self.sandbox.url("/view/latest.html?inbox=hostile"))?;
         let hits = counter.take();
         claims.check(
             "no hostile message runs, and none asks for anything",
