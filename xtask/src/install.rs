@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::{Failure, is_root, root, run, say};
 
 /// Package, and the program that shows it is there.
-const NEEDED: [(&str, &str); 31] = [
+const NEEDED: &[(&str, &str)] = &[
     ("postfix", "/usr/sbin/postfix"),
     ("nsd", "/usr/sbin/nsd"),
     ("unbound", "/usr/sbin/unbound"),
@@ -49,7 +49,7 @@ const NEEDED: [(&str, &str); 31] = [
 ];
 
 /// What is in Python, by its module and its requirement.
-const PYTHON: [(&str, &str); 7] = [
+const PYTHON: &[(&str, &str)] = &[
     ("imapclient", "imapclient>=3,<5"),
     ("dkim", "dkimpy>=1.1,<2"),
     // For Ed25519 and the DNS in dkimpy.
@@ -62,8 +62,8 @@ const PYTHON: [(&str, &str); 7] = [
 ];
 
 /// What is for Node, by its name and its version.
-const NODE: [(&str, &str); 4] =
-    [("mailpit-api", "^2.1"), ("mailhog", "^4.16"), ("mailtrap", "^4.10"), ("axe-core", "^4.10")];
+const NODE: &[(&str, &str)] =
+    &[("mailpit-api", "^2.1"), ("mailhog", "^4.16"), ("mailtrap", "^4.10"), ("axe-core", "^4.10")];
 
 /// Installs what is missing, and says so.
 ///
