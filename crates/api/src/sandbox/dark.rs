@@ -26,7 +26,8 @@ static STYLED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?ix) (?P<name> (?: background(?:-color)? | bgcolor | color | border(?:-\w+)* ) )
            (?P<between> \s* [:=] \s* ["']? [^;"'<>{}]*? )
-           (?P<colour> \#[0-9a-f]{6} \b | \#[0-9a-f]{3} \b | rgb\([^)]*\) | \b white \b | \b black \b )"#,
+           (?P<colour> \#[0-9a-f]{6} \b | \#[0-9a-f]{3} \b | rgb\([^)]*\)
+             | \b white \b | \b black \b )"#,
     )
     .ok()
 });

@@ -36,7 +36,8 @@ fn markup(current: &Report, all: &Report) -> Markup {
     html! {
         section aria-label="HTML and CSS" {
             h2 { "HTML and CSS" }
-            p { span class="score" { (rounded(current.support.total)) } " of 100 in current clients, "
+            p { span class="score" { (rounded(current.support.total)) }
+                " of 100 in current clients, "
                 (rounded(all.support.total)) " in all. All of it works for "
                 (rounded(current.support.full)) " % of the current ones." }
             (features(current))

@@ -163,7 +163,9 @@ fn checksums(part: &mailwright_mime::Part<'_>) -> Markup {
     let sums = whole::sums(&part.decoded());
     html! {
         details { summary { "Checksums" }
-            @for (name, sum) in [("SHA-256", sums.sha256), ("SHA-1", sums.sha1), ("MD5", sums.md5)] {
+            @for (name, sum) in
+                [("SHA-256", sums.sha256), ("SHA-1", sums.sha1), ("MD5", sums.md5)]
+            {
                 div { (name) " " code { (sum) } }
             }
         }
