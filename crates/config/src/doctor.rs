@@ -27,6 +27,12 @@ pub struct Doctor {
     /// A name whose DNSSEC signature is wrong on purpose: who checks signatures does not find it.
     /// Default `"dnssec-failed.org"`.
     pub bogus_name: String,
+    /// Servers that are asked for the time (NTP over UDP, port 123), such as `["time.example.com"]`
+    /// or `["192.0.2.1:123"]`, to see whether the clock of this machine is right; an empty list
+    /// turns it off. Default `["time.cloudflare.com", "ptbtime1.ptb.de"]`.
+    ///
+    /// Source: RFC 5905.
+    pub time_servers: Vec<String>,
     /// Age of a message in the queue from which on it is told of. Default 4h.
     #[serde(with = "unit::duration")]
     #[schemars(with = "String")]
@@ -44,6 +50,7 @@ impl Default for Doctor {
             address_lists: Vec::new(),
             domain_lists: Vec::new(),
             bogus_name: "dnssec-failed.org".to_owned(),
+            time_servers: ["time.cloudflare.com", "ptbtime1.ptb.de"].map(str::to_owned).to_vec(),
             queue_age: Duration::from_hours(4),
             backup_age: Duration::from_hours(7 * 24),
         }

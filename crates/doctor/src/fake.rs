@@ -25,6 +25,10 @@ pub(crate) enum Host {
     Mute,
     /// Follows a script.
     Plays(Script),
+    /// Tells the time, so many milliseconds ahead of the world's clock.
+    Tells(i64),
+    /// Answers over UDP with what is no time.
+    Babbles,
 }
 
 /// What a host says.
@@ -142,7 +146,9 @@ impl Network for Hosts {
         Box::pin(async move {
             let (ours, theirs) = duplex(64 * 1024);
             match host {
-                Host::Refuses => return Err(io::ErrorKind::ConnectionRefused.into()),
+                Host::Refuses | Host::Tells(_) | Host::Babbles => {
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
                 Host::NoRoute => return Err(io::ErrorKind::NetworkUnreachable.into()),
                 Host::Silent => std::future::pending().await,
                 Host::Mute => {
@@ -162,7 +168,41 @@ impl Network for Hosts {
             Ok(stream)
         })
     }
+
+    fn ask(
+        &self,
+        address: SocketAddr,
+        question: Vec<u8>,
+        _limit: Duration,
+    ) -> Later<'_, io::Result<Vec<u8>>> {
+        let host = self.0.get(&address).cloned().unwrap_or(Host::Refuses);
+        Box::pin(async move {
+            match host {
+                Host::Tells(ahead) => Ok(time(&question, NOW + ahead)),
+                Host::Babbles => Ok(b"hello".to_vec()),
+                Host::Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
+                _ => Err(io::ErrorKind::TimedOut.into()),
+            }
+        })
+    }
 }
+
+/// What a time server answers.
+fn time(question: &[u8], now: i64) -> Vec<u8> {
+    let since_1900 = now + 2_208_988_800_000;
+    let seconds = u32::try_from(since_1900 / 1000).unwrap().to_be_bytes();
+    let parts = u32::try_from(((since_1900 % 1000) << 32) / 1000).unwrap().to_be_bytes();
+    let at = [seconds, parts].concat();
+    let mut answer = vec![0x24, 2];
+    answer.resize(24, 0);
+    answer.extend_from_slice(&question[40..48]);
+    answer.extend_from_slice(&at);
+    answer.extend_from_slice(&at);
+    answer
+}
+
+/// What the clock of a world shows.
+const NOW: i64 = 1_795_500_937_042;
 
 /// A certificate that the world's own inspector believes, for these names.
 pub(crate) struct Seal {
@@ -184,7 +224,7 @@ impl Seal {
 /// A world of these hosts, whose inspector believes `seal`.
 pub(crate) fn world(hosts: Vec<(&str, Host)>, resolver: dns::Fake, seal: Option<&Seal>) -> World {
     let hosts = hosts.into_iter().map(|(at, host)| (at.parse().unwrap(), host)).collect();
-    let clock = Arc::new(Manual::new(Timestamp::new(1_795_500_937_042)));
+    let clock = Arc::new(Manual::new(Timestamp::new(NOW)));
     let roots: Vec<_> =
         seal.iter().map(|seal| seal.folder.path().join("self-signed.crt")).collect();
     World {

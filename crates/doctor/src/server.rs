@@ -9,6 +9,7 @@ mod local;
 mod names;
 mod outside;
 mod queue;
+mod time;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -143,13 +144,17 @@ impl Subject {
 
 /// Examines this server.
 pub async fn examine(world: &World, subject: &Subject) -> Report {
-    let (own, names) = tokio::join!(doors(world, subject), names::examine(world, subject));
+    let (own, names, clock) = tokio::join!(
+        doors(world, subject),
+        names::examine(world, subject),
+        time::examine(world, subject)
+    );
     let (outside, lists) = tokio::join!(
         outside::examine(world, subject),
         lists::examine(world, subject, &names.addresses)
     );
     let sections = vec![
-        local::examine(subject, world.clock.now()),
+        local::examine(subject, world.clock.now(), clock),
         own,
         names.section,
         outside,

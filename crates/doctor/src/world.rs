@@ -4,7 +4,7 @@
 
 use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-use mailwright_net::{Clock, connect, dns::Resolver, tls::Inspector};
+use mailwright_net::{Clock, connect, datagram, dns::Resolver, tls::Inspector};
 
 /// A future that a trait object gives.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -16,6 +16,14 @@ pub type Stream = Box<dyn mailwright_net::Stream>;
 pub trait Network: fmt::Debug + Send + Sync {
     /// Connects to one address.
     fn dial(&self, address: SocketAddr, limit: Duration) -> Later<'_, io::Result<Stream>>;
+
+    /// Asks one address over UDP; gives its answer.
+    fn ask(
+        &self,
+        address: SocketAddr,
+        question: Vec<u8>,
+        limit: Duration,
+    ) -> Later<'_, io::Result<Vec<u8>>>;
 }
 
 /// The real network.
@@ -29,6 +37,15 @@ impl Network for Wire {
             let stream: Stream = Box::new(stream);
             Ok(stream)
         })
+    }
+
+    fn ask(
+        &self,
+        address: SocketAddr,
+        question: Vec<u8>,
+        limit: Duration,
+    ) -> Later<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move { datagram::ask(address, &question, limit).await })
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use mailwright_config::Config;
 use mailwright_doctor::{
-    Report, code, compose,
+    Check, Report, Section, code, compose,
     host::{self, Question, Service},
     message::{self, Carrier},
     road,
@@ -19,7 +19,7 @@ use mailwright_words::{Address, ReversePath};
 use crate::{
     Failure,
     cli::{CarrierOptions, DoctorCommand, Form, HostExam, HostOptions},
-    world,
+    remote, world,
 };
 
 /// How long a name server may take.
@@ -28,15 +28,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MESSAGE_MAX: u64 = 256 << 20;
 /// Most octets of a reply that are read from standard input.
 const REPLY_MAX: u64 = 64 * 1024;
+/// The database in a data folder.
+const DATABASE: &str = "mailwright.db";
 
 /// Carries out a command, unless it is one for who has the store.
 pub(crate) async fn run(
     command: Option<&DoctorCommand>,
+    form: Form,
     config: &Config,
 ) -> Result<Option<ExitCode>, Failure> {
-    let Some(command) = command else { return Ok(None) };
+    let Some(command) = command else {
+        return match missing(config) {
+            Some(check) => {
+                let mut section = Section::new("this machine");
+                section.push(check);
+                let hostname = config.server.hostname.clone();
+                tell(&Report::new(hostname, vec![section], false), form).map(Some)
+            }
+            None => Ok(None),
+        };
+    };
     let code = match command {
-        DoctorCommand::Store { .. } => return Ok(None),
+        DoctorCommand::Store { .. } => return needs_store(config),
         DoctorCommand::Code { text, json } => explain(text, *json)?,
         DoctorCommand::Smtp { host, from, to } => {
             let envelope = envelope(from.as_deref(), to)?;
@@ -51,12 +64,40 @@ pub(crate) async fn run(
                 let carrier = self::carrier(carrier)?;
                 tell(&message::examine(&world, what, &bytes, &carrier).await, *form)?
             }
-            None => return Ok(None),
+            None => return needs_store(config),
         },
         DoctorCommand::Imap(host) => examine(host, Service::Imap, None, config).await?,
         DoctorCommand::Pop3(host) => examine(host, Service::Pop3, None, config).await?,
     };
     Ok(Some(code))
+}
+
+/// Says what is missing where there is no server yet; nothing is made in its place.
+fn missing(config: &Config) -> Option<Check> {
+    let folder = &config.server.data;
+    let is_missing = |path: &Path| {
+        let looked = std::fs::symlink_metadata(path);
+        looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let is_new = is_missing(&folder.join(DATABASE)) && is_missing(&remote::socket(config));
+    is_new.then(|| {
+        let found = format!("there is none at {}", folder.display());
+        Check::unknown("data.folder", "Data folder", found)
+            .tried("the data folder of the configuration")
+            .means("No server ever ran with this configuration, or its folder is another one.")
+            .mend(
+                "Name its configuration with --config, or its folder with --data. For a new one: \
+                 `mailwright init`, then `mailwright serve`.",
+            )
+    })
+}
+
+/// What needs the store is for who has it, if there is one.
+fn needs_store(config: &Config) -> Result<Option<ExitCode>, Failure> {
+    match missing(config) {
+        Some(check) => Err(Failure::new(format!("{}. {}", check.found, check.mend)).with(2)),
+        None => Ok(None),
+    }
 }
 
 type Tried = Option<(ReversePath, Vec<Address>)>;

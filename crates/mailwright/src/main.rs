@@ -164,7 +164,7 @@ async fn carry_out(
     config: Config,
 ) -> Result<ExitCode, Failure> {
     if let AdminCommand::Doctor(doctor) = &command
-        && let Some(code) = doctor::run(doctor.command.as_ref(), &config).await?
+        && let Some(code) = doctor::run(doctor.command.as_ref(), doctor.form, &config).await?
     {
         return Ok(code);
     }

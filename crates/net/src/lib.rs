@@ -8,6 +8,7 @@ pub mod clock;
 pub mod connect;
 pub mod control;
 pub mod conversation;
+pub mod datagram;
 pub mod disk;
 pub mod dns;
 mod drive;

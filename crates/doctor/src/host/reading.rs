@@ -1,22 +1,20 @@
-//! One IMAP or POP3 port: greeting, what is offered, TLS, login.
+//! One IMAP or POP3 port: greeting, what is offered, TLS.
 //!
 //! A line-by-line client of a few commands. What a host says is bounded, in lines and in time.
 //! Source: RFC 9051, RFC 1939, RFC 2449, RFC 2595, RFC 5034.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+mod login;
+
 use mailwright_net::tls::Inspected;
-use mailwright_sasl::ChannelBinding;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::{Line, Seen, Service, login_check};
+use super::{Line, Seen, Service};
 use crate::{
     Check, Section,
-    dialogue::binding,
     handshake::{self, Measure},
-    login::Bar,
     world::Stream,
 };
 
@@ -24,6 +22,8 @@ use crate::{
 const LINE_MAX: usize = 8 * 1024;
 /// Lines of one answer.
 const LINES_MAX: usize = 200;
+/// Waits of one visit, all together: a host that drips its answers does not hold it for long.
+const WAITS_MAX: u32 = 12;
 /// Octets of what was said that are kept.
 const SAID_MAX: usize = 16 * 1024;
 
@@ -72,6 +72,8 @@ struct Wire {
     stream: Option<Stream>,
     bytes: Vec<u8>,
     limit: std::time::Duration,
+    /// When the visit is over, whatever the host does.
+    end: Instant,
     said: String,
 }
 
@@ -97,6 +99,7 @@ impl Wire {
     }
 
     async fn line(&mut self) -> Result<String, Quiet> {
+        let deadline = (Instant::now() + self.limit).min(self.end);
         loop {
             if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.bytes.drain(..=end).collect();
@@ -110,7 +113,7 @@ impl Wire {
             }
             let Some(stream) = &mut self.stream else { return Err(Quiet::Closed) };
             let mut piece = [0; 2048];
-            match timeout(self.limit, stream.read(&mut piece)).await {
+            match timeout_at(deadline, stream.read(&mut piece)).await {
                 Ok(Ok(count)) if count > 0 => {
                     self.bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
                 }
@@ -151,6 +154,7 @@ impl<'a> Visit<'a> {
             stream: Some(stream),
             bytes: Vec::new(),
             limit: line.world.timeout,
+            end: Instant::now() + line.world.timeout.saturating_mul(WAITS_MAX),
             said: String::new(),
         };
         Self { line, wire, tls: None, tags: 0, is_silent: false }
@@ -339,72 +343,6 @@ impl<'a> Visit<'a> {
                 .mend("Switch on logins behind TLS.")
         };
         section.push(check.tried("what is offered for logins"));
-    }
-
-    async fn log_in(&mut self, section: &mut Section, offered: &Offer) {
-        let Some(credentials) = &self.line.question.credentials else { return };
-        let shown = self.tls.as_ref();
-        let binding = shown.map(|tls| binding(&tls.facts)).unwrap_or_default();
-        let is_private = shown.is_some_and(|tls| tls.trust.is_ok())
-            || self.line.place.ip().to_canonical().is_loopback();
-        let names = &offered.mechanisms;
-        let check = match credentials.mechanism(names, &binding, is_private) {
-            Ok(mechanism) => self.exchange(credentials, mechanism, binding).await,
-            Err(Bar::Mechanism) => {
-                Check::unknown("login", "Login", "no mechanism in common; not tried")
-            }
-            Err(Bar::Readable) => {
-                Check::unknown("login", "Login", "not tried: others could read the password")
-                    .means("The connection is not encrypted, or the certificate is not good.")
-                    .mend("Mend that first; --insecure tries all the same.")
-            }
-        };
-        section.push(check);
-    }
-
-    async fn exchange(
-        &mut self,
-        credentials: &crate::Credentials,
-        mechanism: mailwright_sasl::Mechanism,
-        binding: ChannelBinding,
-    ) -> Check {
-        let broken = || Check::wrong("login", "Login", "the session broke");
-        let Some(mut exchange) = credentials.exchange(mechanism, binding) else { return broken() };
-        let mut initial = exchange.initial();
-        let line = if self.is_imap() {
-            format!("l AUTHENTICATE {mechanism}")
-        } else {
-            format!("AUTH {mechanism}")
-        };
-        if self.wire.say(&line, &line).await.is_err() {
-            return broken();
-        }
-        loop {
-            let Ok(line) = self.wire.line().await else { return broken() };
-            let Some(challenge) = line.strip_prefix('+').filter(|_| !line.starts_with("+OK"))
-            else {
-                if self.is_imap() && !line.starts_with("l ") {
-                    continue;
-                }
-                let good = line.starts_with("+OK") || line.starts_with("l OK");
-                return match (good, exchange.is_complete()) {
-                    (true, true) => login_check(mechanism.name(), Ok(())),
-                    (true, false) => {
-                        login_check(mechanism.name(), Err("the host did not prove itself"))
-                    }
-                    (false, _) => login_check(mechanism.name(), Err(&line)),
-                };
-            };
-            let answer = match (initial.take(), STANDARD.decode(challenge.trim())) {
-                (Some(initial), _) => Some(initial),
-                (None, Ok(challenge)) => exchange.step(&challenge).ok(),
-                (None, Err(_)) => None,
-            };
-            let answer = answer.map_or_else(|| "*".to_owned(), |bytes| STANDARD.encode(bytes));
-            if self.wire.say(&answer, "***").await.is_err() {
-                return broken();
-            }
-        }
     }
 }
 

@@ -352,3 +352,61 @@ async fn logins_to_read_are_tried() {
         assert!(!report.text(true).contains("AGFub"), "no secret is shown");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn hosts_without_sasl_are_logged_in_to_by_the_older_commands() {
+    let credentials = |password: &str| Credentials {
+        user: "ann".to_owned(),
+        password: Secret::new(password),
+        scheme: Scheme::Best,
+        anywhere: false,
+    };
+    let asked = |service, place: &str, password: &str| Question {
+        credentials: Some(credentials(password)),
+        ..question(service, place)
+    };
+    for (password, expected) in [
+        ("se\"same", vec![]),
+        ("wrong", vec![("login", Verdict::Wrong)]),
+        ("\u{e4}", vec![("login", Verdict::CannotKnow)]),
+    ] {
+        let script = Script { tagged: false, ..imap() }
+            .with("d1 CAPABILITY", "* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\nd1 OK done")
+            .with("d2 STARTTLS", "d2 OK go")
+            .with("d3 CAPABILITY", "* CAPABILITY IMAP4rev1\r\nd3 OK done")
+            .with("l LOGIN", "l NO wrong")
+            .with("l LOGIN \"ann\" \"se\\\"same\"", "* CAPABILITY IMAP4rev1\r\nl OK in");
+        let asked = asked(Service::Imap, "mx.example:143", password);
+        let report = Room::new().host("192.0.2.1:143", script).look(&asked).await;
+        assert_eq!(loud(&report), expected, "{}", report.text(true));
+        assert!(!report.text(true).contains("same"), "no secret is shown");
+    }
+    for (password, expected) in [("sesame", vec![]), ("wrong", vec![("login", Verdict::Wrong)])] {
+        let script = Script::new("+OK ready", POP3)
+            .with("tls CAPA", "+OK\r\nUSER\r\n.")
+            .with("USER ann", "+OK")
+            .with("PASS", "-ERR wrong")
+            .with("PASS sesame", "+OK in");
+        let asked = asked(Service::Pop3, "mx.example:110", password);
+        let report = Room::new().host("192.0.2.1:110", script).look(&asked).await;
+        assert_eq!(loud(&report), expected, "{}", report.text(true));
+        assert!(!report.text(true).contains("sesame"), "no secret is shown");
+    }
+    // Where others could read it, the password stays here.
+    let script = Script { tagged: true, ..imap() }
+        .with("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n{tag} OK done")
+        .with("STARTTLS", "{tag} BAD what");
+    let asked = asked(Service::Imap, "mx.example:143", "sesame");
+    let report = Room::new().host("192.0.2.1:143", script).look(&asked).await;
+    assert!(loud(&report).contains(&("login", Verdict::CannotKnow)), "{}", report.text(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_never_comes_to_an_end_is_left() {
+    // Each answer comes in time, and none is the last.
+    let endless = "* OK still here\r\n".repeat(400);
+    let script = Script { tagged: true, ..imap() }.with("CAPABILITY", &endless);
+    let asked = question(Service::Imap, "mx.example:143");
+    let report = Room::new().host("192.0.2.1:143", script).look(&asked).await;
+    assert!(report.checks().any(|check| check.id == "reading.greeting"), "{}", report.text(true));
+}

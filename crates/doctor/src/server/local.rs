@@ -1,4 +1,4 @@
-//! This machine: data folder, disk, clock, certificates, ports.
+//! This machine: data folder, disk, certificates, ports.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -16,14 +16,10 @@ use crate::{
 
 /// Free parts of a hundred under which inodes are low.
 const INODES_PERCENT: u64 = 5;
-/// How far ahead of the clock a written time may be: clocks are set by seconds.
-const SLACK: Duration = Duration::from_mins(1);
-/// A moment before this program was written: a clock that shows it was never set.
-const LONG_AGO: Timestamp = Timestamp::new(1_735_689_600_000);
 /// Octets of a greeting that are read.
 const GREETING_BYTES: usize = 512;
 
-pub(super) fn examine(subject: &Subject, now: Timestamp) -> Section {
+pub(super) fn examine(subject: &Subject, now: Timestamp, clock: Check) -> Section {
     let mut section = Section::new("this machine");
     section.push(hostname(subject));
     match &subject.folder {
@@ -38,7 +34,7 @@ pub(super) fn examine(subject: &Subject, now: Timestamp) -> Section {
                 .mend("Start the server once, or run this as the user it runs as."),
         ),
     }
-    section.push(clock(subject.newest, now));
+    section.push(clock);
     for certificate in &subject.certificates {
         section.checks.extend(certificate_checks(certificate, &subject.hostname, now));
     }
@@ -129,29 +125,6 @@ fn inodes(disk: Disk) -> Option<Check> {
         };
         check.tried("the disk of the data folder")
     })
-}
-
-fn clock(newest: Option<Timestamp>, now: Timestamp) -> Check {
-    const ID: &str = "clock";
-    const TITLE: &str = "Clock";
-    let check = match newest {
-        _ if now < LONG_AGO => Check::wrong(ID, TITLE, format!("it shows {now}"))
-            .means(
-                "It was never set. No certificate looks valid, and no date of a message is \
-                    right.",
-            )
-            .mend("Switch on time synchronization (systemd-timesyncd, chrony)."),
-        Some(newest) if newest > now.plus(SLACK) => {
-            let ahead = newest.since(now).as_secs();
-            Check::wrong(ID, TITLE, format!("it is {ahead} s behind what was written before"))
-                .means("It was set back. Retries and expiry wait until it is there again.")
-                .mend("Look at the time synchronization of this machine.")
-        }
-        _ => Check::unknown(ID, TITLE, format!("it shows {now}; nothing here says otherwise"))
-            .means("Whether it is right to the second cannot be known without another clock.")
-            .mend("`timedatectl` or `chronyc tracking` tells whether it is synchronized."),
-    };
-    check.tried("the time against what the store wrote down")
 }
 
 fn certificate_checks(certificate: &Certificate, hostname: &str, now: Timestamp) -> Vec<Check> {

@@ -61,6 +61,7 @@ fn sound() -> Subject {
             outbound_domains: vec!["far.example".to_owned()],
             address_lists: vec!["list.example".to_owned()],
             domain_lists: vec!["names.example".to_owned()],
+            time_servers: vec!["time.example".to_owned(), "192.0.2.124".to_owned()],
             bogus_name: "bogus.signed.example".to_owned(),
             ..mailwright_config::Doctor::default()
         },
@@ -86,6 +87,7 @@ fn zone() -> Fake {
     zone.add_mx("home.example", 10, "mx.example");
     zone.add_mx("far.example", 10, "mx.far.example");
     zone.add_address("mx.far.example", "198.51.100.1".parse().unwrap());
+    zone.add_address("time.example", "192.0.2.123".parse().unwrap());
     zone.add_address("signed.example", "198.51.100.2".parse().unwrap());
     zone.set_broken("bogus.signed.example", true);
     let listed: IpAddr = "127.0.0.2".parse().unwrap();
@@ -102,16 +104,17 @@ fn hosts() -> Vec<(&'static str, Host)> {
     vec![("127.0.0.1:25", greets()), ("198.51.100.1:25", greets())]
 }
 
-async fn look(subject: &Subject, zone: Fake, hosts: Vec<(&'static str, Host)>) -> Report {
+async fn look(subject: &Subject, zone: Fake, mut hosts: Vec<(&'static str, Host)>) -> Report {
+    if !hosts.iter().any(|(at, _)| at.ends_with(":123")) {
+        hosts.push(("192.0.2.123:123", Host::Tells(3)));
+        hosts.push(("192.0.2.124:123", Host::Tells(-40)));
+    }
     examine(&fake::world(hosts, zone, None), subject).await
 }
 
-/// The checks that speak; that nobody here knows the exact time is no news.
+/// The checks that speak.
 fn loud(report: &Report) -> Vec<(&'static str, Verdict)> {
-    let loud = |check: &&Check| {
-        check.verdict != Verdict::Right
-            && (check.id, check.verdict) != ("clock", Verdict::CannotKnow)
-    };
+    let loud = |check: &&Check| check.verdict != Verdict::Right;
     report.checks().filter(loud).map(|check| (check.id, check.verdict)).collect()
 }
 
@@ -153,7 +156,6 @@ async fn each_fault_of_the_machine_speaks_alone() {
             |s| s.folder.as_mut().unwrap().disk.as_mut().unwrap().inodes_free = 10,
             vec![("data.inodes", Wrong)],
         ),
-        ("clock", |s| s.newest = Some(Timestamp::new(NOW + 3_600_000)), vec![("clock", Wrong)]),
         (
             "expired",
             |s| s.certificates[0].chain.as_mut().unwrap()[0].ends = Timestamp::new(NOW - 1),
@@ -308,4 +310,46 @@ async fn a_blocked_way_out_and_a_deaf_port_speak() {
     subject.smarthost = Some("mx.far.example:587".parse().unwrap());
     let ready = vec![("127.0.0.1:25", greets()), ("198.51.100.1:587", greets())];
     assert_eq!(loud(&look(&subject, zone(), ready).await), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_is_judged_by_whoever_knows_the_time() {
+    use Verdict::{CannotKnow, Right, Warning, Wrong};
+    for (one, other, expected) in [
+        (Host::Tells(100), Host::Tells(-100), Right),
+        (Host::Tells(100), Host::Silent, Right),
+        (Host::Tells(20_000), Host::Tells(20_100), Warning),
+        (Host::Tells(-20_000), Host::Silent, Warning),
+        (Host::Tells(3_600_000), Host::Tells(3_600_000), Wrong),
+        (Host::Tells(-86_400_000), Host::Silent, Wrong),
+        (Host::Tells(3_600_000), Host::Tells(0), CannotKnow),
+        (Host::Silent, Host::Silent, CannotKnow),
+        (Host::Refuses, Host::Babbles, CannotKnow),
+    ] {
+        let mut hosts = hosts();
+        hosts.extend([("192.0.2.123:123", one), ("192.0.2.124:123", other)]);
+        let report = look(&sound(), zone(), hosts).await;
+        let clock = report.checks().find(|check| check.id == "clock").unwrap();
+        assert_eq!(clock.verdict, expected, "{clock:?}");
+    }
+    // Without a server, what is known otherwise has to do.
+    let cases: [(Change, Verdict); 3] = [
+        (|_| {}, CannotKnow),
+        (|s| s.newest = Some(Timestamp::new(NOW + 3_600_000)), Wrong),
+        (
+            |s| {
+                s.certificates[0].chain.as_mut().unwrap()[0].begins =
+                    Timestamp::new(NOW + 3_600_000)
+            },
+            Wrong,
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut subject = sound();
+        subject.settings.time_servers.clear();
+        change(&mut subject);
+        let report = look(&subject, zone(), hosts()).await;
+        let clock = report.checks().find(|check| check.id == "clock").unwrap();
+        assert_eq!(clock.verdict, expected, "{clock:?}");
+    }
 }
