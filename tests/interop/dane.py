@@ -1,10 +1,16 @@
 """DANE: TLSA records that are right, wrong, of no use, absent, forged; Postfix on both sides."""
 
+import email
+import gzip
+import http.server
+import json
 import os
 import signal
 import smtplib
 import sqlite3
+import ssl
 import subprocess
+import threading
 
 from dns_world import RESOLVER
 from harness import PASSWORD, Server, check, finish, free_ports, message, wait_for
@@ -45,6 +51,10 @@ DEFERRED = {
     "broken": ([], "dnssec-invalid", "TLSA"),
     "only": ([], "dane-required", "TLSA"),
 }
+# Who wants to be told. A report goes also to who cannot be sent to safely: it may be about that.
+TOLD = {"right": "https://collect.example/v1/tls", "wrong": "mailto:tls@wrong.example",
+        "bogus": "mailto:tls@right.example,https://127.0.0.8/not-by-address"}
+WEB = "127.0.0.8"
 LATE = ["late", "later"]
 LIES = ["deny", "strip", "forge", "other", "alias"]
 
@@ -61,6 +71,9 @@ def zone():
     for name in HANGING:
         lines += [f"{name} MX 10 mx.{name}", f"mx.{name} A 127.0.0.2"]
         world.dns.silent(f"_tcp.mx.{name}.example")
+    for name, place in TOLD.items():
+        lines.append(f'_smtp._tls.{name} TXT "v=TLSRPTv1; rua={place}"')
+    lines += [f"collect A {WEB}"]
     lines += ["alias-host MX 10 www.alias-host", "www.alias-host CNAME mx.right"]
     world.dns.zone("_tcp.mx.bogus.example", f"_25 TLSA {RIGHT}", bogus=["_25"])
     world.dns.broken("_tcp.mx.broken.example")
@@ -86,6 +99,11 @@ retry_first = "1h"
 [relay]
 lookup_timeout = "3s"
 connect_timeout = "3s"
+authorities = ["{authority.certificate}"]
+[reports]
+tls = true
+from = "reports@home.example"
+organisation = "Home"
 [routes."only.example"]
 tls = "dane-only"
 [tls.certificates."mx.home.example"]
@@ -230,6 +248,88 @@ def receiver():
                   world.postfix_log())
 
 
+class Collector(http.server.BaseHTTPRequestHandler):
+    """A server of the web that takes reports."""
+
+    got = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((self.path, self.headers["Content-Type"], body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def collect():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("collect", "collect.example"))
+    web = http.server.ThreadingHTTPServer((WEB, 443), Collector)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+
+
+def counted():
+    """How many sessions of each kind are counted: domain, failure, count."""
+    with sqlite3.connect(f"file:{server.data}/mailwright.db?mode=ro", uri=True) as data:
+        return data.execute("SELECT domain, failure, sum(count) FROM tls_session"
+                            " GROUP BY domain, failure").fetchall()
+
+
+def packed(raw):
+    """The report in a message."""
+    parts = email.message_from_bytes(raw).walk()
+    return next(json.loads(gzip.decompress(part.get_payload(decode=True))) for part in parts
+                if part.get_content_type() == "application/tlsrpt+gzip")
+
+
+def reports():
+    """What was counted is told to who wants to know, on the day after."""
+    wanted = {("right.example", ""), ("wrong.example", "tlsa-invalid"),
+              ("bare.example", "starttls-not-supported"), ("bogus.example", "dnssec-invalid"),
+              ("only.example", "dane-required")}
+    wait_for(lambda: wanted <= {row[:2] for row in counted()}, 20)
+    found = {row[:2] for row in counted()}
+    check("sessions are counted by what they came to", wanted <= found, counted())
+    server.stop()
+    with sqlite3.connect(server.data / "mailwright.db") as data:
+        data.execute("UPDATE tls_session SET day = day - 2")
+    collect()
+    server.start()
+
+    def about(domain):
+        subject = f"Report Domain: {domain}\n".encode()
+        return [copy for copy in world.copies("dan") if subject in copy]
+
+    for domain, failure in [("wrong.example", "tlsa-invalid"), ("bogus.example", "dnssec-invalid")]:
+        wait_for(lambda: about(domain), 20)
+        copies = about(domain)
+        if not check(f"{domain} is told once, by mail", len(copies) == 1, server.json("queue", "list")):
+            continue
+        check("signed by us", b"DKIM-Signature:" in copies[0] and b"d=home.example" in copies[0],
+              copies[0][:1500])
+        told = packed(copies[0])
+        check("who tells", (told["organization-name"], told["contact-info"])
+              == ("Home", "reports@home.example"), told)
+        failed = [(row["policy"]["policy-type"], row["failure-details"][0]["result-type"])
+                  for row in told["policies"] if row["summary"]["total-failure-session-count"]]
+        check(f"and of what: {failure}", failed == [("tlsa", failure)], told)
+    wait_for(lambda: Collector.got, 20)
+    if check("who has a server of the web is told there", len(Collector.got) == 1, Collector.got):
+        path, kind, body = Collector.got[0]
+        told = json.loads(gzip.decompress(body))
+        check("with a file", (path, kind) == ("/v1/tls", "application/tlsrpt+gzip"), (path, kind))
+        policy = told["policies"][0]
+        check("that has the policy", policy["policy"] == {
+            "policy-type": "tlsa", "policy-string": [RIGHT.lower()], "policy-domain": "right.example"},
+            told)
+        check("and all sessions", policy["summary"]["total-successful-session-count"] == 1, told)
+    check("then all of the day is forgotten", wait_for(lambda: counted() == [], 20), counted())
+
+
 def log_since(subject):
     """Postfix's log from where a message came in."""
     log = (world.folder / "postfix.log").read_text()
@@ -251,7 +351,7 @@ max_use = 1
 """, "127.0.0.3:smtp inet n - n - - smtpd -o smtpd_tls_security_level=none\n")
     for one in [server, deceived]:
         one.accounts(ANN).start()
-    for part in [sender, lies, receiver, outage]:
+    for part in [sender, lies, receiver, outage, reports]:
         part()
     for one in [server, deceived]:
         check("it stops with 0", one.stop() == 0)

@@ -30,6 +30,9 @@ pub(crate) fn check(config: &Config) -> Checked {
         let name = domain.strip_prefix("*.").unwrap_or(domain);
         need(domain == "*" || is_name(name), &field, "is no domain; write \"example.com\"")?;
         pinned(&field, route.tls.unwrap_or_default(), &route.fingerprints)?;
+        let mut asked = route.hosts.iter().chain(&route.backup).map(|hop| hop.tls).chain(route.tls);
+        let right = "`tls = \"dane\"` and `\"dane-only\"` need `dns.dnssec = true`";
+        need(config.dns.dnssec || !asked.any(TlsNeed::is_dane), &field, right)?;
         route.hosts.iter().chain(&route.backup).try_for_each(|hop| host(&field, hop))
     })
 }
@@ -240,8 +243,7 @@ fn relay(config: &Config) -> Checked {
     let right = "has its certificates in a route: use `routes.NAME.tls`";
     need(config.relay.tls != TlsNeed::Fingerprint, "relay.tls", right)?;
     let right = "needs `dns.dnssec = true`";
-    let dane = |tls: TlsNeed| matches!(tls, TlsNeed::DaneOnly | TlsNeed::Dane);
-    need(config.dns.dnssec || !dane(config.relay.tls), "relay.tls", right)?;
+    need(config.dns.dnssec || !config.relay.tls.is_dane(), "relay.tls", right)?;
     let anchors = config.dns.dnssec || config.dns.trust_anchors.is_none();
     need(anchors, "dns.trust_anchors", right)?;
     let v4 = config.relay.source_ipv4.is_none_or(|address| address.is_ipv4());

@@ -195,6 +195,11 @@ pub enum TlsNeed {
 }
 
 impl TlsNeed {
+    /// Whether it goes by TLSA records, for which signatures in the DNS have to be checked.
+    pub const fn is_dane(self) -> bool {
+        matches!(self, Self::Dane | Self::DaneOnly)
+    }
+
     /// Whether it makes sure who the host is, so that a password may go there.
     pub const fn is_authenticated(self) -> bool {
         matches!(self, Self::Verified | Self::DaneOnly | Self::Fingerprint)

@@ -12,7 +12,8 @@ use mailwright_net::tls::{Doubt, PeerCertificate};
 use mailwright_sasl::client::{Exchange, choose};
 use mailwright_sasl::{ChannelBinding, Nonce};
 use mailwright_smtp::client::{
-    Event, Failure, Lacking, Loss, Phase, Session, Settings, Step, Transaction, Verdict,
+    Event, Extent, Failure, Lacking, Loss, Phase, Rehearsed, Session, Settings, Step, Transaction,
+    Verdict,
 };
 use mailwright_words::envelope::BodyType;
 use mailwright_words::reply::Reply;
@@ -304,6 +305,17 @@ impl Connection {
         let Some(stream) = &mut self.stream else { return true };
         // Nothing to read is the good case: the host waits.
         timeout(Duration::ZERO, stream.read(&mut self.buffer)).await.is_ok()
+    }
+
+    /// Says an envelope, up to `RCPT`, and no message.
+    ///
+    /// Errors: the connection was lost.
+    pub(crate) async fn rehearse(&mut self, transaction: &Transaction) -> Result<Rehearsed, Fault> {
+        self.session.rehearse(transaction, Extent::Rcpt);
+        match self.advance().await {
+            Step::Rehearsed(said) => Ok(said),
+            step => Err(fault(step)),
+        }
     }
 
     /// Takes leave.

@@ -28,7 +28,7 @@ mod wire;
 pub use mx::{Answer, Names, Server, SignedAnswer, Unroutable};
 pub use network::{Network, Secured, Stream};
 pub use outcome::{Contact, Content, Job, Later, Outcome, Pieces, Reason, RecipientOutcome};
-pub use relay::{Deliverer, Setup, Site};
+pub use relay::{Deliverer, Seen, Setup, Site};
 pub use sign::Signing;
 pub use stored::Stored;
 pub use wire::{Wire, WireError};

@@ -6,6 +6,7 @@
 
 mod hurry;
 mod published;
+mod rehearse;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +39,7 @@ use crate::sts::{Know, Known, Sts};
 use crate::tls::{Dane, Level, Need, dane, decide};
 
 pub(crate) use hurry::Hurry;
+pub use rehearse::Seen;
 
 use hurry::Crowd;
 use published::Published;
@@ -262,7 +264,7 @@ impl Deliverer {
     /// The servers of a domain, each as the domain wants it.
     async fn servers(&self, (domain, servers): (&Domain, Vec<Server>), need: &Need, run: &mut Run) {
         let name = domain.as_str();
-        let asks = need.asks_sts() && self.setup.relay.mta_sts && domain.literal().is_none();
+        let asks = self.asks_sts(need, domain);
         let known = if asks { self.setup.policies.policy(name).await } else { Known::default() };
         for server in servers {
             if !run.may_try_others() {
@@ -283,6 +285,11 @@ impl Deliverer {
                 }
             }
         }
+    }
+
+    /// Whether the MTA-STS policy of a domain is worth a lookup.
+    fn asks_sts(&self, need: &Need, domain: &Domain) -> bool {
+        need.asks_sts() && self.setup.relay.mta_sts && domain.literal().is_none()
     }
 
     /// The TLSA records of a server, where they are worth a lookup.

@@ -10,7 +10,7 @@ mod shelf;
 
 pub use cache::{Kept, Policies, Shelf, Web, WebError};
 pub use policy::{Mode, Policy};
-pub use shelf::StoreShelf;
+pub use shelf::{StoreShelf, Unkept};
 
 use std::sync::Arc;
 

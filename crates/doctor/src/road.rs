@@ -1,7 +1,8 @@
 //! `doctor deliver`: the road of a message to an address, up to `RCPT`; nothing is sent.
 //!
 //! It goes as the queue would: by the route of the domain, else by its MX records, host by host
-//! until one gives its word. Source: RFC 5321 section 5.1, RFC 7505, RFC 8461 section 3.1.
+//! until one gives its word. What the policies of domains make of it is `deliver`'s to say.
+//! Source: RFC 5321 section 5.1, RFC 7505.
 
 use std::net::SocketAddr;
 
@@ -78,7 +79,6 @@ async fn hops(world: &World, config: &Config, domain: &str, section: &mut Sectio
     }
     let need = route.and_then(|route| route.tls).unwrap_or(config.relay.tls);
     let hosts = mx(world, domain, section).await;
-    section.checks.extend(sts(world, domain).await);
     let port = Some(config.relay.port);
     let hop = |host| Hop {
         place: Place { host, port },
@@ -154,18 +154,6 @@ async fn mx(world: &World, domain: &str, section: &mut Section) -> Vec<String> {
     };
     section.push(check.tried(tried));
     hosts
-}
-
-/// Whether the domain announces a policy. Source: RFC 8461 section 3.1.
-async fn sts(world: &World, domain: &str) -> Option<Check> {
-    let name = format!("_mta-sts.{domain}");
-    let Answer::Found(texts) = world.resolver.txt(&name).await else { return None };
-    texts.iter().any(|text| text.starts_with(b"v=STSv1")).then(|| {
-        Check::unknown("road.sts", "MTA-STS", "the domain announces a policy")
-            .tried(format!("the TXT record of {name}"))
-            .means("Which hosts it lists, and whether it is in force, is not looked at here.")
-            .mend(format!("Read https://mta-sts.{domain}/.well-known/mta-sts.txt"))
-    })
 }
 
 /// One host: each address until one is open, then the session.

@@ -24,6 +24,8 @@ use mailwright_store::StoreError;
 use mailwright_words::{Address, Id, Timestamp};
 use serde::Serialize;
 
+pub(crate) use sendmail::local_client;
+
 use crate::{Failure, cli::AdminCommand, console::Console, office::Office};
 
 /// Carries out a command.

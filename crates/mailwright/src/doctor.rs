@@ -174,7 +174,8 @@ async fn deliver(
     let from = from.unwrap_or(&own).trim_start_matches('<').trim_end_matches('>');
     let from = ReversePath::parse(from)
         .map_err(|error| Failure::of(&format!("{from:?} is no sender"), &error))?;
-    tell(&road::examine(&world, config, &from, &to).await, form)
+    let report = road::examine(&world, config, &from, &to).await;
+    tell(&crate::road::decided(report, config, &world.clock, (&from, &to)).await?, form)
 }
 
 /// Prints a report; gives its exit code.

@@ -29,6 +29,8 @@ mod privilege;
 mod reload;
 mod remote;
 mod report;
+mod reports;
+mod road;
 mod sandbox;
 mod send;
 mod serve;

@@ -5,8 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use mailwright_config::{Config, Live};
 use mailwright_deliver::{
     Deliverer, Names, Setup, Wire,
-    sts::{Policies, StoreShelf, Web},
+    ledger::Ledger,
+    sts::{Policies, Shelf, StoreShelf, Web},
 };
+use mailwright_net::Clock;
 use mailwright_queue::{Queue, Settings};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -93,7 +95,11 @@ fn count(
         let (office, counter) = (office.clone(), Arc::clone(&counter));
         async move {
             office.clock.sleep(COUNT).await;
-            counter.flush(&office.store).await;
+            if office.config.now().reports.tls {
+                counter.flush(&office.store).await;
+            } else {
+                counter.drop_all();
+            }
         }
     });
 }
@@ -119,18 +125,33 @@ fn deliverer(
     config: &Config,
     (listeners, counter): (&[SocketAddr], &Arc<Counter>),
 ) -> Result<Deliverer, Failure> {
-    let wire = Wire::new(config, Arc::clone(&office.clock))
-        .map_err(|error| Failure::of("the network", &error))?;
+    let shelf = Arc::new(StoreShelf::new(office.store.clone()));
+    let ledger: Arc<dyn Ledger> = Arc::<Counter>::clone(counter);
+    setup(config, &office.clock, (shelf, ledger), listeners).map(Deliverer::new)
+}
+
+/// What a deliverer is made of, as `config` has it: where policies are kept, and who is told of
+/// sessions, is the caller's to say.
+///
+/// Errors: the network cannot be used so.
+pub(crate) fn setup(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    (shelf, ledger): (Arc<dyn Shelf>, Arc<dyn Ledger>),
+    listeners: &[SocketAddr],
+) -> Result<Setup, Failure> {
+    let wire =
+        Wire::new(config, Arc::clone(clock)).map_err(|error| Failure::of("the network", &error))?;
     let wire = Arc::new(wire);
     let (names, web): (Arc<dyn Names>, Arc<dyn Web>) =
         (Arc::<Wire>::clone(&wire), Arc::<Wire>::clone(&wire));
     let policies = Policies::new(
         (Arc::clone(&names), web),
-        Arc::new(StoreShelf::new(office.store.clone())),
-        Arc::clone(&office.clock),
+        shelf,
+        Arc::clone(clock),
         (config.relay.lookup_timeout, config.relay.policy_timeout),
     );
-    Ok(Deliverer::new(Setup {
+    Ok(Setup {
         hostname: config.server.hostname.clone(),
         relay: config.relay.clone(),
         routes: config.routes.clone(),
@@ -138,9 +159,9 @@ fn deliverer(
         names,
         network: wire,
         policies: Arc::new(policies),
-        ledger: Arc::<Counter>::clone(counter),
-        clock: Arc::clone(&office.clock),
-    }))
+        ledger,
+        clock: Arc::clone(clock),
+    })
 }
 
 fn settings(config: &Config) -> Settings {

@@ -31,6 +31,11 @@ impl Counter {
         Self { clock, counts: Mutex::default() }
     }
 
+    /// Drops what was counted: nobody is told.
+    pub(crate) fn drop_all(&self) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Takes what was counted to the store.
     pub(crate) async fn flush(&self, store: &Store) {
         let counts =

@@ -126,11 +126,18 @@ pub fn count_sessions(tx: &mut Tx<'_>, rows: &[SessionRow]) -> Result<(), StoreE
     Ok(())
 }
 
-/// The oldest day before `before` with sessions of a domain behind `after`, and that domain.
-pub fn next_to_report(tx: &mut Tx<'_>, before: i64) -> Result<Option<(i64, String)>, StoreError> {
-    tx.query_opt(
-        "SELECT day, domain FROM tls_session WHERE day < :before ORDER BY day, domain LIMIT 1",
-        params! { before },
+/// Days before `before` with domains that had sessions on them, up to `limit` behind `after`.
+pub fn to_report(
+    tx: &mut Tx<'_>,
+    before: i64,
+    after: &(i64, String),
+    limit: usize,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    tx.query(
+        "SELECT DISTINCT day, domain FROM tls_session
+         WHERE day < :before AND (day > :day OR (day = :day AND domain > :domain))
+         ORDER BY day, domain LIMIT :limit",
+        params! { before, day: after.0, domain: after.1.as_str(), limit },
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
@@ -224,14 +231,20 @@ mod tests {
             let rows = rows.clone();
             store.write_blocking(Lane::Bulk, move |tx| count_sessions(tx, &rows)).unwrap();
         }
-        let next = |before| store.read_blocking(move |tx| next_to_report(tx, before)).unwrap();
-        assert_eq!(next(3), None);
-        assert_eq!(next(4), Some((3, "x.example".to_owned())));
+        let behind = |before, after: (i64, &str)| {
+            let after = (after.0, after.1.to_owned());
+            store.read_blocking(move |tx| to_report(tx, before, &after, 10)).unwrap()
+        };
+        let next = |before| behind(before, (0, ""));
+        assert_eq!(next(3), []);
+        assert_eq!(next(4), [(3, "x.example".to_owned())]);
+        assert_eq!(behind(4, (3, "w")), next(4));
+        assert_eq!(behind(4, (3, "x.example")), []);
         let found = store.read_blocking(|tx| sessions(tx, (3, "x.example"), 10)).unwrap();
         assert_eq!(found, [row("", 4), row("tlsa-invalid", 2)]);
         let forget = |tx: &mut Tx<'_>| forget_sessions(tx, (3, "x.example"));
         store.write_blocking(Lane::Bulk, forget).unwrap();
-        assert_eq!(next(4), None);
+        assert_eq!(next(4), []);
         assert_eq!(day(day_begins(20_000)), 20_000);
         assert_eq!(day(Timestamp::new(-1)), -1);
     }

@@ -166,3 +166,13 @@ fn shown_settings_hide_passwords() {
     let shown = show(&from_file("secret.toml", text).unwrap());
     assert!(shown.contains("***") && !shown.contains("hunter2"), "{shown}");
 }
+
+#[test]
+fn a_route_by_dane_needs_signatures_checked() {
+    for route in ["tls = \"dane-only\"", "hosts = [{ host = \"mx.example\", tls = \"dane\" }]"] {
+        let text = format!("[routes.\"example.net\"]\n{route}\n");
+        let refused = from_file("dane.toml", &text).unwrap_err().to_string();
+        assert!(refused.contains("dns.dnssec"), "{refused}");
+        from_file("signed.toml", &format!("{text}[dns]\ndnssec = true\n")).unwrap();
+    }
+}

@@ -225,3 +225,67 @@ async fn a_route_may_ask_for_dane_alone() {
     let found = attempt(tls("V", "HELP"), |_| signed(), only, TlsWish::None).await;
     assert_eq!(found, ("deferred 4.7.5".to_owned(), "dane-required".to_owned()));
 }
+
+/// A host that offers STARTTLS and shows itself as `kind` says, and hears an envelope alone.
+fn hears(kind: &str, rcpt: &str) -> &'static [&'static str] {
+    let script = format!(
+        "S: 220 mx\nC: EHLO\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n@raw:{kind}\n\
+         C: EHLO\nS: 250 mx\nC: MAIL\nS: 250 ok\nC: RCPT\nS: {rcpt}\nC: QUIT\nS: 221 bye"
+    );
+    Box::leak(Box::new([&*Box::leak(script.into_boxed_str())]))
+}
+
+/// What is seen on the road to `x.example`: how many servers, then a word each.
+async fn seen(
+    scripts: &'static [&'static str],
+    zone: impl FnOnce(u16) -> Zone,
+    change: impl FnOnce(&mut Setup),
+    wish: TlsWish,
+) -> Vec<String> {
+    let address = host(scripts).await;
+    let mut setup = setup(zone(address.port()), address.port());
+    change(&mut setup);
+    let from = mailwright_words::ReversePath::parse("a@ours.example").unwrap();
+    let to = mailwright_words::Address::parse("b@x.example").unwrap();
+    let road = Deliverer::new(setup).rehearse(&from, &to, wish).await;
+    road.into_iter()
+        .map(|seen| match seen {
+            Seen::Servers { names, set } => format!("{} {set}", names.join(",")),
+            Seen::NoServer { is_temporary, .. } => format!("none {is_temporary}"),
+            Seen::Policy { mode, .. } => format!("policy {}", mode.unwrap_or("-")),
+            Seen::Refused { is_permanent, .. } => format!("refused {is_permanent}"),
+            Seen::Asked { word, .. } => word.to_owned(),
+            Seen::Opened { tls, .. } => format!("open {}", tls.is_some()),
+            Seen::Fault { .. } => "fault".to_owned(),
+            Seen::Said { mail, rcpt, .. } => {
+                format!("{} {}", mail.code, rcpt.map_or(0, |rcpt| rcpt.code))
+            }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_rehearsal_decides_as_an_attempt_and_sends_nothing() {
+    let plain = |_: &mut Setup| {};
+    let sts = |mode, listed| {
+        move |setup: &mut Setup| setup.policies = Arc::new(Always(Some(mode), listed))
+    };
+    let road = seen(hears("T", "250 ok"), |_| zone(), plain, TlsWish::None).await;
+    assert_eq!(road, ["mx.x.example false", "policy -", "opportunistic", "open true", "250 250"]);
+    let road = seen(hears("T", "550 no"), |_| zone(), plain, TlsWish::None).await;
+    assert_eq!(road.last().unwrap(), "250 550");
+    let road = seen(PLAIN, |_| zone(), sts(Mode::Enforce, "other.example"), TlsWish::None).await;
+    assert_eq!(road, ["mx.x.example false", "policy enforce", "refused false"]);
+    let road = seen(PLAIN, |_| zone(), sts(Mode::Enforce, "mx.x.example"), TlsWish::None).await;
+    assert_eq!(road, ["mx.x.example false", "policy enforce", "mta-sts", "fault"]);
+    let road = seen(PLAIN, |_| zone(), plain, TlsWish::Required).await;
+    assert_eq!(road, ["mx.x.example false", "policy -", "refused true"]);
+    let meddled = |port| signed().temporary(&owner(port));
+    let road = seen(PLAIN, meddled, plain, TlsWish::None).await;
+    assert_eq!(road, ["mx.x.example false", "policy -", "refused false"]);
+    let matched = |port| signed().tlsa(&owner(port), &[record(3)], true);
+    let road = seen(PLAIN, matched, plain, TlsWish::None).await;
+    assert_eq!(road, ["mx.x.example false", "policy -", "dane", "fault"]);
+    let nobody = |_| zone().temporary("x.example");
+    assert_eq!(seen(PLAIN, nobody, plain, TlsWish::None).await, ["none true"]);
+}

@@ -59,6 +59,24 @@ impl Shelf for StoreShelf {
     }
 }
 
+/// Keeps nothing: each policy is fetched when it is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unkept;
+
+impl Shelf for Unkept {
+    fn load<'a>(&'a self, _domain: &'a str) -> Later<'a, Option<Kept>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn older(&self, _before: Timestamp) -> Later<'_, Vec<Kept>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn keep(&self, _kept: Kept) -> Later<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 fn kept(row: StsRow) -> Option<Kept> {
     let StsRow { domain, id, text, fetched, expires } = row;
     Some(Kept { domain, id, policy: Policy::parse(&text)?, fetched, expires })

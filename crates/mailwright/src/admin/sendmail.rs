@@ -19,7 +19,7 @@ pub(super) async fn run(
     let start = header(console, &mut lines, office.config.now().limits.header_size_max).await?;
     let recipients = recipients(&command, &start)?;
     let from = sender(&command, &start)?;
-    let client = client(office);
+    let client = local_client(office, "sendmail");
     office
         .intake
         .sender(&client, &from, None, office.now())
@@ -50,10 +50,11 @@ pub(super) async fn run(
     office.intake.accept(incoming, transaction, office.now()).await.map(drop).map_err(refused)
 }
 
-fn client(office: &Office) -> Client {
+/// Who speaks for this server itself.
+pub(crate) fn local_client(office: &Office, name: &str) -> Client {
     let config = office.config.now();
     Client {
-        listener: "sendmail".to_owned(),
+        listener: name.to_owned(),
         role: Role::Msa,
         peer: None,
         hello: config.server.hostname.clone(),
