@@ -5,6 +5,8 @@
 //! a broken world, where it has to speak, and in a sound one, where it has to be silent. A check
 //! that cannot know says so. Nothing here sends a message but [`send`], which is asked to.
 
+#[cfg(test)]
+mod checks;
 pub mod code;
 pub mod compose;
 mod dialogue;

@@ -264,6 +264,9 @@ async fn a_login_and_an_envelope_are_tried_and_nothing_is_sent() {
     let report = Room::new().host("192.0.2.1:587", smtp()).look(&stranger).await;
     assert_eq!(loud(&report), [("smtp.rcpt", Verdict::Wrong)]);
     golden("smtp-refused-recipient", &report.text(false));
+    let blocked = smtp().with("MAIL", "550 5.7.1 Not from there");
+    let report = Room::new().host("192.0.2.1:587", blocked).look(&stranger).await;
+    assert_eq!(loud(&report), [("smtp.mail", Verdict::Wrong)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -195,6 +195,39 @@ async fn each_fault_of_the_machine_speaks_alone() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_without_a_folder_or_a_name_speaks() {
+    use Verdict::{CannotKnow, Warning, Wrong};
+    let cases: Vec<(&str, Change, Loud)> = vec![
+        ("no folder", |s| s.folder = None, vec![("data.folder", Wrong)]),
+        (
+            "half a name",
+            |s| {
+                s.hostname = "mx".to_owned();
+                s.certificates[0].chain.as_mut().unwrap()[0].names = vec!["mx".to_owned()];
+            },
+            vec![("server.hostname", Wrong), ("list.address", CannotKnow)],
+        ),
+        (
+            "a name nobody knows",
+            |s| {
+                s.hostname = "gone.example".to_owned();
+                s.sources = vec![ip("203.0.113.7")];
+                s.domains.clear();
+                s.certificates[0].chain.as_mut().unwrap()[0].names =
+                    vec!["gone.example".to_owned()];
+            },
+            vec![("server.address", Wrong), ("server.ptr", Warning)],
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let mut subject = sound();
+        change(&mut subject);
+        let report = look(&subject, zone(), hosts()).await;
+        assert_eq!(loud(&report), expected, "{name}\n{}", report.text(false));
+    }
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -339,7 +372,7 @@ async fn the_clock_is_judged_by_whoever_knows_the_time() {
         (
             |s| {
                 s.certificates[0].chain.as_mut().unwrap()[0].begins =
-                    Timestamp::new(NOW + 3_600_000)
+                    Timestamp::new(NOW + 3_600_000);
             },
             Wrong,
         ),
@@ -351,5 +384,22 @@ async fn the_clock_is_judged_by_whoever_knows_the_time() {
         let report = look(&subject, zone(), hosts()).await;
         let clock = report.checks().find(|check| check.id == "clock").unwrap();
         assert_eq!(clock.verdict, expected, "{clock:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smarthost_is_tried_in_place_of_other_peoples_servers() {
+    let mut subject = sound();
+    subject.smarthost = "smart.example:587".parse().ok();
+    for (host, expected) in [
+        (greets(), vec![]),
+        (Host::Silent, vec![("out.smarthost", Verdict::Wrong)]),
+        (Host::Refuses, vec![("out.smarthost", Verdict::Wrong)]),
+    ] {
+        let zone = zone();
+        zone.add_address("smart.example", ip("198.51.100.7"));
+        let hosts = vec![("127.0.0.1:25", greets()), ("198.51.100.7:587", host)];
+        let report = look(&subject, zone, hosts).await;
+        assert_eq!(loud(&report), expected, "{}", report.text(false));
     }
 }
