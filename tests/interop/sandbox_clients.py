@@ -115,6 +115,8 @@ def mailpit():
     check("its spam check", got["spam"]["Rules"], got["spam"])
     check("its tags", got["tags"] == ["first", "second"] and got["tagged"]["messages_count"] == 1
           and got["noTags"] == [], got["tags"])
+    check("its chaos", got["setChaos"]["Sender"] == {"ErrorCode": 451, "Probability": 100}
+          and got["resetChaos"] == got["chaos"], got["setChaos"])
     check("its rendered HTML and text", "HTML of it" in got["viewHtml"]
           and got["viewText"].strip() == "Text of it", got["viewHtml"])
     check("it deletes", got["deleteSearch"] == "ok" and got["after"]["total"] == 0

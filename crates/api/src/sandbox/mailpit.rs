@@ -3,6 +3,7 @@
 //! Which inbox that is says `?inbox=`, the name of the host or the user; else it is the default
 //! one. Names and forms are those of its published description.
 
+mod chaos;
 mod checks;
 mod events;
 mod list;
@@ -48,6 +49,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         .route("/api/v1/message/{id}/part/{part}/thumb", get(thumb::thumb))
         .route("/api/v1/message/{id}/html-check", get(checks::html_check))
         .route("/api/v1/message/{id}/sa-check", get(checks::spam_check))
+        .route("/api/v1/chaos", get(chaos::triggers).put(chaos::set))
         .route("/api/v1/info", get(server::info))
         .route("/api/v1/webui", get(server::webui))
         .route("/api/v1/swagger.json", get(swagger::document))

@@ -85,7 +85,7 @@ fn query(sandbox: &Inner, asked: &Asked, text: &str) -> Answer<Query> {
 }
 
 /// A body that may be left out.
-fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Answer<T> {
+pub(super) fn body<T: DeserializeOwned + Default>(bytes: &Bytes) -> Answer<T> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }

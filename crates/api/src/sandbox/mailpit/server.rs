@@ -72,8 +72,8 @@ async fn folder_size(folder: std::path::PathBuf) -> u64 {
     sum
 }
 
-/// What the page of this API may offer: nothing is released or broken on purpose here, and
-/// what rates messages is always there.
+/// What the page of this API may offer: nothing is released here, what rates
+/// messages is always there, and an inbox may refuse on purpose.
 pub(super) async fn webui() -> Json<Value> {
     Json(json!({
         "Label": "",
@@ -88,7 +88,7 @@ pub(super) async fn webui() -> Json<Value> {
             "RecipientAllowlist": "",
         },
         "SpamAssassin": true,
-        "ChaosEnabled": false,
+        "ChaosEnabled": true,
         "DuplicatesIgnored": false,
         "HideDeleteAllButton": false,
     }))

@@ -13,9 +13,11 @@ const FOUND: &[&str] = &["query", "start", "limit", "tz"];
 const NONE: &[&str] = &[];
 
 /// Every operation of this API.
-pub(crate) const OPERATIONS: [Operation; 23] = [
+pub(crate) const OPERATIONS: [Operation; 25] = [
     ("get", "/api/v1/info", "Tells of the server and the inbox", NONE),
     ("get", "/api/v1/webui", "Tells what a page may offer", NONE),
+    ("get", "/api/v1/chaos", "Tells which share of sessions is refused", NONE),
+    ("put", "/api/v1/chaos", "Has a share of sessions be refused", NONE),
     ("get", "/api/v1/messages", "Lists messages, newest first", LISTED),
     ("put", "/api/v1/messages", "Marks messages as read or unread", &["tz"]),
     ("get", "/api/v1/search", "Finds messages", FOUND),

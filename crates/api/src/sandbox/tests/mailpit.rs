@@ -16,6 +16,7 @@ async fn each_operation_that_is_described_is_there() {
         }
         let body = match (method, path.as_str()) {
             ("put", path) if path.starts_with("/api/v1/tags/") => Some(json!({ "Name": "two" })),
+            ("put", "/api/v1/chaos") => Some(json!({})),
             ("put", "/api/v1/tags") => Some(json!({ "IDs": [id], "Tags": ["x"] })),
             ("put", _) => Some(json!({ "IDs": [id], "Read": true })),
             ("post", _) => Some(json!({ "From": { "Email": "a@a.example" },
@@ -159,4 +160,23 @@ async fn a_prefix_names_the_inbox() {
     assert_eq!(code, StatusCode::NOT_FOUND, "our pages are not below it");
     let (code, _) = world.ask("get", "/view/latest", None).await;
     assert_eq!(code, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn chaos_is_faults_of_the_inbox() {
+    let world = world().await;
+    let usual = world.json("get", "/api/v1/chaos", None).await;
+    assert_eq!(usual["Authentication"], json!({ "ErrorCode": 535, "Probability": 0 }));
+    let given = json!({ "Sender": { "ErrorCode": 452, "Probability": 29 } });
+    let set = world.json("put", "/api/v1/chaos", Some(given.clone())).await;
+    assert_eq!((&set["Sender"], &set["Recipient"]["Probability"]), (&given["Sender"], &json!(0)));
+    assert_eq!(world.json("get", "/api/v1/chaos", None).await, set);
+    let own = world.json("get", "/api/inboxes/default/settings", None).await;
+    assert_eq!(own["settings"]["faults"].as_array().unwrap().len(), 1, "{own}");
+    for odd in [(399, 1), (600, 1), (451, 101)] {
+        let body = json!({ "Sender": { "ErrorCode": odd.0, "Probability": odd.1 } });
+        let (code, _) = world.ask("put", "/api/v1/chaos", Some(body)).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST, "{odd:?}");
+    }
+    assert_eq!(world.json("put", "/api/v1/chaos", Some(json!({}))).await, usual);
 }
