@@ -102,6 +102,10 @@ fn happened(event: &Event) -> Check {
         "failed" | "bounced" | "expired" => {
             explained(Check::wrong(ID, event.kind.clone(), found), detail)
         }
+        "complaint" => Check::warning(ID, event.kind.clone(), found),
+        "reported" if detail.starts_with("failed") => {
+            explained(Check::warning(ID, event.kind.clone(), found), detail)
+        }
         "deferred" | "held" => explained(Check::warning(ID, event.kind.clone(), found), detail),
         kind => Check::right(ID, kind.to_owned(), found),
     }

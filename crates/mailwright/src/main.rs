@@ -14,6 +14,7 @@ mod console;
 mod courier;
 mod daily;
 mod doctor;
+mod feedback;
 mod files;
 mod gauge;
 mod inout;

@@ -10,6 +10,7 @@ pub mod charset;
 mod common;
 mod date;
 mod digest;
+mod feedback;
 mod header;
 mod html;
 mod id;
@@ -30,6 +31,7 @@ pub use address::{Entry, Mailbox, each as each_address, first_display, first_mai
 pub use common::{COMMON_MAX, CommonHeaders, common_headers};
 pub use date::{Sent, sent, sent_date};
 pub use digest::{DIGEST_VERSION, Digest, DigestField, SortText, digest, digest_of_message};
+pub use feedback::{Feedback, FeedbackKind, FeedbackRecipient};
 pub use header::{Field, Fields, header_fields, unfold};
 pub use html::html_to_text;
 pub use id::{MessageId, REFERENCES_MAX, message_ids, references};

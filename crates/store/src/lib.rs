@@ -12,6 +12,7 @@ pub mod directory;
 pub mod engine;
 mod error;
 pub mod event;
+pub mod feedback;
 pub mod guard;
 pub mod index;
 pub mod mailbox;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mailwright_store::{
     Lane, StoreError, Tx,
+    feedback::{self, Told},
     report::{self, ReportMail},
 };
 use tokio::{sync::watch, task::JoinSet};
@@ -48,23 +49,26 @@ pub(super) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
 
 async fn round(office: &Office) -> Result<(), Failure> {
     for mail in office.store.read(|tx| report::noted(tx, AT_A_TIME)).await? {
-        let found = match octets(office, &mail).await {
-            Ok(Some(octets)) => parse(octets, &mail).await?,
-            Ok(None) => Vec::new(),
+        let (found, told) = match octets(office, &mail).await {
+            Ok(Some(octets)) => parse(office, octets, &mail).await?,
+            Ok(None) => (Vec::new(), Vec::new()),
             // It was deleted before anybody looked, or cannot be read any more.
             Err(error @ (StoreError::Missing(_) | StoreError::Corrupt(_))) => {
                 tracing::warn!(%error, "A message that may hold a report is not read.");
-                Vec::new()
+                (Vec::new(), Vec::new())
             }
             Err(error) => return Err(error.into()),
         };
         let sender = Sender { author: mail.author, proven: mail.proven };
         let rows = rows(office, found, &sender, mail.arrived).await?;
-        let body = mail.body;
+        let (body, arrived) = (mail.body, mail.arrived);
         let keep = move |tx: &mut Tx<'_>| {
             let mut kept = 0_usize;
             for row in &rows {
                 kept = kept.saturating_add(usize::from(report::keep(tx, row)?));
+            }
+            for one in &told {
+                kept = kept.saturating_add(usize::from(feedback::append(tx, one, arrived)?));
             }
             report::forget(tx, body).map(|()| kept)
         };
@@ -85,18 +89,26 @@ async fn octets(office: &Office, mail: &ReportMail) -> Result<Option<Vec<u8>>, S
     office.store.bodies().read(mail.body).await.map(Some)
 }
 
+/// The reports about domains, and what is told about messages of ours.
 async fn parse(
+    office: &Office,
     octets: Vec<u8>,
     mail: &ReportMail,
-) -> Result<Vec<mailwright_mailauth::report::Report>, Failure> {
-    let read = tokio::task::spawn_blocking(move || read(&octets)).await;
-    match read.map_err(|error| Failure::of("reading a report", &error))? {
-        Ok(reports) => Ok(reports),
-        Err(error) => {
-            tracing::debug!(%error, author = mail.author, "A message holds no report.");
-            Ok(Vec::new())
-        }
-    }
+) -> Result<(Vec<mailwright_mailauth::report::Report>, Vec<Told>), Failure> {
+    let host = office.config.now().server.hostname.clone();
+    let author = Some(mail.author.clone()).filter(|_| mail.proven);
+    let work = move || {
+        let told = crate::feedback::read(&octets, &host, author.as_deref());
+        let reports = if told.is_empty() { read(&octets) } else { Ok(Vec::new()) };
+        (reports, told)
+    };
+    let read = tokio::task::spawn_blocking(work).await;
+    let (reports, told) = read.map_err(|error| Failure::of("reading a report", &error))?;
+    let reports = reports.unwrap_or_else(|error| {
+        tracing::debug!(%error, author = mail.author, "A message holds no report.");
+        Vec::new()
+    });
+    Ok((reports, told))
 }
 
 async fn forget(office: &Office) -> Result<(), StoreError> {
