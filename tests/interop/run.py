@@ -44,6 +44,7 @@ SCRIPTS = [
     "inout",
     "moving",
     "sandbox",
+    "faults",
     "sandbox_clients",
     "postfix",
     "sync_proof",

@@ -27,6 +27,8 @@ use crate::{
     serve, upkeep,
 };
 
+/// Messages of one session.
+const SESSION_MESSAGES_MAX: usize = 10_000_000;
 /// Free space that a sandbox leaves to others, in octets.
 const FREE_SPACE_MIN: u64 = 64 << 20;
 
@@ -97,6 +99,8 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
     config.http.addresses.clone_from(&sandbox.http);
     config.log.level = Level::Warn;
     config.intake.free_space_min = FREE_SPACE_MIN;
+    // A program under test may keep its connection for as long as it likes.
+    config.limits.messages_max = SESSION_MESSAGES_MAX;
     let rules = sandbox.inbox_by.iter().map(|rule| match rule {
         cli::InboxBy::User => InboxBy::User,
         cli::InboxBy::Tag => InboxBy::Tag,
