@@ -300,6 +300,10 @@ try:
     done = good.run("doctor", "message", "nothing-of-the-kind")
     check("what is neither file nor id is told", done.returncode == 1 and "no id" in done.stderr, done)
 
+    done = run("--data", str(folder / "none"), "doctor")
+    check("where there is no data folder it is told, and none is made", done.returncode == 2
+          and "there is none at" in done.stdout and not (folder / "none").exists(), done)
+
     # doctor code
     done = run("doctor", "code", "550 5.7.515 Access denied, sending domain does not pass")
     check("a provider's code is explained", done.returncode == 0 and "Microsoft" in done.stdout

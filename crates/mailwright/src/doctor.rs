@@ -95,7 +95,9 @@ fn missing(config: &Config) -> Option<Check> {
 /// What needs the store is for who has it, if there is one.
 fn needs_store(config: &Config) -> Result<Option<ExitCode>, Failure> {
     match missing(config) {
-        Some(check) => Err(Failure::new(format!("{}. {}", check.found, check.mend)).with(2)),
+        Some(check) => {
+            Err(Failure::new(format!("data folder: {}. {}", check.found, check.mend)).with(2))
+        }
         None => Ok(None),
     }
 }
