@@ -1,7 +1,7 @@
 //! `cargo xtask docs`: the reference pages that are made from the code.
 //!
 //! `config.md` from the configuration's types, `metrics.md` from their registry, `cli.md` from
-//! `--help`, `rfc.md` from the `Source:` lines of the code.
+//! `--help`, `rfc.md` from the `Source:` lines of the code, `checks.md` from the rules of the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,11 +16,12 @@ type Page = (&'static str, fn() -> Result<String, Failure>);
 
 /// Writes the pages, or says which are behind.
 pub(crate) fn docs(check: bool) -> Result<(), Failure> {
-    let pages: [Page; 4] = [
+    let pages: [Page; 5] = [
         ("config", || Ok(mailwright_config::docs())),
         ("metrics", || Ok(metrics())),
         ("rfc", rfc),
         ("cli", cli),
+        ("checks", checks),
     ];
     let mut behind = Vec::new();
     for (name, page) in pages {
@@ -50,6 +51,12 @@ fn cli() -> Result<String, Failure> {
             .to_owned();
     help(&mut page, &[])?;
     Ok(page)
+}
+
+/// The rules of the checks, as the program lists them.
+fn checks() -> Result<String, Failure> {
+    let binary = root().join("target/debug/mailwright").display().to_string();
+    read(&binary, &["check", "--rules"])
 }
 
 fn help(page: &mut String, command: &[&str]) -> Result<(), Failure> {

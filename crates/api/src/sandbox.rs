@@ -4,6 +4,7 @@
 //! message says is never trusted: it is parsed with limits, and shown where it can do nothing.
 
 mod change;
+mod checks;
 mod choose;
 mod code;
 mod compose;
@@ -41,7 +42,7 @@ use axum::{Router, middleware, routing::get};
 use mailwright_config::{Config, Live};
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
-use mailwright_net::Clock;
+use mailwright_net::{Clock, egress::Egress};
 use mailwright_store::{Lane, Store, StoreError, Tx, capture};
 use mailwright_words::{Id, Timestamp};
 use tokio::sync::Semaphore;
@@ -69,6 +70,8 @@ pub struct Backing {
     pub clock: Arc<dyn Clock>,
     /// The configuration in force.
     pub config: Live<Config>,
+    /// Asks servers of the web that messages name; none, and nobody is asked.
+    pub egress: Option<Egress>,
 }
 
 impl std::fmt::Debug for Backing {

@@ -1,4 +1,7 @@
-//! `mailwright check`: a message before it is sent, without a server.
+//! `mailwright check`: a message before it is sent, or those that an inbox caught.
+
+mod inbox;
+mod rules;
 
 use std::{
     io::{self, Read, Write},
@@ -6,12 +9,19 @@ use std::{
     process::ExitCode,
 };
 
+use mailwright_config::{Live, Source};
+use mailwright_net::egress::Egress;
 use mailwright_sandbox::{
-    report::{Demand, NUMBERS, Report},
+    facts::Context,
+    report::{Demand, Report, json, junit, sarif},
     support::Audience,
 };
 
-use crate::{Failure, cli::Check};
+use crate::{
+    Failure,
+    cli::{Check, ReportFormat},
+    load, world,
+};
 
 /// Largest message that is read, in octets.
 const MESSAGE_MAX: u64 = 256 << 20;
@@ -20,33 +30,67 @@ const FAILED: u8 = 1;
 /// What it is when there is nothing that could be checked.
 const NOTHING: u8 = 2;
 
+/// A message, and what it is called.
+struct Named {
+    name: String,
+    bytes: Vec<u8>,
+    context: Context,
+}
+
 /// Checks the messages and prints a report of each.
-pub(crate) fn run(check: &Check) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(check: &Check, source: &Source) -> Result<ExitCode, Failure> {
+    if check.rules {
+        io::stdout().write_all(rules::page().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let refused = |error: &dyn std::error::Error| Failure::of("this cannot be checked", error);
     let audience =
         Audience::parse(&check.clients).map_err(|error| refused(&error).with(NOTHING))?;
     let demands =
         Demand::parse_all(&check.fail_on).map_err(|error| refused(&error).with(NOTHING))?;
-    let mut failed = false;
+    let messages = messages(check, source).await.map_err(|failure| failure.with(NOTHING))?;
+    let egress = if check.online {
+        Some(egress(source).map_err(|failure| failure.with(NOTHING))?)
+    } else {
+        None
+    };
     let mut reports = Vec::new();
-    for file in &check.files {
-        let bytes = read(file).map_err(|error| {
-            Failure::of(&format!("cannot read {}", file.display()), &error).with(NOTHING)
-        })?;
-        let report = Report::new(&mailwright_doctor::compose::with_crlf(&bytes), &audience, None);
-        let failures: Vec<String> =
-            demands.iter().filter_map(|demand| demand.failure(&report)).collect();
-        failed |= !failures.is_empty();
-        if check.json {
-            reports.push(json(file, &report, &failures));
-        } else {
-            print(file, &report, &failures)?;
+    for Named { name, bytes, context } in messages {
+        let mut report = Report::new(&bytes, &audience, context);
+        if let Some(egress) = &egress {
+            let settings = egress.settings();
+            report.ask_links(egress, (settings.links_max, settings.at_once)).await;
         }
+        reports.push((name, report));
     }
-    if check.json {
-        writeln!(io::stdout(), "{:#}", serde_json::Value::from(reports))?;
-    }
+    let failed = reports
+        .iter()
+        .any(|(_, report)| demands.iter().any(|demand| demand.failure(report).is_some()));
+    let format = if check.json { ReportFormat::Json } else { check.format };
+    print(&reports, &demands, format)?;
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+async fn messages(check: &Check, source: &Source) -> Result<Vec<Named>, Failure> {
+    if let Some(name) = &check.inbox {
+        let config = load(source)?;
+        return inbox::messages(check, name, config).await;
+    }
+    let mut all = Vec::new();
+    for file in &check.files {
+        let bytes = read(file)
+            .map_err(|error| Failure::of(&format!("cannot read {}", file.display()), &error))?;
+        all.push(Named {
+            name: file.display().to_string(),
+            bytes: mailwright_doctor::compose::with_crlf(&bytes),
+            context: Context::default(),
+        });
+    }
+    Ok(all)
+}
+
+fn egress(source: &Source) -> Result<Egress, Failure> {
+    world::egress(&Live::new(load(source)?))
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
@@ -59,39 +103,27 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn print(file: &Path, report: &Report, failures: &[String]) -> io::Result<()> {
+fn print(reports: &[(String, Report)], demands: &[Demand], format: ReportFormat) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}\n\n{}", file.display(), report.text())?;
-    for failure in failures {
-        writeln!(out, "FAILED: {failure}")?;
+    let failures = |report: &Report| -> Vec<String> {
+        demands.iter().filter_map(|demand| demand.failure(report)).collect()
+    };
+    match format {
+        ReportFormat::Junit => return out.write_all(junit(reports, demands).as_bytes()),
+        ReportFormat::Sarif => {
+            return writeln!(out, "{:#}", sarif(reports, env!("CARGO_PKG_VERSION")));
+        }
+        ReportFormat::Json => {
+            let all = reports.iter().map(|(name, report)| json(name, report, &failures(report)));
+            return writeln!(out, "{:#}", all.collect::<serde_json::Value>());
+        }
+        ReportFormat::Text => {}
+    }
+    for (name, report) in reports {
+        writeln!(out, "{name}\n\n{}", report.text())?;
+        for failure in failures(report) {
+            writeln!(out, "FAILED: {failure}")?;
+        }
     }
     Ok(())
-}
-
-fn json(file: &Path, report: &Report, failures: &[String]) -> serde_json::Value {
-    let numbers = NUMBERS.iter().map(|(name, _)| (*name, report.number(name)));
-    let rules = report.spam.hits.iter().map(|rule| {
-        serde_json::json!({ "name": rule.name, "points": rule.points, "means": rule.explanation })
-    });
-    let links = report.links.iter().map(|finding| {
-        let target = report.targets.get(finding.link);
-        let fault = finding.fault;
-        serde_json::json!({ "fault": fault.name(), "target": target, "detail": finding.detail,
-            "means": fault.explanation() })
-    });
-    let features = report.usages.iter().filter_map(|usage| {
-        let feature = usage.feature()?;
-        let places = usage.places.iter().map(|place| [place.line, place.column]);
-        Some(serde_json::json!({ "slug": feature.slug, "title": feature.title,
-            "count": usage.count, "places": places.collect::<Vec<_>>(),
-            "clients_without": usage.findings().len() }))
-    });
-    serde_json::json!({
-        "file": file.display().to_string(),
-        "numbers": numbers.collect::<std::collections::BTreeMap<_, _>>(),
-        "features": features.collect::<Vec<_>>(),
-        "spam": rules.collect::<Vec<_>>(),
-        "links": links.collect::<Vec<_>>(),
-        "failures": failures,
-    })
 }

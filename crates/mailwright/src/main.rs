@@ -150,7 +150,7 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
         Command::Restore { source: from, same_uids } => {
             backup::restore(&from, &load(&source)?, same_uids)
         }
-        Command::Check(check) => check::run(&check),
+        Command::Check(check) => runtime()?.block_on(check::run(&check, &source)),
         Command::Send(send) => runtime()?.block_on(send::run(*send, &load(&source)?)),
         Command::Admin(command) => {
             keep_private();

@@ -13,6 +13,7 @@ use mailwright_directory::{DomainKind, NewPassword};
 use mailwright_net::{
     acme::Challenges,
     control::ControlListener,
+    egress::Egress,
     notify::{Word, notify},
     tls::{Acceptor, Certificates},
 };
@@ -38,7 +39,7 @@ use crate::{
     reload::{Reloader, certificate_sources},
     remote, reports,
     setup::{FirstAccount, Open, Screen},
-    upkeep, verify,
+    upkeep, verify, world,
 };
 
 /// Serves until a signal says stop.
@@ -158,6 +159,18 @@ fn backing(office: &Office) -> Backing {
         intake: office.intake.clone(),
         clock: Arc::clone(&office.clock),
         config: office.config.clone(),
+        egress: egress(office),
+    }
+}
+
+/// Asks servers that messages name, where names can be looked up.
+fn egress(office: &Office) -> Option<Egress> {
+    match world::egress(&office.config) {
+        Ok(egress) => Some(egress),
+        Err(error) => {
+            tracing::warn!(%error, "Links and remote pictures cannot be asked for.");
+            None
+        }
     }
 }
 

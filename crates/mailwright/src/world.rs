@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mailwright_config::Config;
+use mailwright_config::{Config, Live};
 use mailwright_doctor::{Wire, World};
-use mailwright_net::{Clock, System, dns, tls::Inspector};
+use mailwright_net::{Clock, System, dns, egress::Egress, tls::Inspector};
 
 use crate::{Failure, cli::HostOptions};
 
@@ -41,4 +41,12 @@ pub(crate) fn plain(config: &Config, timeout: Duration) -> Result<World, Failure
         timeout,
         hostname: config.server.hostname.clone(),
     })
+}
+
+/// The client for servers that messages name.
+///
+/// Errors: the system's DNS configuration cannot be read.
+pub(crate) fn egress(config: &Live<Config>) -> Result<Egress, Failure> {
+    let World { resolver, inspector, .. } = plain(&config.now(), Duration::ZERO)?;
+    Ok(Egress::new(resolver, inspector, config.clone()))
 }

@@ -229,14 +229,11 @@ impl Egress {
     pub async fn ask(&self, ask: Ask) -> Result<Answered, Unanswered> {
         let settings = self.settings();
         let mut hops = Vec::new();
-        // Waiting for a place counts: nobody waits for ever.
-        let asked = timeout(settings.timeout, async {
-            let Ok(_place) = self.places.acquire().await else {
-                return Err(EgressError::Http("there is no place".to_owned()));
-            };
-            self.follow(ask, &settings, &mut hops).await
-        });
+        // Waiting for a place does not count: whoever has one gives it back in that time.
+        let place = self.places.acquire().await;
+        let asked = timeout(settings.timeout, self.follow(ask, &settings, &mut hops));
         let answered = asked.await.unwrap_or(Err(EgressError::Late(settings.timeout)));
+        drop(place);
         answered
             .map(|answered| Answered { hops: hops.clone(), ..answered })
             .map_err(|error| Unanswered { error, hops })

@@ -123,6 +123,15 @@ pub(crate) const OPERATIONS: [Operation; 23] = [
         answer: Some("Headers"),
         ..operation("get", "/api/messages/{id}/headers", "Gives the fields of its header")
     },
+    Operation {
+        query: &[
+            ("clients", "whose clients count, as `mailwright check --clients` has it"),
+            ("fail_on", "conditions that are told of when they hold"),
+            ("online", "`true` asks whether links work"),
+            ("format", "`json`, `sarif`, `junit` or `text`"),
+        ],
+        ..operation("get", "/api/messages/{id}/check", "Checks a message")
+    },
     operation("get", "/api/messages/{id}/parts/{part}", "Gives a part, decoded"),
     operation("get", "/api/messages/{id}/parts/{part}/thumb", "Gives a small picture of a part"),
     Operation {

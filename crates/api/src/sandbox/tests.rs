@@ -38,7 +38,8 @@ async fn world() -> World {
     let directory = Directory::open(store.clone(), settings).await.unwrap();
     let settings = mailwright_intake::Settings::of(&config).unwrap();
     let intake = Intake::new(store.clone(), directory.clone(), settings);
-    let backing = Backing { store, directory, intake, clock, config: Live::new(config) };
+    let config = Live::new(config);
+    let backing = Backing { store, directory, intake, clock, config, egress: None };
     World { _folder: folder, routes: router(backing) }
 }
 
@@ -235,6 +236,27 @@ fn fits(value: &Value, schema: &Value, all: &Value) -> Result<(), String> {
         fits(one, &schema["items"], all)?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_message_is_checked_in_each_form() {
+    let world = world().await;
+    let id = world.send("default", "Hello {{ name }}", "x").await;
+    let path = format!("/api/messages/{id}/check?fail_on=structure.errors%3E0");
+    let report = world.json("get", &path, None).await;
+    assert_eq!(report["failures"].as_array().unwrap().len(), 1, "{report}");
+    assert!(report["structure"].to_string().contains("placeholder-left"), "{report}");
+    let log = world.json("get", &format!("{path}&format=sarif"), None).await;
+    assert_eq!(log["version"], "2.1.0");
+    for (format, start) in [("junit", "<?xml "), ("text", "HTML and CSS: ")] {
+        let (code, bytes) = world.ask("get", &format!("{path}&format={format}"), None).await;
+        assert_eq!(code, StatusCode::OK);
+        assert!(String::from_utf8(bytes).unwrap().starts_with(start), "{format}");
+    }
+    for wrong in ["format=x", "fail_on=x", "clients=x", "online=true"] {
+        let (code, _) = world.ask("get", &format!("/api/messages/{id}/check?{wrong}"), None).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST, "{wrong}");
+    }
 }
 
 #[tokio::test]

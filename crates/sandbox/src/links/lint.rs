@@ -37,6 +37,23 @@ pub enum LinkFault {
 }
 
 impl LinkFault {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Empty,
+        Self::Placeholder,
+        Self::Local,
+        Self::Staging,
+        Self::Example,
+        Self::PlainHttp,
+        Self::OtherTarget,
+        Self::Script,
+        Self::Relative,
+        Self::Malformed,
+        Self::NoAnchor,
+        Self::NoPart,
+        Self::Repeated,
+    ];
+
     /// The name of the check, as reports have it.
     pub const fn name(self) -> &'static str {
         match self {
