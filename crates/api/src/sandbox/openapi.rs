@@ -28,7 +28,7 @@ const SELECT: (&str, &str) = ("select", "a CSS selector whose elements are told;
 const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may come again");
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 23] = [
+pub(crate) const OPERATIONS: [Operation; 24] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,

@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State};
 use mailwright_sandbox::{
+    facts::Context,
     report::Report,
     spam::THRESHOLD,
     support::{Audience, table},
@@ -22,11 +23,11 @@ pub(super) async fn fragment(
 ) -> Result<Page, Broken> {
     let inbox = sandbox.inbox(&name).await?;
     let entry = sandbox.entry(&inbox, &id).await?;
-    let received = entry.received;
+    let context = Context { received: Some(entry.received), ..Context::default() };
     let bytes = sandbox.bytes(entry.message).await?;
     let made = tokio::task::spawn_blocking(move || {
-        let current = Report::new(&bytes, &Audience::Current, Some(received));
-        let all = Report::new(&bytes, &Audience::All, Some(received));
+        let current = Report::new(&bytes, &Audience::Current, context.clone());
+        let all = Report::new(&bytes, &Audience::All, context);
         markup(&current, &all)
     });
     Ok(Page(made.await.ok().ok_or(ApiError::Busy)?))
@@ -67,7 +68,7 @@ fn markup(current: &Report, all: &Report) -> Markup {
                     @for finding in current.links.iter().take(SHOWN_MAX) {
                         tr {
                             th scope="row" { (finding.fault.name()) }
-                            td { (current.targets.get(finding.link).map_or("", String::as_str))
+                            td { (current.targets.get(finding.link).map_or("", |link| link.url.as_str()))
                                 " " (finding.detail) }
                             td { (finding.fault.explanation()) }
                         }
