@@ -1,7 +1,8 @@
 //! `cargo xtask docs`: the reference pages that are made from the code.
 //!
 //! `config.md` from the configuration's types, `metrics.md` from their registry, `cli.md` from
-//! `--help`, `rfc.md` from the `Source:` lines of the code, `checks.md` from the rules of the checks.
+//! `--help`, `rfc.md` from the `Source:` lines of the code,
+//! `checks.md` from the rules of the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

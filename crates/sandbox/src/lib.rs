@@ -2,7 +2,8 @@
 //! wrong with its structure and its links.
 //!
 //! Pure functions over the octets of a message, with the time and the answers of the network as
-//! arguments; only [`links::statuses`] asks, and when it is told to. Every input is hostile: what is looked at and what is told is bounded, and the order
+//! arguments; only [`links::statuses`] asks, and when it is told to. Every input is hostile:
+//! what is looked at and what is told is bounded, and the order
 //! of findings is always the same.
 
 pub mod colour;

@@ -1,6 +1,7 @@
 //! Whether links work: each target is asked for, redirects are followed, nothing is clicked.
 //!
-//! What asks is behind a trait, and decides what may be dialled: `net::egress`. A `HEAD` comes first, and a `GET`
+//! What asks is behind a trait, and decides what may be dialled: `net::egress`. A `HEAD`
+//! comes first, and a `GET`
 //! where a server does not like it. Links that unsubscribe are never asked for: there are servers
 //! that take a visit for a click.
 

@@ -23,7 +23,8 @@ pub fn json(name: &str, report: &Report, failures: &[String]) -> Value {
 fn features(report: &Report) -> Vec<Value> {
     let all = report.usages.iter().filter_map(|usage| {
         let feature = usage.feature()?;
-        let places: Vec<_> = usage.places.iter().map(|place| [place.line, place.column]).collect();
+        let places = usage.places.iter().map(|place| [place.line, place.column]);
+        let places: Vec<_> = places.collect();
         Some(json!({ "slug": feature.slug, "title": feature.title, "count": usage.count,
             "places": places, "clients_without": usage.findings().len() }))
     });
@@ -31,7 +32,10 @@ fn features(report: &Report) -> Vec<Value> {
 }
 
 fn spam(report: &Report) -> Vec<Value> {
-    let one = |rule: &&crate::spam::Rule| json!({ "name": rule.name, "points": rule.points, "means": rule.explanation });
+    let one = |rule: &&crate::spam::Rule| {
+        let (name, means) = (rule.name, rule.explanation);
+        json!({ "name": name, "points": rule.points, "means": means })
+    };
     report.spam.hits.iter().map(one).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Reports as XML in the manner of `JUnit`, which build servers show as tests: a suite a message, a case a demand.
+//! Reports as XML in the manner of `JUnit`, which build servers show as tests: a suite a message,
+//! a case a demand.
 
 use std::fmt::Write as _;
 
