@@ -68,7 +68,7 @@ fn markup(current: &Report, all: &Report) -> Markup {
                     @for finding in current.links.iter().take(SHOWN_MAX) {
                         tr {
                             th scope="row" { (finding.fault.name()) }
-                            td { (current.targets.get(finding.link).map_or("", |link| link.url.as_str()))
+                            td { (target(current, finding.link))
                                 " " (finding.detail) }
                             td { (finding.fault.explanation()) }
                         }
@@ -119,4 +119,8 @@ fn clients(usage: &mailwright_sandbox::support::Usage) -> String {
     let more = findings.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("not whole in {}{more}", names.join(", "))
+}
+
+fn target(report: &Report, link: usize) -> &str {
+    report.targets.get(link).map_or("", |link| link.url.as_str())
 }
