@@ -293,12 +293,12 @@ async fn session(entry: Arc<Entry>, arrival: Arrival) {
     }
     let terms = entry.terms.clone();
     let implicit_tls = terms.implicit_tls;
+    // Each on its own, so that a session is no larger than its protocol makes it.
     let held = match &entry.door {
         Door::Smtp(door) => {
             let conversation = smtp::Conversation::new(Arc::clone(door), peer, implicit_tls);
-            drive(stream, conversation, terms).await
+            Box::pin(drive(stream, conversation, terms)).await
         }
-        // Each on its own, so that a session is no larger than its protocol makes it.
         Door::Imap(door) => {
             let conversation = imap::Conversation::new(Arc::clone(door), peer, implicit_tls);
             Box::pin(drive(stream, conversation, terms)).await
