@@ -7,12 +7,11 @@ use std::io::{self, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use mailwright_config::Role;
-use mailwright_intake::{Client, Refusal, Taken, Transaction};
-use mailwright_words::{Address, Envelope, Notify, Recipient, ReversePath, trace::Protocol};
+use mailwright_intake::Refusal;
+use mailwright_words::{Address, Notify, Recipient};
 
 use super::Desk;
-use crate::office::Office;
+use crate::reports::handover;
 
 /// Octets of a line of base64.
 const LINE_BYTES: usize = 57;
@@ -72,20 +71,12 @@ pub(crate) async fn send(desk: &Desk<'_>, mail: &Mail<'_>) -> Result<(), Unsent>
     let never = |error: mailwright_words::AddressError| Unsent::Never(error.to_string());
     let (office, now) = (desk.office, desk.office.now());
     let to = Address::parse(mail.to).map_err(never)?;
-    let from = ReversePath::Sender(Address::parse(&desk.from).map_err(never)?);
+    let from = Address::parse(&desk.from).map_err(never)?;
     let recipient = Recipient { notify: Notify::NEVER, ..Recipient::new(to) };
-    let client = client(office);
-    let intake = &office.intake;
-    intake.sender(&client, &from, None, now).await?;
-    let target = intake.recipient(&client, recipient.clone(), Taken::default(), now).await?;
-    let mut incoming = intake.begin(&client, now)?;
     let boundary = format!("report-{}", office.store.ids().next(now));
-    incoming.push(&compose(&desk.from, mail, &boundary)).await;
-    let envelope = Envelope::new(from, vec![recipient]);
-    let transaction = Transaction { client, envelope, targets: vec![target] };
-    // Only now may what it tells of be forgotten.
-    Box::pin(intake.accept(incoming, transaction, now)).await.map(drop)?;
-    Ok(())
+    let message = compose(&desk.from, mail, &boundary);
+    // Only then may what it tells of be forgotten.
+    Ok(handover::mail((office, "report"), (&from, recipient), &message).await?)
 }
 
 /// The message. Its parts are ASCII: text that may be otherwise is in the file.
@@ -117,24 +108,6 @@ fn compose(from: &str, mail: &Mail<'_>, boundary: &str) -> Vec<u8> {
     }
     out.extend(["--", boundary, "--\r\n"]);
     out.into_bytes()
-}
-
-fn client(office: &Office) -> Client {
-    let config = office.config.now();
-    Client {
-        listener: "report".to_owned(),
-        role: Role::Msa,
-        peer: None,
-        hello: config.server.hostname.clone(),
-        protocol: Protocol::Local,
-        tls: None,
-        identity: None,
-        is_trusted: true,
-        size_max: config.limits.message_size_max,
-        recipients_max: 1,
-        marks: Vec::new(),
-        session: Box::default(),
-    }
 }
 
 #[cfg(test)]

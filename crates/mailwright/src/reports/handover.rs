@@ -20,29 +20,25 @@ const ANSWER_MAX: usize = 64 << 10;
 /// How long a server of the web may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Hands a message to the queue, which tries as long as with any other.
+/// Hands a message of the part of the program called `name` to the queue, which tries as long as
+/// with any other.
 ///
 /// Errors: it is not taken.
 pub(crate) async fn mail(
-    office: &Office,
-    (from, to): (&Address, &Address),
+    (office, name): (&Office, &str),
+    (from, recipient): (&Address, Recipient),
     message: &[u8],
-) -> Result<(), Failure> {
-    let refused = |refusal: Refusal| Failure::new(refusal.reply().to_string());
+) -> Result<(), Refusal> {
     let (intake, now) = (&office.intake, office.now());
-    let client = admin::local_client(office, "reports");
+    let client = admin::local_client(office, name);
     let from = ReversePath::Sender(from.clone());
-    intake.sender(&client, &from, None, now).await.map_err(refused)?;
-    let recipient = Recipient::new(to.clone());
-    let target = intake
-        .recipient(&client, recipient.clone(), Taken::default(), now)
-        .await
-        .map_err(refused)?;
-    let mut incoming = intake.begin(&client, now).map_err(refused)?;
+    intake.sender(&client, &from, None, now).await?;
+    let target = intake.recipient(&client, recipient.clone(), Taken::default(), now).await?;
+    let mut incoming = intake.begin(&client, now)?;
     incoming.push(message).await;
     let envelope = Envelope::new(from, vec![recipient]);
     let transaction = Transaction { client, envelope, targets: vec![target] };
-    intake.accept(incoming, transaction, now).await.map(drop).map_err(refused)
+    Box::pin(intake.accept(incoming, transaction, now)).await.map(drop)
 }
 
 /// Sends a file to a server of the web.

@@ -22,7 +22,7 @@ use mailwright_store::{
     Lane, StoreError, Tx,
     transport::{self, SessionRow},
 };
-use mailwright_words::{Address, Timestamp};
+use mailwright_words::{Address, Recipient, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::handover;
@@ -154,7 +154,10 @@ impl Reporter {
             let sent = match &place {
                 Place::Mail(to) => {
                     let message = compose::message(&about, to, &file, now);
-                    handover::mail(&self.office, (&tools.from, to), message.as_bytes()).await
+                    let to = Recipient::new(to.clone());
+                    handover::mail((&self.office, "reports"), (&tools.from, to), message.as_bytes())
+                        .await
+                        .map_err(|refusal| Failure::new(refusal.reply().to_string()))
                 }
                 Place::Web(to) => {
                     handover::post(&tools.browser, (to, compose::KIND), file.clone()).await
