@@ -127,8 +127,10 @@ try:
 
     with open(server.data / "lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        threading.Timer(0.5, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+        free = threading.Timer(0.5, lambda: fcntl.flock(held, fcntl.LOCK_UN))
+        free.start()
         server.start()
+        free.join()
     wait_for(lambda: server.log.read_text().count("Server started.") == 2)
     check("a server waits for a command that has the folder", "home.example" in domains())
     check("and stops with 0", server.stop() == 0)

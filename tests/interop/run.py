@@ -53,33 +53,37 @@ SCRIPTS = [
 
 
 def run(name, long):
-    """Runs one script; gives how many claims passed and failed."""
+    """Runs one script; gives how many claims passed, and the lines of those that did not."""
     line = [sys.executable, str(HERE / f"{name}.py")] + (["--long"] if long else [])
     if os.geteuid() == 0:
         inside = 'mount --make-rprivate / && ip link set lo up && exec "$@"'
         line = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                 "sh", "-c", inside, "sh", *line]
     begin = time.monotonic()
-    done = subprocess.Popen(line, stdout=subprocess.PIPE, text=True,
+    done = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    sums = (0, 0)
+    passed, failed, last = 0, [], []
     for text in done.stdout:
         print(f"{name}: {text}", end="", flush=True)
-        found = re.fullmatch(r"(\d+) passed, (\d+) failed\n", text)
-        sums = (int(found[1]), int(found[2])) if found else sums
-    if done.wait() != 0 and sums[1] == 0:
-        print(f"{name}: FAILED  ended with {done.returncode}")
-        sums = (sums[0], 1)
+        found = re.fullmatch(r"(\d+) passed, \d+ failed\n", text)
+        passed = int(found[1]) if found else passed
+        failed += [text] if text.startswith("FAILED") else []
+        last = [*last, text][-12:]
+    if done.wait() != 0 and not failed:
+        failed = [f"FAILED  ended with {done.returncode}, after:\n", *last]
     print(f"{name}: {time.monotonic() - begin:.0f} s")
-    return sums
+    return passed, [f"{name}: {text.strip()[:400]}" for text in failed]
 
 
 def main():
     options = {"--long", "--short"}
     names = [name for name in sys.argv[1:] if name not in options] or SCRIPTS
     sums = [run(name, "--long" in sys.argv) for name in names]
-    passed, failed = (sum(column) for column in zip(*sums))
-    print(f"interop: {passed} passed, {failed} failed")
+    # Told once more at the end, where a long log is looked at first.
+    failed = [line for _, lines in sums for line in lines]
+    for line in failed:
+        print(line)
+    print(f"interop: {sum(passed for passed, _ in sums)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
 
