@@ -89,6 +89,13 @@ def needs_namespace():
         sys.exit(1)
 
 
+def without(settings, others):
+    """Settings of Postfix less those that others set: it warns of each that is set twice."""
+    names = set(re.findall(r"^(\w+) *=", others, re.M))
+    each = re.split(r"^(?=\S)", settings, flags=re.M)
+    return "".join(one for one in each if one.split("=")[0].strip() not in names)
+
+
 class World:
     """DNS servers and Postfix; all end with the namespace."""
 
@@ -113,7 +120,10 @@ class World:
         shutil.chown(self.folder / "mail", 65534, 65534)
         if not (self.folder / "cert.pem").exists():
             self.make_certificate()
-        (self.folder / "etc/main.cf").write_text(MAIN_CF.format(folder=self.folder) + main)
+        ours = MAIN_CF.format(folder=self.folder)
+        (self.folder / "etc/main.cf").write_text(without(ours, main) + main)
+        # Its log daemon logs into the queue that it reads itself: a full one stops everything.
+        pathlib.Path("/proc/sys/net/unix/max_dgram_qlen").write_text("512")
         (self.folder / "etc/master.cf").write_text(MASTER_CF + master)
         # Postfix asks resolv.conf and /etc; those are this namespace's own.
         (self.folder / "resolv.conf").write_text(
