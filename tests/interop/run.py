@@ -70,9 +70,9 @@ def run(name, long):
         failed += [text] if text.startswith("FAILED") else []
         last = [*last, text][-12:]
     if done.wait() != 0 and not failed:
-        failed = [f"FAILED  ended with {done.returncode}, after:\n", *last]
+        failed = [f"FAILED  ended with {done.returncode}, after:\n" + "".join(last)]
     print(f"{name}: {time.monotonic() - begin:.0f} s")
-    return passed, [f"{name}: {text.strip()[:400]}" for text in failed]
+    return passed, [f"{name}: {text.strip()[:1000]}" for text in failed]
 
 
 def main():
