@@ -4,8 +4,6 @@ import email
 import gzip
 import http.server
 import json
-import os
-import signal
 import smtplib
 import sqlite3
 import ssl
@@ -200,7 +198,7 @@ def lies():
 
 def outage():
     """No name server at all: mail waits, and leaves when it is over."""
-    os.killpg(world.dns.nsd.pid, signal.SIGSTOP)
+    world.dns.blackout()
     recipients = [f"dan@{name}.example" for name in LATE]
     submit(server, "outage", *recipients)
 
@@ -213,7 +211,7 @@ def outage():
     late = [row for row in server.json("queue", "list") if row["recipient"] in recipients]
     check("with no name server mail waits",
           rows and all("4.4.3" in row["last_reply"] for row in rows), late)
-    os.killpg(world.dns.nsd.pid, signal.SIGCONT)
+    world.dns.blackout(False)
     wait_for(lambda: world.dns.status("late.example", "MX") == "NOERROR+ad", 20)
     for row in rows or []:
         server.run("queue", "retry", str(row["id"]))

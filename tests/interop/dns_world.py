@@ -167,9 +167,12 @@ class Dns:
         (self.folder / "unbound.conf").write_text(
             UNBOUND.format(folder=self.folder, resolver=RESOLVER, own=own))
         self.nsd = self.spawn("nsd", ["nsd", "-d", "-c", self.folder / "nsd.conf"], SERVER)
+        self.start_resolver()
+        return self
+
+    def start_resolver(self):
         line = ["unbound", "-d", "-c", self.folder / "unbound.conf"]
         self.unbound = self.spawn("unbound", line, RESOLVER)
-        return self
 
     def spawn(self, name, line, address):
         with open(self.folder / f"{name}.out", "ab") as out:
@@ -205,6 +208,17 @@ class Dns:
         """Makes the resolver say nothing at all, or go on."""
         self.unbound.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
+    def blackout(self, dark=True):
+        """Makes the name servers say nothing at all, or go on: the resolver answers SERVFAIL."""
+        os.killpg(self.nsd.pid, signal.SIGSTOP if dark else signal.SIGCONT)
+        if not dark:
+            self.restart_resolver()
+
+    def restart_resolver(self):
+        """For a minute, whatever it is told, unbound remembers that the root's key was not had."""
+        end(self.unbound)
+        self.start_resolver()
+
     def refresh(self):
         """Takes changes over while the servers run."""
         if self.nsd is None:
@@ -214,7 +228,9 @@ class Dns:
         end(self.nsd)
         self.nsd = self.spawn("nsd", ["nsd", "-d", "-c", self.folder / "nsd.conf"], SERVER)
         # The resolver may have found nobody there meanwhile.
-        wait_for(lambda: f" {self.serial} " in self.ask(".", "SOA"), 15)
+        if not wait_for(lambda: f" {self.serial} " in self.ask(".", "SOA"), 5):
+            self.restart_resolver()
+            wait_for(lambda: f" {self.serial} " in self.ask(".", "SOA"), 10)
 
     def write(self):
         """Writes all zones, the deepest first: a parent has the DS records of its children."""
