@@ -44,6 +44,7 @@ SCRIPTS = [
     "inout",
     "moving",
     "sandbox",
+    "release",
     "faults",
     "sandbox_clients",
     "postfix",

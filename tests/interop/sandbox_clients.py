@@ -23,6 +23,7 @@ import threading
 import urllib.error
 import urllib.request
 
+import sink
 from harness import BINARY, ROOT, check, finish, free_ports, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,7 +38,8 @@ folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-clients-test-"))
 screen = open(folder / "screen", "wb")
 names = [part for name in HOSTS for part in ("--host", name)]
 server = subprocess.Popen(
-    [str(BINARY), "sandbox", "--smtp", f"127.0.0.1:{smtp}", "--http", f"127.0.0.1:{http_port}", *names],
+    [str(BINARY), "sandbox", "--smtp", f"127.0.0.1:{smtp}", "--http", f"127.0.0.1:{http_port}", *names,
+     "--release-to", "d.example", "--release-via", f"127.0.0.1:{sink.sink('real')}"],
     stdout=screen, stderr=screen, env={**os.environ, "TMPDIR": str(folder)})
 
 
@@ -92,6 +94,11 @@ def send(subject, user=None, html=True, attached=True, to="ann@example.com"):
         client.send_message(message, "app@shop.example", [to, "c@c.example", "hidden@d.example"])
 
 
+def released(subject, count=1):
+    """Whether a message of that subject came to its real recipient, so often."""
+    return wait_for(lambda: len(sink.got.get(("real", subject), [])) == count)
+
+
 def mailpit():
     got = node("mailpit", base)
     if not got:
@@ -117,6 +124,11 @@ def mailpit():
           and got["noTags"] == [], got["tags"])
     check("its chaos", got["setChaos"]["Sender"] == {"ErrorCode": 451, "Probability": 100}
           and got["resetChaos"] == got["chaos"], got["setChaos"])
+    check("its release", got["release"] == "ok" and released("By the client"), got["release"])
+    relay = got["configuration"]["MessageRelay"]
+    check("to whom it may be", relay["Enabled"] and relay["AllowedRecipients"] == r"(^|@)(d\.example)$", relay)
+    code, octets = ask("/api/v1/message/latest/release", "POST", {"To": ["real@d.example"]})
+    check("what is not there is not released", code == 404, octets)
     check("its rendered HTML and text", "HTML of it" in got["viewHtml"]
           and got["viewText"].strip() == "Text of it", got["viewHtml"])
     check("it deletes", got["deleteSearch"] == "ok" and got["after"]["total"] == 0
@@ -166,6 +178,8 @@ def mailhog():
         check("it pages", [one["subject"] for one in got["second"]] == ["First"], got["second"])
         check("it searches", got["from"]["subject"] == got["to"]["subject"] ==
               got["containing"]["subject"] == "Second" and got["none"]["total"] == 0, got)
+        hogs = 1 if what == "by its own paths" else 2
+        check("it releases, by our own way", got["release"] == 200 and released("Second", hogs), got["release"])
         check("it deletes", (got["deleted"], got["left"], got["emptied"], got["empty"])
               == (200, 1, 200, 0), got)
     send("For version 1", user="hog")
@@ -176,6 +190,10 @@ def mailhog():
     check("a part of it, as it was sent", base64.b64decode(octets) == b"Hello attached", octets)
     code, octets = ask(f"/mailhog/hog/api/v1/messages/{one[0]['ID']}/download")
     check("all of it", b"Subject: For version 1" in octets, octets[:200])
+    place = f"/mailhog/hog/api/v1/messages/{one[0]['ID']}/release"
+    code, octets = ask(place, "POST", {"Host": "127.0.0.1", "Port": str(smtp), "Email": "a@evil.example"})
+    check("it is released to nobody else", code == 403 and b"sandbox.release.to" in octets, octets)
+    jim("/mailhog/hog")
     stream = urllib.request.urlopen(f"{base}/mailhog/hog/api/v1/events", timeout=20)
     send("Told", user="hog")
     line = stream.readline()
@@ -185,8 +203,27 @@ def mailhog():
     stream.close()
 
 
-def socket_of(path):
-    """The first text that a WebSocket tells; a message is sent meanwhile."""
+def jim(prefix):
+    """MailHog's monkey: it comes, is told of, bites, changes and goes."""
+    place = f"{prefix}/api/v2/jim"
+    check("Jim is not there at first", ask(place)[0] == 404 and ask(place, "DELETE")[0] == 404)
+    check("he comes", ask(place, "POST")[0] == 201 and get(place)["AcceptChance"] == 0.99, get(place))
+    wanted = {"AcceptChance": 1, "DisconnectChance": 0, "LinkSpeedAffect": 0, "LinkSpeedMin": 2000,
+              "LinkSpeedMax": 9000, "RejectSenderChance": 1, "RejectRecipientChance": 0.25,
+              "RejectAuthChance": 0}
+    check("he changes", ask(place, "PUT", wanted)[0] == 200 and get(place) == wanted, get(place))
+    check("and no chance is over 1", ask(place, "PUT", {"AcceptChance": 2})[0] == 400)
+    try:
+        send("Bitten", user="hog")
+        bitten = None
+    except smtplib.SMTPSenderRefused as error:
+        bitten = error.smtp_code
+    check("he bites", bitten == 550, bitten)
+    check("he goes", ask(place, "DELETE")[0] == 200 and ask(place)[0] == 404)
+
+
+def socket_of(path, meanwhile=None, until=b"Over a socket"):
+    """What a WebSocket tells up to a text; a message is sent meanwhile."""
     with socket.create_connection(("127.0.0.1", http_port), 20) as raw:
         key = base64.b64encode(b"0" * 16).decode()
         raw.sendall((f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{http_port}\r\nConnection: Upgrade\r\n"
@@ -195,8 +232,8 @@ def socket_of(path):
         got = b""
         while b"\r\n\r\n" not in got:
             got += raw.recv(4096)
-        send("Over a socket", user="catch")
-        while b"Over a socket" not in got:
+        (meanwhile or (lambda: send("Over a socket", user="catch")))()
+        while until not in got:
             more = raw.recv(65536)
             if not more:
                 break
@@ -221,6 +258,12 @@ def others():
     check("its attachment", ask(f"/mailcatcher/catch{href}")[1] == b"Hello attached", href)
     told = socket_of("/mailcatcher/catch/messages")
     check("its events", b'"type":"add"' in told and b"Over a socket" in told, told)
+    place_of = get("/mailpit/catch/api/v1/messages")["messages"][0]["ID"]
+    refused = []
+    told = socket_of("/mailpit/catch/api/events", lambda: refused.append(ask(
+        f"/mailpit/catch/api/v1/message/{place_of}/release", "POST", {"To": ["a@evil.example"]})), b"evil")
+    check("a release that is not done is told", refused[0][0] == 403 and b'"Type":"error"' in told
+          and b'"Level":"error"' in told, (refused, told))
     check("MailHog's socket", b'"Raw"' in socket_of("/mailhog/catch/api/v2/websocket"))
     check("it deletes one", ask(place, "DELETE")[0] == 204 and len(get("/mailcatcher/catch/messages")) == 2)
     check("and all", ask("/mailcatcher/catch/messages", "DELETE")[0] == 204
@@ -243,6 +286,11 @@ def others():
         check("its attachment", ask(f"{place}/attachment/{name}")[1] == b"Hello attached", name)
         check("its HTML and source", "grün" in ask(f"{place}/html")[1].decode()
               and b"Subject: One" in ask(f"{place}/source")[1])
+    code, octets = ask(f"{place}/relay/real@d.example", "POST")
+    check("it relays", code == 200 and json.loads(octets) is True and released("One"), octets)
+    code, octets = ask(f"{place}/relay", "POST")
+    check("not to all whom it was for", code == 403 and b"ann@example.com" in octets, octets)
+    check("it says that it may", get("/maildev/dev/api/config")["isOutgoingEnabled"] is True)
     check("it marks all", json.loads(ask("/maildev/dev/api/email/read-all", "PATCH")[1]) == 1)
     gone = json.loads(ask("/maildev/dev/api/email/delete", "POST", {"ids": [one["id"], "none"]})[1])
     check("it deletes some", gone == {"deleted": [one["id"]], "notFound": ["none"]}, gone)
@@ -326,6 +374,8 @@ def mailtrap():
         check("its header", got["headers"]["headers"]["x_mt_category"] == "Tests", got["headers"])
         check("its attachment", got["attachment"]["filename"] == "a.txt"
               and got["attachment"]["attachment_size"] == 5, got["attachments"])
+        check("it forwards", "waits" in got["forward"].get("message", "") and released("By the client", 3),
+              got["forward"])
         check("its projects", got["renamed"]["name"] == "Another name"
               and len(got["projects"]) == 2 and got["inProject"]["inboxes"][0]["name"] == "An inbox"
               and got["removed"] == {"id": got["project"]["id"]}, got["projects"])
@@ -368,6 +418,13 @@ def mailtrap_python():
           and api.messages.get_message_as_eml(2854291, one.id)
           and "x</p>" in api.messages.get_html_message(2854291, one.id))
     check("its header", api.messages.get_mail_headers(2854291, one.id)["subject"] == "By Python")
+    check("it forwards", "waits" in api.messages.forward(2854291, one.id, "real@d.example").message
+          and released("By Python"))
+    try:
+        refused = api.messages.forward(2854291, one.id, "real@evil.example").message
+    except mt.APIError as error:
+        refused = str(error)
+    check("not to everybody", "sandbox.release.to" in refused, refused)
     files = api.attachments.get_list(2854291, one.id)
     check("its attachment", api.attachments.get(2854291, one.id, files[0].id).filename == "a.txt", files)
     project = api.projects.create(ProjectParams(name="Py project"))

@@ -26,6 +26,7 @@ mod openapi;
 mod page;
 mod part;
 mod query;
+mod release;
 mod render;
 mod settings;
 mod submit;
@@ -45,15 +46,18 @@ use mailwright_intake::Intake;
 use mailwright_net::{Clock, egress::Egress};
 use mailwright_store::{Lane, Store, StoreError, Tx, capture};
 use mailwright_words::{Id, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 pub(crate) use self::error::ApiError;
+pub use self::find::matching;
 use self::tally::Tally;
 
 /// Octets of a request that is no message.
 const REQUEST_MAX: usize = 1 << 20;
 /// Pictures that are made at one time.
 const HEAVY: usize = 2;
+/// Troubles that who follows an inbox may be behind.
+const TROUBLES: usize = 64;
 /// Messages that are summed up in one go.
 const SUMMED: usize = 64;
 
@@ -93,6 +97,8 @@ pub(crate) struct Inner {
     pub(crate) tally: Arc<Tally>,
     /// Who is logged in to the pages.
     pub(crate) sessions: page::login::Sessions,
+    /// What was not done in an inbox, for those who follow it.
+    pub(crate) troubles: broadcast::Sender<(Id, Arc<str>)>,
     /// Places for work that takes much memory for a moment.
     pub(crate) heavy: Semaphore,
 }
@@ -112,7 +118,8 @@ impl Sandbox {
         let tally = Tally::start(&backing.store);
         let heavy = Semaphore::new(HEAVY);
         let sessions = page::login::Sessions::default();
-        Self(Arc::new(Inner { backing, waits, started, tally, sessions, heavy }))
+        let (troubles, _) = broadcast::channel(TROUBLES);
+        Self(Arc::new(Inner { backing, waits, started, tally, sessions, troubles, heavy }))
     }
 }
 
@@ -150,7 +157,7 @@ pub async fn sum_up(store: Store, clock: Arc<dyn Clock>) {
         match late(&store).await {
             Ok(0) => {
                 // Behind or not: there is something new.
-                if let Err(tokio::sync::broadcast::error::RecvError::Closed) = news.recv().await {
+                if let Err(broadcast::error::RecvError::Closed) = news.recv().await {
                     return;
                 }
             }

@@ -25,6 +25,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     listeners(config)?;
     relay(config)?;
     publish(config)?;
+    release(config)?;
     config.routes.iter().try_for_each(|(domain, route)| {
         let field = format!("routes.{domain}");
         let name = domain.strip_prefix("*.").unwrap_or(domain);
@@ -223,13 +224,22 @@ fn publish(config: &Config) -> Checked {
     })?;
     let fits = config.mta_sts.max_age.as_secs() <= 31_557_600;
     need(fits, "mta_sts.max_age", "is more than a year, which nobody keeps to")?;
-    let from = config.reports.from.as_deref().is_none_or(|address| {
-        address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_name(domain))
-    });
+    let from = config.reports.from.as_deref().is_none_or(is_address);
     need(from, "reports.from", "is no address; write \"reports@example.com\"")?;
     let sends = config.reports.tls || config.reports.dmarc;
     let reports = !sends || config.reports.from.is_some();
     need(reports, "reports.from", "has to be set before a report can be sent")
+}
+
+fn release(config: &Config) -> Checked {
+    let release = &config.sandbox.release;
+    let from = release.from.as_deref().is_none_or(is_address);
+    need(from, "sandbox.release.from", "is no address; write \"test@example.com\"")
+}
+
+/// Whether it looks like an address.
+fn is_address(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_name(domain))
 }
 
 fn relay(config: &Config) -> Checked {

@@ -23,6 +23,7 @@ mod problem;
 mod publish;
 mod queue;
 mod relay;
+mod release;
 mod reload;
 mod sandbox;
 mod section;
@@ -52,6 +53,7 @@ pub use problem::Problem;
 pub use publish::{Acme, Https, MtaSts, Reports, StsMode};
 pub use queue::{Queue, Storage};
 pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
+pub use release::{Release, ReleaseTo};
 pub use reload::Reload;
 pub use sandbox::{InboxBy, Sandbox};
 pub use section::{

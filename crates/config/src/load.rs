@@ -68,6 +68,17 @@ pub fn load(source: &Source) -> Result<Config, Problem> {
     }
 }
 
+impl Config {
+    /// Checks what was put together otherwise than by [`load`].
+    ///
+    /// Errors: a [`Problem`], which names the field, and what would be right.
+    pub fn check(&self) -> Result<(), Problem> {
+        let problem =
+            |unfit: check::Unfit| Problem::Setting { field: unfit.field, message: unfit.message };
+        check::check(self).map_err(problem)
+    }
+}
+
 /// The whole configuration as TOML, passwords hidden.
 pub fn show(config: &Config) -> String {
     let mut table = table_of(config);

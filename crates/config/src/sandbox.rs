@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::unit;
+use crate::{Release, unit};
 
 /// What names the inbox of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,8 @@ pub struct Sandbox {
     pub hosts: Vec<String>,
     /// Requests that may wait for a message or for events at one time. Default 200.
     pub waits_max: usize,
+    /// Letting go of what was caught, to addresses that are allowed.
+    pub release: Release,
     /// Whether every password opens an inbox; set by `mailwright sandbox` alone.
     #[serde(skip)]
     pub is_open: bool,
@@ -66,6 +68,7 @@ impl Default for Sandbox {
             token: None,
             hosts: Vec::new(),
             waits_max: 200,
+            release: Release::default(),
             is_open: false,
         }
     }

@@ -197,7 +197,7 @@ impl Incoming {
 
 /// Watches for lines that are too long to be relayed as they are.
 #[derive(Debug, Default)]
-struct Lines {
+pub(crate) struct Lines {
     /// Octets of the line before the next ones.
     octets: usize,
     is_over: bool,
@@ -206,6 +206,13 @@ struct Lines {
 impl Lines {
     /// Octets of a line with its end. Source: RFC 5321 section 4.5.3.1.6.
     const MAX: usize = 1000;
+
+    /// Whether a whole message has such a line.
+    pub(crate) fn are_long_in(message: &[u8]) -> bool {
+        let mut lines = Self::default();
+        lines.push(message);
+        lines.are_long()
+    }
 
     fn are_long(&self) -> bool {
         // The last line may lack its end, which a relay adds.

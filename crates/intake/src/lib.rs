@@ -24,6 +24,7 @@ mod policy;
 mod priority;
 mod refusal;
 mod refused;
+mod release;
 mod reports;
 mod settings;
 mod space;
@@ -51,6 +52,7 @@ pub use fault::{Moment, Strike, settings_of};
 pub use incoming::Incoming;
 pub use refusal::Refusal;
 pub use refused::{Refusals, Refused};
+pub use release::{Asked, NoRelease, Release, Released};
 pub use settings::Settings;
 pub use target::{Onward, OnwardKind, Taken, Target};
 

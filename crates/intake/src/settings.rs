@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mailwright_config::{Config, Door, InboxBy, Limits, OverQuota, Submission, Verification};
+use mailwright_config::{
+    Config, Door, InboxBy, Limits, OverQuota, Release, Submission, Verification,
+};
 use mailwright_words::{AddressError, Domain};
 
 /// What of the configuration acceptance goes by.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub inbox_by: Vec<InboxBy>,
     /// Refusals of sandbox listeners that are remembered.
     pub refusals_max: usize,
+    /// Letting go of what was caught.
+    pub release: Release,
     /// Between a local part and the detail behind it.
     pub separator: Option<char>,
 }
@@ -60,6 +64,7 @@ impl Settings {
             report_lifetime: config.queue.report_lifetime,
             inbox_by: config.sandbox.inbox_by.clone(),
             refusals_max: config.sandbox.refusals_max,
+            release: config.sandbox.release.clone(),
             separator: config.intake.subaddress_separator.chars().next(),
         })
     }

@@ -13,6 +13,8 @@ use mailwright_words::{
 
 use crate::{Client, Intake, Refusal, Settings, Taken, Target, Transaction};
 
+mod release;
+
 const NOW: Timestamp = Timestamp::new(1_800_000_000_000);
 const SIZE_MAX: u64 = 5000;
 

@@ -3,15 +3,19 @@
 //! Scripts rely on these names and forms; a change here is a breaking change.
 
 mod doctor;
+mod inbox;
 mod login;
+mod sandbox;
 mod send;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
+pub(crate) use inbox::InboxCommand;
 pub(crate) use login::HostOptions;
+pub(crate) use sandbox::{InboxBy, Sandbox};
 pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};
 
 /// A mail platform in one binary: server, sending platform, sandbox and doctor.
@@ -126,59 +130,6 @@ pub(crate) enum ReportFormat {
     Junit,
     /// SARIF 2.1.0, which code hosts show beside the lines
     Sarif,
-}
-
-/// How a sandbox runs on its own.
-#[derive(Debug, Args)]
-pub(crate) struct Sandbox {
-    /// Where it takes mail
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1025")]
-    pub(crate) smtp: Vec<SocketAddr>,
-    /// Where its page and its API are
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
-    pub(crate) http: Vec<SocketAddr>,
-    /// Where inboxes can be read over IMAP, with any password
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) imap: Vec<SocketAddr>,
-    /// Where inboxes can be read over POP3, with any password
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) pop3: Vec<SocketAddr>,
-    /// What names the inbox of a message, the first that gives a name; a message without one goes
-    /// to `default`
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "user")]
-    pub(crate) inbox_by: Vec<InboxBy>,
-    /// Offer STARTTLS, with a certificate of its own making
-    #[arg(long)]
-    pub(crate) tls: bool,
-    /// Where it takes mail over TLS from the first octet on, with a certificate of its own making
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) smtps: Vec<SocketAddr>,
-    /// A file with the settings of the inbox `default`, as JSON: retention, room, faults
-    #[arg(long, value_name = "FILE")]
-    pub(crate) settings: Option<PathBuf>,
-    /// Leave the temporary folder where it is
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// Do not wait for the disk: what was taken outlives the process, but not the machine
-    #[arg(long)]
-    pub(crate) volatile: bool,
-    /// Ask for this password on the page and the API
-    #[arg(long, value_name = "PASSWORD", env = "MAILWRIGHT_SANDBOX_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// A name under which the page is reached, besides addresses and localhost
-    #[arg(long, value_name = "NAME")]
-    pub(crate) host: Vec<String>,
-}
-
-/// What names the inbox of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum InboxBy {
-    /// The name that the client authenticated with
-    User,
-    /// What stands behind `+` in the recipient's local part
-    Tag,
-    /// The recipient's domain
-    Domain,
 }
 
 /// Commands about the configuration alone.
@@ -464,45 +415,6 @@ pub(crate) enum AppPasswordCommand {
         /// The account
         address: String,
         /// What it was for
-        name: String,
-    },
-}
-
-/// Commands about inboxes.
-#[derive(Debug, Subcommand)]
-pub(crate) enum InboxCommand {
-    /// Make an inbox, and print its password once
-    Add {
-        /// Its name, with which programs log in
-        name: String,
-        /// Seconds after which it goes with all that is in it
-        #[arg(long, value_name = "SECONDS")]
-        ttl: Option<u64>,
-        /// An address of a domain of ours whose mail it catches
-        #[arg(long)]
-        address: Vec<String>,
-    },
-    /// List the inboxes
-    List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print what an inbox goes by, as JSON
-    Settings {
-        /// Its name
-        name: String,
-    },
-    /// Have an inbox go by other settings: retention, room, faults
-    Set {
-        /// Its name
-        name: String,
-        /// The settings, as JSON
-        settings: String,
-    },
-    /// Remove an inbox with all that is in it
-    Remove {
-        /// Its name
         name: String,
     },
 }

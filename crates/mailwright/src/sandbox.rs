@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 use mailwright_api::Metrics;
-use mailwright_config::{Config, InboxBy, InboxSettings, Level, Listener, Role, Source};
+use mailwright_config::{
+    Config, Host, InboxBy, InboxSettings, Level, Listener, Protocol, Role, Route, Source, TlsNeed,
+};
 use mailwright_directory::DEFAULT_INBOX;
 use mailwright_net::{
     Clock, System,
@@ -110,6 +112,7 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
     config.sandbox.is_open = true;
     config.sandbox.token = sandbox.token.as_deref().map(mailwright_config::Secret::from);
     config.sandbox.hosts.clone_from(&sandbox.host);
+    release(&mut config, sandbox)?;
     // Whoever may reach an open inbox may read it: no password is a secret.
     let anywhere = ["0.0.0.0/0", "::/0"];
     config.auth.plaintext_from = anywhere.iter().filter_map(|net| net.parse().ok()).collect();
@@ -128,6 +131,34 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
     }
     config.listeners = listeners;
     Ok(config)
+}
+
+/// Whom messages may be released to, and by which server.
+fn release(config: &mut Config, sandbox: &Sandbox) -> Result<(), Failure> {
+    config.sandbox.release.to.clone_from(&sandbox.release_to);
+    config.sandbox.release.from.clone_from(&sandbox.release_from);
+    let Some(via) = &sandbox.release_via else { return Ok(()) };
+    let (host, port) = match via.rsplit_once(':') {
+        // An IPv6 address has its port behind brackets.
+        Some((host, port)) if !host.contains(':') || host.starts_with('[') => {
+            let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+            let port = port.ok_or_else(|| Failure::new(format!("{via:?} is no HOST:PORT")))?;
+            (host.trim_start_matches('[').trim_end_matches(']'), Some(port))
+        }
+        _ => (via.trim_start_matches('[').trim_end_matches(']'), None),
+    };
+    let hop = Host {
+        host: host.to_owned(),
+        port,
+        protocol: Protocol::default(),
+        tls: TlsNeed::default(),
+        fingerprints: Vec::new(),
+        implicit_tls: false,
+        user: None,
+        password: None,
+    };
+    config.routes.insert("*".to_owned(), Route { hosts: vec![hop], ..Route::default() });
+    config.check().map_err(|problem| Failure::new(problem.to_string()))
 }
 
 fn acceptor(config: &Config) -> Result<Acceptor, Failure> {

@@ -6,6 +6,7 @@
 
 mod inbox;
 mod project;
+mod release;
 mod rows;
 mod tag;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 use mailwright_words::Id;
 
+pub(crate) use self::release::claim_release;
 pub use self::{
     inbox::{
         Inbox, NewInbox, add_inbox, expired, has_settings, inbox_named, inboxes, set_expires,
@@ -22,6 +24,7 @@ pub use self::{
         DEFAULT_PROJECT, Group, Project, add_project, drop_project, groups, projects,
         rename_project, set_group,
     },
+    release::{NewRelease, Release, Stored, releases, stored},
     rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scan, sum_up},
     tag::{drop_tag, rename_tag, set_tags, tags, tags_of},
 };
@@ -101,6 +104,7 @@ pub(crate) fn forget(tx: &mut Tx<'_>, message: Id) -> Result<(), StoreError> {
     if tx.execute("DELETE FROM capture WHERE message = :message", params! { message })? > 0 {
         tx.execute("DELETE FROM capture_tag WHERE message = :message", params! { message })?;
     }
+    tx.execute("DELETE FROM release WHERE message = :message", params! { message })?;
     Ok(())
 }
 

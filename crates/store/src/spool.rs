@@ -4,12 +4,14 @@
 //! is made of. Bytes are synced before the rows commit, so a crash leaves bytes without rows at
 //! worst, which opening the store removes.
 
+mod release;
 mod rows;
 mod straight;
 
 use mailwright_words::{Envelope, Id, Timestamp};
 
 pub use self::{
+    release::{Released, release},
     rows::{Rows, insert, remove},
     straight::commit_straight,
 };

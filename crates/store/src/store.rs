@@ -103,6 +103,7 @@ struct Inner {
     budget: Arc<Semaphore>,
     reads: Semaphore,
     segment_bytes_max: u64,
+    is_volatile: bool,
     /// The appender of bodies, then the writer of rows: the order in which they end.
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not read: the lock of the folder goes with it.
@@ -170,6 +171,7 @@ impl Store {
             budget: Arc::new(Semaphore::new(options.body_memory_max)),
             reads: Semaphore::new(options.readers_max),
             segment_bytes_max: options.segment_bytes_max,
+            is_volatile: options.is_volatile,
             threads: Mutex::new(vec![segments, rows]),
             _lock: lock,
         })))
@@ -188,6 +190,11 @@ impl Store {
     /// Whether nothing can be written any more until a restart, because an undo failed.
     pub fn has_stopped(&self) -> bool {
         self.0.inbox.has_stopped()
+    }
+
+    /// Whether a power cut may take what was acknowledged.
+    pub fn is_volatile(&self) -> bool {
+        self.0.is_volatile
     }
 
     /// Where new ids come from.

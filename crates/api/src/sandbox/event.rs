@@ -43,6 +43,8 @@ pub(crate) enum Told {
     Changed(Vec<u32>),
     /// Messages with these numbers went.
     Gone(Vec<u32>),
+    /// Something was not done, and why.
+    Trouble(Arc<str>),
     /// Too much happened: look anew.
     Reload,
     /// The inbox went.
@@ -54,6 +56,7 @@ pub(crate) struct Follower {
     sandbox: Sandbox,
     pub(crate) inbox: Inbox,
     news: Receiver<News>,
+    troubles: Receiver<(Id, Arc<str>)>,
     missed: Vec<Item>,
     /// Ids by number, where they are wanted.
     known: Option<BTreeMap<u32, Id>>,
@@ -73,6 +76,7 @@ impl Follower {
         let place = Arc::clone(&sandbox.waits).try_acquire_owned().ok().ok_or(ApiError::Busy)?;
         // Before the messages are looked at, so that none falls between.
         let news = sandbox.store().news();
+        let troubles = sandbox.troubles.subscribe();
         let missed = match since {
             Some(after) => {
                 let page = Page { after, ..Page::newest(MISSED_MAX) };
@@ -80,7 +84,7 @@ impl Follower {
             }
             None => Vec::new(),
         };
-        Ok(Self { sandbox, inbox, news, missed, known: None, _place: place })
+        Ok(Self { sandbox, inbox, news, troubles, missed, known: None, _place: place })
     }
 
     /// Remembers the ids of messages, so that [`id_of`](Self::id_of) knows those that went.
@@ -113,7 +117,17 @@ impl Follower {
             return Some(Told::New(Box::new(item)));
         }
         loop {
-            let news = match self.news.recv().await {
+            let heard = tokio::select! {
+                news = self.news.recv() => news,
+                // Who is behind misses some, and nothing that a list would not show.
+                Ok((mailbox, trouble)) = self.troubles.recv() => {
+                    if mailbox == self.inbox.mailbox {
+                        return Some(Told::Trouble(trouble));
+                    }
+                    continue;
+                }
+            };
+            let news = match heard {
                 Ok(news) if news.mailbox == self.inbox.mailbox => news,
                 Ok(_) => continue,
                 Err(RecvError::Lagged(_)) => return Some(Told::Reload),
@@ -168,6 +182,7 @@ fn event(inbox: &str, told: &Told) -> Event {
         Told::New(item) => ("new", Some(item.entry.uid), Value::from(listed(inbox, item))),
         Told::Changed(numbers) => ("changed", None, json!({ "numbers": numbers })),
         Told::Gone(numbers) => ("gone", None, json!({ "numbers": numbers })),
+        Told::Trouble(text) => ("trouble", None, json!({ "error": &**text })),
         Told::Reload => ("reload", None, json!({})),
         Told::End => ("end", None, json!({})),
     };

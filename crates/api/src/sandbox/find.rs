@@ -7,6 +7,7 @@ use mailwright_store::{
     capture::{self, Entry, Scanned},
 };
 use mailwright_view::Flags;
+use mailwright_words::{Id, Timestamp};
 
 use super::{
     ApiError, Inner,
@@ -84,6 +85,31 @@ impl Inner {
     pub(crate) async fn item(&self, entry: Entry) -> Result<Item, ApiError> {
         Ok(self.store().off_thread(move |store| item(store, entry)).await?)
     }
+}
+
+/// The messages of an inbox that a query finds, oldest first; when there are more than `most`, one
+/// more than that. It waits for the disk.
+///
+/// Errors: those of the store.
+pub fn matching(
+    store: &Store,
+    inbox: &Inbox,
+    query: &str,
+    now: Timestamp,
+    most: usize,
+) -> Result<Vec<Id>, StoreError> {
+    let query = Query::parse(query, now, 0);
+    let (mut all, mut before) = (Vec::new(), u32::MAX);
+    while all.len() <= most {
+        let limit = most.saturating_sub(all.len()).saturating_add(1).min(PAGE_MAX);
+        let page = Page { before, ..Page::newest(limit) };
+        let found = find(store, inbox, &query, page)?.items;
+        let Some(last) = found.last() else { break };
+        before = last.entry.uid;
+        all.extend(found.iter().map(|item| item.entry.message));
+    }
+    all.reverse();
+    Ok(all)
 }
 
 fn find(store: &Store, inbox: &Inbox, query: &Query, page: Page) -> Result<Found, StoreError> {

@@ -97,7 +97,7 @@ async fn tell(mut socket: WebSocket, mut follower: Follower) {
             }
             Told::Reload => vec![json!({ "type": "clear" })],
             Told::End => vec![json!({ "type": "clear" }), json!({ "type": "quit" })],
-            Told::Changed(_) => Vec::new(),
+            Told::Changed(_) | Told::Trouble(_) => Vec::new(),
         };
         for event in events {
             if !say(&mut socket, &event).await {

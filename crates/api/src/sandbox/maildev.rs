@@ -45,6 +45,8 @@ pub(super) fn router() -> Router<Sandbox> {
             .route(&at("/email/{id}/source"), get(source))
             .route(&at("/email/{id}/download"), get(download))
             .route(&at("/email/{id}/attachment/{name}"), get(attachment))
+            .route(&at("/email/{id}/relay"), post(relay))
+            .route(&at("/email/{id}/relay/{to}"), post(relay_to))
             .route(&at("/healthz"), get(|| async { Json(true) }))
             .route(&at("/config"), get(config));
     }
@@ -261,6 +263,35 @@ async fn download(
     Ok(octets(bytes, "message/rfc822", Some(&format!("{}.eml", entry.message))))
 }
 
+/// To those whom the message was for.
+async fn relay(
+    State(sandbox): State<Sandbox>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    relayed(&sandbox, &id, (None, &headers)).await
+}
+
+async fn relay_to(
+    State(sandbox): State<Sandbox>,
+    Path((id, to)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    relayed(&sandbox, &id, (Some(to), &headers)).await
+}
+
+async fn relayed(
+    sandbox: &Sandbox,
+    id: &str,
+    (to, headers): (Option<String>, &HeaderMap),
+) -> Answer {
+    let inbox = sandbox.chosen(None, headers).await?;
+    let entry = sandbox.entry(&inbox, id).await?;
+    let to = to.map_or_else(|| entry.recipients.clone(), |to| vec![to]);
+    sandbox.release_as_asked(&inbox, entry.message, (to, headers)).await?;
+    Ok(Json(true.into()))
+}
+
 async fn attachment(
     State(sandbox): State<Sandbox>,
     Path((id, name)): Path<(String, String)>,
@@ -280,6 +311,8 @@ async fn config(State(sandbox): State<Sandbox>) -> Json<Value> {
     let mut sandboxes =
         config.listeners.values().filter(|one| one.role == mailwright_config::Role::Sandbox);
     let port = sandboxes.find_map(|one| one.addresses.first().map(std::net::SocketAddr::port));
+    let may = sandbox.backing.intake.may_release().is_ok();
+    let route = config.routes.get("*").and_then(|route| route.hosts.first()).filter(|_| may);
     Json(json!({ "version": env!("CARGO_PKG_VERSION"), "smtpPort": port,
-        "isOutgoingEnabled": false, "outgoingHost": null }))
+        "isOutgoingEnabled": may, "outgoingHost": route.map(|hop| hop.host.clone()) }))
 }

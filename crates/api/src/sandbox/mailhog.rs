@@ -5,13 +5,15 @@
 
 mod events;
 mod form;
+mod jim;
+mod release;
 
 use axum::{
     Json, Router,
     extract::{Path, Query as Params, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{delete, get},
+    routing::{delete, get, post},
 };
 use mailwright_directory::Inbox;
 use mailwright_mime::{Structure, fold_case};
@@ -37,11 +39,15 @@ pub(super) fn router() -> Router<Sandbox> {
     Router::new()
         .route("/api/v1/messages/{id}", get(one).delete(remove))
         .route("/api/v1/messages/{id}/download", get(download))
+        .route("/api/v1/messages/{id}/release", post(release::release))
         .route("/api/v1/messages/{id}/mime/part/{part}/download", get(download_part))
         .route("/api/v1/events", get(events::stream))
         .route("/api/v2/messages", get(messages))
         .route("/api/v2/search", get(search))
         .route("/api/v2/websocket", get(events::socket))
+        .route("/api/v2/jim", get(jim::get).post(jim::set).put(jim::set).delete(jim::remove))
+        // Servers are not chosen by who asks.
+        .route("/api/v2/outgoing-smtp", get(|| async { Json(json!({})) }))
 }
 
 /// All of it.

@@ -8,6 +8,7 @@ mod checks;
 mod events;
 mod list;
 mod one;
+mod release;
 mod send;
 mod server;
 pub(super) mod swagger;
@@ -44,6 +45,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         .route("/api/v1/tags/{tag}", put(list::rename_tag).delete(list::drop_tag))
         .route("/api/v1/message/{id}", get(one::message))
         .route("/api/v1/message/{id}/headers", get(one::headers))
+        .route("/api/v1/message/{id}/release", post(release::release))
         .route("/api/v1/message/{id}/raw", get(one::raw))
         .route("/api/v1/message/{id}/part/{part}", get(one::part))
         .route("/api/v1/message/{id}/part/{part}/thumb", get(thumb::thumb))

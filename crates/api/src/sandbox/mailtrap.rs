@@ -54,7 +54,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
     routes
 }
 
-fn below_inbox() -> [(&'static str, MethodRouter<Sandbox>); 14] {
+fn below_inbox() -> [(&'static str, MethodRouter<Sandbox>); 15] {
     [
         ("", get(inbox::list)),
         ("/{inbox}", get(inbox::one).patch(inbox::change).delete(inbox::remove)),
@@ -69,6 +69,7 @@ fn below_inbox() -> [(&'static str, MethodRouter<Sandbox>); 14] {
             get(message::one).patch(message::change).delete(message::remove),
         ),
         ("/{inbox}/messages/{message}/{what}", get(message::aspect)),
+        ("/{inbox}/messages/{message}/forward", post(message::forward)),
         ("/{inbox}/messages/{message}/attachments", get(message::attachments)),
         ("/{inbox}/messages/{message}/attachments/{attachment}", get(message::attachment)),
         ("/{inbox}/messages/{message}/attachments/{attachment}/download", get(message::download)),

@@ -7,12 +7,12 @@ use axum::{
     extract::{Path, Query as Asked, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use mailwright_config::InboxSettings;
 use mailwright_directory::Inbox;
 use mailwright_view::NumberSet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     message::{Wanted, listed, moment},
     part,
     query::Query,
-    settings,
+    release, settings,
     wait::{self, Wait},
 };
 
@@ -39,12 +39,13 @@ const COUNT_MAX: usize = 100;
 pub(crate) fn router() -> Router<Sandbox> {
     Router::new()
         .route("/api/inboxes", get(inboxes).post(add_inbox))
-        .route("/api/inboxes/{inbox}", get(inbox).delete(remove_inbox))
+        .route("/api/inboxes/{inbox}", get(inbox).patch(change_inbox).delete(remove_inbox))
         .route(
             "/api/inboxes/{inbox}/messages",
             get(messages).delete(delete_messages).patch(change_messages),
         )
         .route("/api/inboxes/{inbox}/settings", get(settings::settings).put(settings::set))
+        .route("/api/inboxes/{inbox}/release", post(release::found))
         .route("/api/inboxes/{inbox}/wait", get(wait_for))
         .route("/api/inboxes/{inbox}/events", get(events))
         .route("/api/inboxes/{inbox}/tags", get(tags))
@@ -52,8 +53,11 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/api/messages/{id}/raw", get(raw))
         .route("/api/messages/{id}/check", get(super::checks::check))
         .route("/api/messages/{id}/headers", get(headers))
+        .route("/api/messages/{id}/release", post(release::one))
+        .route("/api/messages/{id}/releases", get(release::releases))
         .route("/api/messages/{id}/parts/{part}", get(one_part))
         .route("/api/messages/{id}/parts/{part}/thumb", get(thumb))
+        .route("/api/release", get(release::rules))
         .route("/api/refusals", get(refusals).delete(forget_refusals))
 }
 
@@ -90,12 +94,9 @@ async fn add_inbox(
     new: Option<Json<NewInbox>>,
 ) -> Answer<Response> {
     let new = new.map(|Json(new)| new).unwrap_or_default();
-    if new.ttl.is_some_and(|ttl| ttl == 0 || ttl > TTL_MAX) {
-        return Err(ApiError::bad("ttl is a number of seconds, ten years at most"));
-    }
+    let lifetime = new.ttl.map(lifetime).transpose()?;
     let settings = new.settings.map(settings::checked).transpose()?;
     let (directory, now) = (&sandbox.backing.directory, sandbox.now());
-    let lifetime = new.ttl.map(Duration::from_secs);
     let (made, secret) = directory.add_inbox(new.name.as_deref(), lifetime, now).await?;
     if let Some(settings) = settings {
         sandbox.backing.intake.set_inbox_settings(made.principal, settings).await?;
@@ -105,6 +106,51 @@ async fn add_inbox(
         map.insert("password".to_owned(), secret.expose().into());
     }
     Ok((StatusCode::CREATED, Json(told)).into_response())
+}
+
+/// How long an inbox is to live, from seconds.
+fn lifetime(seconds: u64) -> Result<Duration, ApiError> {
+    if seconds == 0 || seconds > TTL_MAX {
+        return Err(ApiError::bad("ttl is a number of seconds, ten years at most"));
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// What is to become of an inbox.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct InboxChanges {
+    ttl: Ttl,
+}
+
+/// How long an inbox is to live.
+#[derive(Debug, Default)]
+enum Ttl {
+    /// Nothing is said of it.
+    #[default]
+    Unsaid,
+    /// Seconds from now; none, and it lives for ever.
+    Set(Option<u64>),
+}
+
+impl<'de> Deserialize<'de> for Ttl {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(Self::Set)
+    }
+}
+
+async fn change_inbox(
+    State(sandbox): State<Sandbox>,
+    Path(name): Path<String>,
+    Json(changes): Json<InboxChanges>,
+) -> Answer {
+    let inbox = sandbox.inbox(&name).await?;
+    if let Ttl::Set(ttl) = changes.ttl {
+        let (owner, now) = (inbox.principal, sandbox.now());
+        let expires = ttl.map(lifetime).transpose()?.map(|time| now.plus(time));
+        sandbox.write(move |tx| mailwright_store::capture::set_expires(tx, owner, expires)).await?;
+    }
+    Ok(Json(told(&sandbox.inbox(&inbox.name).await?)))
 }
 
 async fn inbox(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Answer {

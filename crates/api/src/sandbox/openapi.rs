@@ -28,7 +28,7 @@ const SELECT: (&str, &str) = ("select", "a CSS selector whose elements are told;
 const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may come again");
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 24] = [
+pub(crate) const OPERATIONS: [Operation; 29] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,
@@ -43,6 +43,11 @@ pub(crate) const OPERATIONS: [Operation; 24] = [
     Operation {
         success: 204,
         ..operation("delete", "/api/inboxes/{inbox}", "Removes an inbox with all that is in it")
+    },
+    Operation {
+        answer: Some("Inbox"),
+        body: Some("InboxChanges"),
+        ..operation("patch", "/api/inboxes/{inbox}", "Changes how long an inbox lives")
     },
     Operation {
         answer: Some("Settings"),
@@ -117,6 +122,37 @@ pub(crate) const OPERATIONS: [Operation; 24] = [
         success: 204,
         body: Some("Changes"),
         ..operation("patch", "/api/messages/{id}", "Marks a message, or gives it tags")
+    },
+    Operation {
+        answer: Some("Released"),
+        body: Some("Release"),
+        ..operation(
+            "post",
+            "/api/messages/{id}/release",
+            "Releases a message to real addresses that are allowed, once to each by the same key",
+        )
+    },
+    Operation {
+        answer: Some("Releases"),
+        ..operation(
+            "get",
+            "/api/messages/{id}/releases",
+            "Tells what was released of a message, and what became of it",
+        )
+    },
+    Operation {
+        query: &[QUERY],
+        answer: Some("Released"),
+        body: Some("Release"),
+        ..operation(
+            "post",
+            "/api/inboxes/{inbox}/release",
+            "Releases all messages that match, oldest first",
+        )
+    },
+    Operation {
+        answer: Some("ReleaseRules"),
+        ..operation("get", "/api/release", "Tells whom messages may be released to")
     },
     operation("get", "/api/messages/{id}/raw", "Gives the octets of a message, as they came"),
     Operation {
@@ -333,6 +369,31 @@ fn schemas() -> Value {
             &json!({ "part": text, "name": text, "type": text, "contentId": text,
                 "inline": truth, "size": number, "md5": text, "sha1": text, "sha256": text }),
             &["part", "name", "type", "contentId", "inline", "size", "md5", "sha1", "sha256"],
+        ),
+        "InboxChanges": object(&json!({ "ttl": maybe_number }), &[]),
+        "Release": object(
+            &json!({ "to": texts, "from": text, "key": text, "again": truth }),
+            &["to"],
+        ),
+        "Released": object(&json!({ "released": list_of("ReleasedOne") }), &["released"]),
+        "ReleasedOne": object(
+            &json!({ "id": text, "queueId": maybe, "to": texts, "before": texts }),
+            &["id", "queueId", "to", "before"],
+        ),
+        "Releases": object(&json!({ "releases": list_of("ReleaseDone") }), &["releases"]),
+        "ReleaseDone": object(
+            &json!({ "queueId": text, "at": text, "from": text, "to": texts, "key": text,
+                "outcomes": list_of("Outcome") }),
+            &["queueId", "at", "from", "to", "key", "outcomes"],
+        ),
+        "Outcome": object(
+            &json!({ "address": text, "state": text, "reply": maybe }),
+            &["address", "state", "reply"],
+        ),
+        "ReleaseRules": object(
+            &json!({ "enabled": truth, "reason": maybe, "to": texts, "from": text,
+                "messagesMax": number, "recipientsMax": number }),
+            &["enabled", "reason", "to", "from", "messagesMax", "recipientsMax"],
         ),
         "Deleted": object(&json!({ "deleted": number }), &["deleted"]),
         "Changes": object(&json!({ "read": truth, "tags": texts }), &[]),

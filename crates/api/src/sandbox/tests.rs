@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 use super::{Backing, openapi, router};
 
 mod mailpit;
+mod release;
 
 struct World {
     _folder: tempfile::TempDir,
@@ -33,6 +34,7 @@ async fn world() -> World {
     config.server.data = folder.path().to_owned();
     config.intake.free_space_min = 0;
     config.sandbox.is_open = true;
+    config.sandbox.release.to = vec!["real.example".parse().unwrap()];
     let store = Store::open(Options::new(folder.path()), Timestamp::new(1)).unwrap();
     let settings = mailwright_directory::Settings::of(&config);
     let directory = Directory::open(store.clone(), settings).await.unwrap();
@@ -272,9 +274,14 @@ async fn what_is_described_is_what_the_server_does() {
             path = "/api/inboxes/gone".to_owned();
         }
         path = path.replace("{inbox}", "default");
+        if one.path.ends_with("/release") && one.method == "post" {
+            path.push_str("?query=subject:hello");
+        }
         let body = one.body.map(|schema| match schema {
             "NewInbox" => json!({}),
             "InboxSettings" => json!({ "faults": [{ "at": "mail", "delay": "1ms" }] }),
+            "InboxChanges" => json!({ "ttl": 3600 }),
+            "Release" => json!({ "to": ["ann@real.example"] }),
             _ => json!({ "read": true }),
         });
         let (code, bytes) = world.ask(one.method, &path, body).await;

@@ -45,7 +45,7 @@ pub(crate) async fn wait(sandbox: Sandbox, inbox: Inbox, wait: Wait) -> Result<V
             };
             match told {
                 Some(Told::New(_) | Told::Reload | Told::Changed(_)) => break,
-                Some(Told::Gone(_)) => {}
+                Some(Told::Gone(_) | Told::Trouble(_)) => {}
                 Some(Told::End) => return Err(ApiError::NoInbox(inbox.name)),
                 None => return Err(ApiError::NoneCame(seconds)),
             }

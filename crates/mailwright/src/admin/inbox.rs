@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use mailwright_config::InboxSettings;
 use mailwright_directory::Inbox;
+use mailwright_intake::{Asked, NoRelease};
+use mailwright_store::{Lane, Store, Tx, capture};
+use mailwright_words::Id;
 use serde::Serialize;
 
-use super::{address, json, table, time};
+use super::{address, id, json, table, time};
 use crate::{Failure, cli::InboxCommand, console::Console, office::Office};
 
 /// An inbox, as it is listed.
@@ -40,6 +43,21 @@ pub(super) async fn run(
             let settings = InboxSettings::read(&settings).map_err(Failure::new)?;
             Ok(office.intake.set_inbox_settings(found, settings).await?)
         }
+        InboxCommand::Expire { name, ttl, never: _ } => {
+            let (found, now) = (find(&name, office).await?.principal, office.now());
+            let expires = ttl.map(|ttl| now.plus(Duration::from_secs(ttl)));
+            let set = move |tx: &mut Tx<'_>| capture::set_expires(tx, found, expires);
+            Ok(office.store.write(Lane::Quick, set).await?)
+        }
+        InboxCommand::Release { name, to, message, query, from, again } => {
+            let which = Which { message, query };
+            let key = if again {
+                format!("once {}", office.store.ids().next(office.now()))
+            } else {
+                String::new()
+            };
+            release((&name, which), Asked { to, from, key }, (office, console)).await
+        }
         InboxCommand::Remove { name } => {
             let found = find(&name, office).await?;
             Ok(office.directory.remove_inbox(&found, office.now()).await?)
@@ -66,6 +84,61 @@ async fn add(
         office.directory.add_inbox_address(&made, address, office.now()).await?;
     }
     console.line(&format!("{}  {}", made.name, secret.expose())).await?;
+    Ok(())
+}
+
+/// Which messages of an inbox.
+struct Which {
+    message: Vec<String>,
+    query: Option<String>,
+}
+
+impl Which {
+    async fn ids(self, inbox: &Inbox, office: &Office) -> Result<Vec<Id>, Failure> {
+        let Some(query) = self.query else {
+            let mut all = Vec::new();
+            for text in &self.message {
+                let wanted = id(text)?;
+                let found = office.store.look(|tx| capture::stored(tx, wanted)).await?;
+                if found.is_none_or(|found| found.inbox != inbox.principal) {
+                    let name = &inbox.name;
+                    return Err(Failure::new(format!("the inbox {name} has no message {text}")));
+                }
+                all.push(wanted);
+            }
+            return Ok(all);
+        };
+        let most = office.config.now().sandbox.release.messages_max;
+        let (inbox, now) = (inbox.clone(), office.now());
+        let search =
+            move |store: &Store| mailwright_api::matching(store, &inbox, &query, now, most);
+        let all = office.store.off_thread(search).await?;
+        if all.len() > most {
+            return Err(Failure::new(format!("more than {most} messages match")));
+        }
+        Ok(all)
+    }
+}
+
+async fn release(
+    (name, which): (&str, Which),
+    asked: Asked,
+    (office, console): (&Office, &Console),
+) -> Result<(), Failure> {
+    let inbox = find(name, office).await?;
+    let ids = which.ids(&inbox, office).await?;
+    let no = |error: NoRelease| Failure::new(error.to_string());
+    let release = office.intake.releasing(&asked, office.now()).await.map_err(no)?;
+    for message in ids {
+        let done = office.intake.release(&release, message, office.now()).await.map_err(no)?;
+        for address in &done.to {
+            let spool = done.spool.map(|spool| spool.to_string()).unwrap_or_default();
+            console.line(&format!("{message}  {address}  queued as {spool}")).await?;
+        }
+        for address in &done.before {
+            console.line(&format!("{message}  {address}  had it before")).await?;
+        }
+    }
     Ok(())
 }
 

@@ -79,6 +79,10 @@ async fn events_of(told: &Told, follower: &mut Follower, sandbox: &Sandbox) -> V
         Told::New(item) => vec![json!({ "Type": "new", "Data": summary(item) })],
         Told::Changed(numbers) => changed(numbers, follower, sandbox).await,
         Told::Gone(numbers) => gone(numbers, follower),
+        Told::Trouble(text) => {
+            return vec![json!({ "Type": "error", "Data": { "Level": "error", "Type": "release",
+                "IP": "", "Message": &**text } })];
+        }
         Told::Reload | Told::End => vec![json!({ "Type": "truncate", "Data": null })],
     };
     let inbox = sandbox.backing.directory.find_inbox(&follower.inbox.name).await;

@@ -26,7 +26,7 @@ use crate::sandbox::{
 };
 
 /// The message of that id; `latest` is the newest that `?query=` finds.
-async fn named(
+pub(super) async fn named(
     sandbox: &Inner,
     asked: &Asked,
     headers: &HeaderMap,

@@ -72,20 +72,31 @@ async fn folder_size(folder: std::path::PathBuf) -> u64 {
     sum
 }
 
-/// What the page of this API may offer: nothing is released here, what rates
-/// messages is always there, and an inbox may refuse on purpose.
-pub(super) async fn webui() -> Json<Value> {
+/// What the page of this API may offer: release where it is allowed; what rates messages is always
+/// there, and an inbox may refuse on purpose.
+pub(super) async fn webui(State(sandbox): State<Sandbox>) -> Json<Value> {
+    let config = sandbox.backing.config.now();
+    let rules = &config.sandbox.release;
+    let may = sandbox.backing.intake.may_release().is_ok();
+    let route = config.routes.get("*").and_then(|route| route.hosts.first());
+    let server = route.map(|hop| format!("{}:{}", hop.host, hop.port()));
+    let allowed: Vec<String> = rules
+        .to
+        .iter()
+        .map(|to| regex::escape(&to.to_string()).replace("\\*\\.", ".+\\."))
+        .collect();
+    let allowed = if may { format!("(^|@)({})$", allowed.join("|")) } else { String::new() };
     Json(json!({
         "Label": "",
         "MessageRelay": {
-            "Enabled": false,
-            "SMTPServer": "",
-            "ReturnPath": "",
-            "AllowedRecipients": "",
+            "Enabled": may,
+            "SMTPServer": server.filter(|_| may).unwrap_or_default(),
+            "ReturnPath": rules.from.clone().unwrap_or_default(),
+            "AllowedRecipients": allowed,
             "BlockedRecipients": "",
             "OverrideFrom": "",
-            "PreserveMessageIDs": false,
-            "RecipientAllowlist": "",
+            "PreserveMessageIDs": true,
+            "RecipientAllowlist": allowed,
         },
         "SpamAssassin": true,
         "ChaosEnabled": true,

@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Query as Params, State},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use mailwright_directory::Inbox;
@@ -171,6 +172,23 @@ pub(super) async fn aspect(State(sandbox): State<Sandbox>, place: Place) -> Answ
         "analyze" => Json(report::analysis(&bytes)).into_response(),
         _ => return Err(ApiError::NoPath.into()),
     })
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Forward {
+    #[serde(rename = "email")]
+    address: String,
+}
+
+pub(super) async fn forward(
+    State(sandbox): State<Sandbox>,
+    place: Place,
+    headers: HeaderMap,
+    Json(forward): Json<Forward>,
+) -> Answer {
+    let (inbox, entry) = sandbox.numbered(&place).await?;
+    sandbox.release_as_asked(&inbox, entry.message, (vec![forward.address], &headers)).await?;
+    Ok(Json(json!({ "message": "The message waits to be delivered" })))
 }
 
 /// The fields of a header by names in lower case with low lines; several of one name are a list.

@@ -19,6 +19,9 @@ async fn each_operation_that_is_described_is_there() {
             ("put", "/api/v1/chaos") => Some(json!({})),
             ("put", "/api/v1/tags") => Some(json!({ "IDs": [id], "Tags": ["x"] })),
             ("put", _) => Some(json!({ "IDs": [id], "Read": true })),
+            ("post", path) if path.ends_with("/release") => {
+                Some(json!({ "To": ["a@real.example"] }))
+            }
             ("post", _) => Some(json!({ "From": { "Email": "a@a.example" },
                 "To": [{ "Email": "b@b.example" }], "Subject": "s", "Text": "t" })),
             _ => None,
