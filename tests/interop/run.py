@@ -45,6 +45,7 @@ SCRIPTS = [
     "moving",
     "sandbox",
     "release",
+    "webhooks",
     "faults",
     "sandbox_clients",
     "postfix",

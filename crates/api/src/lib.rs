@@ -19,7 +19,7 @@ use axum::{
 };
 pub use health::{Health, Problem};
 pub use metric::Metrics;
-pub use sandbox::{Backing, matching, sum_up};
+pub use sandbox::{Backing, call_hooks, matching, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;
 pub use web::{PolicyOf, Shown, Text, serve_challenges, serve_https};

@@ -14,6 +14,7 @@ mod event;
 mod extract;
 mod find;
 mod guard;
+mod hook;
 mod mailcatcher;
 mod maildev;
 mod mailhog;
@@ -26,6 +27,7 @@ mod openapi;
 mod page;
 mod part;
 mod query;
+mod refusal;
 mod release;
 mod render;
 mod settings;
@@ -49,8 +51,8 @@ use mailwright_words::{Id, Timestamp};
 use tokio::sync::{Semaphore, broadcast};
 
 pub(crate) use self::error::ApiError;
-pub use self::find::matching;
 use self::tally::Tally;
+pub use self::{find::matching, hook::call_hooks};
 
 /// Octets of a request that is no message.
 const REQUEST_MAX: usize = 1 << 20;
@@ -76,6 +78,8 @@ pub struct Backing {
     pub config: Live<Config>,
     /// Asks servers of the web that messages name; none, and nobody is asked.
     pub egress: Option<Egress>,
+    /// Calls webhooks; none, and there are no webhooks.
+    pub hooks: Option<Egress>,
 }
 
 impl std::fmt::Debug for Backing {
@@ -208,6 +212,7 @@ pub(crate) fn router(backing: Backing) -> Router {
         .merge(maildev::router())
         .merge(mailtrap::router(size_max))
         .merge(native::router())
+        .merge(hook::router())
         .merge(mailpit)
         .merge(page::router())
         .route("/render/{id}", get(render::document))

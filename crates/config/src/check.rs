@@ -234,7 +234,16 @@ fn publish(config: &Config) -> Checked {
 fn release(config: &Config) -> Checked {
     let release = &config.sandbox.release;
     let from = release.from.as_deref().is_none_or(is_address);
-    need(from, "sandbox.release.from", "is no address; write \"test@example.com\"")
+    need(from, "sandbox.release.from", "is no address; write \"test@example.com\"")?;
+    let webhooks = &config.sandbox.webhooks;
+    let waits = [
+        ("sandbox.webhooks.timeout", webhooks.timeout),
+        ("sandbox.webhooks.retry_first", webhooks.retry_first),
+    ];
+    waits.into_iter().try_for_each(|(field, wait)| {
+        need(!wait.is_zero(), field, "has to be more than nothing")
+    })?;
+    need(webhooks.attempts_max > 0, "sandbox.webhooks.attempts_max", "has to be 1 at least")
 }
 
 /// Whether it looks like an address.

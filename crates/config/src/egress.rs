@@ -115,16 +115,16 @@ impl Default for Egress {
     }
 }
 
-mod opened {
+pub(crate) mod opened {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::Opened;
 
-    pub(super) fn serialize<S: Serializer>(all: &[Opened], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(all: &[Opened], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(all.iter().map(ToString::to_string))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Opened>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Opened>, D::Error> {
         let all = Vec::<String>::deserialize(from)?;
         all.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }

@@ -30,6 +30,7 @@ mod section;
 mod service;
 mod unit;
 mod verification;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -63,6 +64,7 @@ pub use section::{
 pub use service::{Service, ServiceKind};
 pub use unit::Secret;
 pub use verification::{Strictness, Verification};
+pub use webhook::Webhooks;
 
 /// Everything that can be set, by section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Release, unit};
+use crate::{Release, Webhooks, unit};
 
 /// What names the inbox of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,8 @@ pub struct Sandbox {
     pub waits_max: usize,
     /// Letting go of what was caught, to addresses that are allowed.
     pub release: Release,
+    /// Telling servers of one's own what happens in an inbox.
+    pub webhooks: Webhooks,
     /// Whether every password opens an inbox; set by `mailwright sandbox` alone.
     #[serde(skip)]
     pub is_open: bool,
@@ -69,6 +71,7 @@ impl Default for Sandbox {
             hosts: Vec::new(),
             waits_max: 200,
             release: Release::default(),
+            webhooks: Webhooks::default(),
             is_open: false,
         }
     }

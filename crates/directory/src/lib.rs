@@ -37,5 +37,5 @@ pub use mailwright_mailauth::sign::Signer;
 pub use mailwright_store::capture::Inbox;
 pub use mailwright_store::directory::{DomainKind, KeyState};
 pub use mailwright_store::guard::{Audit, Block};
-pub use password::{HashError, ImportError, generate};
+pub use password::{HashError, ImportError, generate, random};
 pub use resolve::Resolved;

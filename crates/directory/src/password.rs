@@ -187,7 +187,9 @@ pub fn generate() -> Result<String, HashError> {
 }
 
 /// `N` octets from the system.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], HashError> {
+///
+/// Errors: the system gives no random numbers.
+pub fn random<const N: usize>() -> Result<[u8; N], HashError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(HashError::Random)?;
     Ok(bytes)

@@ -60,6 +60,15 @@ impl Refusals {
         (kept.all.iter().rev().cloned().collect(), kept.number)
     }
 
+    /// Those that are remembered with greater numbers than `number`, oldest first.
+    pub fn since(&self, number: u64) -> Vec<Refused> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.number <= number {
+            return Vec::new();
+        }
+        kept.all.iter().filter(|one| one.number > number).cloned().collect()
+    }
+
     /// Forgets all.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).all.clear();

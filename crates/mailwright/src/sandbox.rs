@@ -112,6 +112,12 @@ fn config(sandbox: &Sandbox, data: PathBuf) -> Result<Config, Failure> {
     config.sandbox.is_open = true;
     config.sandbox.token = sandbox.token.as_deref().map(mailwright_config::Secret::from);
     config.sandbox.hosts.clone_from(&sandbox.host);
+    config.sandbox.webhooks.allow.clone_from(&sandbox.webhook_allow);
+    // Who reaches a page on loopback reaches all else there, too.
+    if sandbox.http.iter().all(|address| address.ip().is_loopback()) {
+        let here = ["localhost", "127.0.0.0/8", "::1"];
+        config.sandbox.webhooks.allow.extend(here.iter().filter_map(|host| host.parse().ok()));
+    }
     release(&mut config, sandbox)?;
     // Whoever may reach an open inbox may read it: no password is a secret.
     let anywhere = ["0.0.0.0/0", "::/0"];

@@ -152,7 +152,7 @@ pub(crate) fn sources(office: &Office, metrics: Metrics) -> Sources {
 }
 
 /// What the sandbox's pages and API work on.
-fn backing(office: &Office) -> Backing {
+pub(crate) fn backing(office: &Office) -> Backing {
     Backing {
         store: office.store.clone(),
         directory: office.directory.clone(),
@@ -160,6 +160,7 @@ fn backing(office: &Office) -> Backing {
         clock: Arc::clone(&office.clock),
         config: office.config.clone(),
         egress: egress(office),
+        hooks: egress(office).map(|egress| egress.picking(Config::webhook_egress)),
     }
 }
 

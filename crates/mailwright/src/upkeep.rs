@@ -56,6 +56,8 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
     });
     let (store, clock) = (office.store.clone(), Arc::clone(&office.clock));
     repeat(tasks, stopping, move || mailwright_api::sum_up(store.clone(), Arc::clone(&clock)));
+    let backing = crate::serve::backing(office);
+    repeat(tasks, stopping, move || mailwright_api::call_hooks(backing.clone()));
     let pruning = office.clone();
     repeat(tasks, stopping, move || {
         let office = pruning.clone();

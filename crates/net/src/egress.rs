@@ -201,6 +201,8 @@ pub struct Egress {
     resolver: Arc<dyn Resolver>,
     inspector: Inspector,
     config: Live<Config>,
+    /// Which limits of it count.
+    pick: fn(&Config) -> Settings,
     places: Arc<Semaphore>,
 }
 
@@ -215,12 +217,26 @@ impl Egress {
     /// from `config`.
     pub fn new(resolver: Arc<dyn Resolver>, inspector: Inspector, config: Live<Config>) -> Self {
         let places = Arc::new(Semaphore::new(config.now().egress.at_once));
-        Self { resolver, inspector, config, places }
+        Self { resolver, inspector, config, pick: |config| config.egress.clone(), places }
+    }
+
+    /// The same with limits that `pick` takes from the configuration, and places of its own.
+    #[must_use]
+    pub fn picking(self, pick: fn(&Config) -> Settings) -> Self {
+        let places = Arc::new(Semaphore::new(self.config.now().egress.at_once));
+        Self { pick, places, ..self }
     }
 
     /// The limits in force.
     pub fn settings(&self) -> Settings {
-        self.config.now().egress.clone()
+        (self.pick)(&self.config.now())
+    }
+
+    /// Whether an address may be asked, as far as that is seen from itself.
+    ///
+    /// Errors: why not.
+    pub fn judge(&self, url: &str) -> Result<(), EgressError> {
+        gate::target(url, &self.settings()).map(drop)
     }
 
     /// Asks, and follows where it is led.

@@ -4,6 +4,7 @@
 //! The message itself is a message of a mailbox as any other. What is kept here is made in the
 //! transaction that delivers it, and goes with the message.
 
+pub mod hook;
 mod inbox;
 mod project;
 mod release;
@@ -71,8 +72,8 @@ pub fn keep(
         protocol: &caught.protocol, tls: caught.tls.as_deref(),
         mechanism: caught.mechanism.as_deref(), username: caught.username.as_deref(),
         conversation: &caught.conversation },
-    )
-    .map(drop)
+    )?;
+    hook::announce_caught(tx, inbox, message)
 }
 
 /// How a message came into its inbox; nothing for one that came another way.

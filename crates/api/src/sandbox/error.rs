@@ -17,6 +17,8 @@ pub(crate) enum ApiError {
     NoInbox(String),
     #[error("there is no such message")]
     NoMessage,
+    #[error("there is no such {0}")]
+    Missing(&'static str),
     #[error("the message has no such part")]
     NoPart,
     #[error("there is nothing here")]
@@ -27,6 +29,8 @@ pub(crate) enum ApiError {
     NoneCame(u64),
     #[error("{0}")]
     Forbidden(String),
+    #[error("{0}")]
+    Unsafe(String),
     #[error("too many requests wait already")]
     Busy,
     #[error("{0}")]
@@ -43,12 +47,13 @@ impl ApiError {
             | Self::NoMessage
             | Self::NoPart
             | Self::NoPath
+            | Self::Missing(_)
             | Self::NoneCame(_) => StatusCode::NOT_FOUND,
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(refusal) if !refusal.is_temporary() => StatusCode::BAD_REQUEST,
-            Self::Refused(_) | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(_) | Self::Store(_) | Self::Unsafe(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -64,6 +69,9 @@ impl From<StoreError> for ApiError {
             StoreError::Exists(what) => Self::Bad(format!("this {what} is there already")),
             StoreError::Cannot(what) => Self::Bad(what.to_owned()),
             StoreError::Missing("message") => Self::NoMessage,
+            StoreError::Missing(what @ ("webhook" | "delivery" | "token" | "inbox")) => {
+                Self::Missing(what)
+            }
             error => Self::Store(error),
         }
     }

@@ -22,7 +22,7 @@ use super::{
     message::{Wanted, listed, moment},
     part,
     query::Query,
-    release, settings,
+    refusal, release, settings,
     wait::{self, Wait},
 };
 
@@ -379,17 +379,7 @@ async fn events(
 
 async fn refusals(State(sandbox): State<Sandbox>) -> Json<Value> {
     let (list, total) = sandbox.backing.intake.refusals().list();
-    let list = list.into_iter().map(|refused| {
-        json!({
-            "number": refused.number,
-            "at": moment(refused.at.ms()),
-            "peer": refused.peer,
-            "username": refused.username,
-            "command": refused.command,
-            "reply": refused.reply,
-            "conversation": refused.conversation,
-        })
-    });
+    let list = list.iter().map(|refused| refusal::told(refused, true));
     Json(json!({ "refusals": list.collect::<Vec<_>>(), "total": total }))
 }
 

@@ -27,8 +27,10 @@ const QUERY: (&str, &str) = ("query", "which messages, in the search language");
 const SELECT: (&str, &str) = ("select", "a CSS selector whose elements are told; may come again");
 const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may come again");
 
+const HOOK: &str = "/api/inboxes/{inbox}/webhooks/{webhook}";
+
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 29] = [
+pub(crate) const OPERATIONS: [Operation; 38] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,
@@ -150,6 +152,57 @@ pub(crate) const OPERATIONS: [Operation; 29] = [
             "Releases all messages that match, oldest first",
         )
     },
+    Operation {
+        answer: Some("Webhooks"),
+        ..operation("get", "/api/inboxes/{inbox}/webhooks", "Lists the webhooks of an inbox")
+    },
+    Operation {
+        success: 201,
+        answer: Some("Webhook"),
+        body: Some("NewWebhook"),
+        ..operation("post", "/api/inboxes/{inbox}/webhooks", "Makes a webhook; tells its secret")
+    },
+    Operation { answer: Some("Webhook"), ..operation("get", HOOK, "Tells of a webhook") },
+    Operation {
+        answer: Some("Webhook"),
+        body: Some("NewWebhook"),
+        ..operation("patch", HOOK, "Changes a webhook, or switches it on or off")
+    },
+    Operation {
+        answer: Some("Webhook"),
+        ..operation(
+            "post",
+            "/api/inboxes/{inbox}/webhooks/{webhook}/rotate",
+            "Makes a new secret, and tells it; the old one signs, too, for a while",
+        )
+    },
+    Operation {
+        success: 202,
+        answer: Some("Tested"),
+        ..operation(
+            "post",
+            "/api/inboxes/{inbox}/webhooks/{webhook}/test",
+            "Sends something to see whether it arrives",
+        )
+    },
+    Operation {
+        query: &[("before", "only those with smaller numbers"), ("limit", "50 without")],
+        answer: Some("Deliveries"),
+        ..operation(
+            "get",
+            "/api/inboxes/{inbox}/webhooks/{webhook}/deliveries",
+            "Lists deliveries, newest first, and how they went",
+        )
+    },
+    Operation {
+        success: 202,
+        ..operation(
+            "post",
+            "/api/inboxes/{inbox}/webhooks/{webhook}/deliveries/{delivery}/retry",
+            "Has a delivery that has ended be tried again",
+        )
+    },
+    Operation { success: 204, ..operation("delete", HOOK, "Removes a webhook") },
     Operation {
         answer: Some("ReleaseRules"),
         ..operation("get", "/api/release", "Tells whom messages may be released to")
@@ -369,6 +422,24 @@ fn schemas() -> Value {
             &json!({ "part": text, "name": text, "type": text, "contentId": text,
                 "inline": truth, "size": number, "md5": text, "sha1": text, "sha256": text }),
             &["part", "name", "type", "contentId", "inline", "size", "md5", "sha1", "sha256"],
+        ),
+        "NewWebhook": object(&json!({ "url": text, "kinds": texts, "enabled": truth }), &[]),
+        "Webhook": object(
+            &json!({ "id": text, "url": text, "kinds": texts, "enabled": truth, "created": text,
+                "waiting": number, "failingSince": maybe, "disabledAt": maybe, "reason": maybe,
+                "secret": text }),
+            &["id", "url", "kinds", "enabled", "created", "waiting", "failingSince",
+                "disabledAt", "reason"],
+        ),
+        "Webhooks": object(&json!({ "webhooks": list_of("Webhook") }), &["webhooks"]),
+        "Tested": object(&json!({ "delivery": number }), &["delivery"]),
+        "Deliveries": object(&json!({ "deliveries": list_of("Delivery") }), &["deliveries"]),
+        "Delivery": object(
+            &json!({ "id": number, "webhookId": text, "kind": text, "messageId": maybe,
+                "at": text, "state": text, "attempts": number, "next": maybe, "tried": maybe,
+                "status": maybe_number, "error": maybe }),
+            &["id", "webhookId", "kind", "messageId", "at", "state", "attempts", "next",
+                "tried", "status", "error"],
         ),
         "InboxChanges": object(&json!({ "ttl": maybe_number }), &[]),
         "Release": object(

@@ -11,7 +11,7 @@ use axum::{
 use mailwright_config::{Config, Live};
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
-use mailwright_net::System;
+use mailwright_net::{Clock, System, dns, egress::Egress, tls::Inspector};
 use mailwright_store::{Options, Store};
 use mailwright_words::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use super::{Backing, openapi, router};
 
+mod hook;
 mod mailpit;
 mod release;
 
@@ -29,7 +30,7 @@ struct World {
 
 async fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn mailwright_net::Clock> = Arc::new(System::new());
+    let clock: Arc<dyn Clock> = Arc::new(System::new());
     let mut config = Config::default();
     config.server.data = folder.path().to_owned();
     config.intake.free_space_min = 0;
@@ -41,7 +42,11 @@ async fn world() -> World {
     let settings = mailwright_intake::Settings::of(&config).unwrap();
     let intake = Intake::new(store.clone(), directory.clone(), settings);
     let config = Live::new(config);
-    let backing = Backing { store, directory, intake, clock, config, egress: None };
+    let resolver = Arc::new(dns::System::new(&config.now().dns).unwrap());
+    let inspector = Inspector::new(&[], Arc::clone(&clock)).unwrap();
+    let hooks = Egress::new(resolver, inspector, config.clone());
+    let hooks = Some(hooks.picking(Config::webhook_egress));
+    let backing = Backing { store, directory, intake, clock, config, egress: None, hooks };
     World { _folder: folder, routes: router(backing) }
 }
 
@@ -274,12 +279,16 @@ async fn what_is_described_is_what_the_server_does() {
             path = "/api/inboxes/gone".to_owned();
         }
         path = path.replace("{inbox}", "default");
+        if path.contains("{webhook}") {
+            path = world.with_hook(&path).await;
+        }
         if one.path.ends_with("/release") && one.method == "post" {
             path.push_str("?query=subject:hello");
         }
         let body = one.body.map(|schema| match schema {
             "NewInbox" => json!({}),
             "InboxSettings" => json!({ "faults": [{ "at": "mail", "delay": "1ms" }] }),
+            "NewWebhook" => json!({ "url": "https://hooks.example/x" }),
             "InboxChanges" => json!({ "ttl": 3600 }),
             "Release" => json!({ "to": ["ann@real.example"] }),
             _ => json!({ "read": true }),

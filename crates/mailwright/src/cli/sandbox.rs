@@ -44,6 +44,10 @@ pub(crate) struct Sandbox {
     /// A name under which the page is reached, besides addresses and localhost
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
+    /// A host that webhooks may lead to though it is no public one, as app or 10.0.0.0/8
+    /// [default: this machine, when the page is on loopback alone]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) webhook_allow: Vec<mailwright_config::Opened>,
     /// Whom messages may be released to from the page or the API: ann@example.com, example.com,
     /// or *.example.com; without it nothing leaves
     #[arg(long, value_name = "WHO", conflicts_with = "volatile")]

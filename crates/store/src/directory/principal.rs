@@ -150,6 +150,7 @@ pub fn remove_principal(tx: &mut Tx<'_>, id: Id) -> Result<(), StoreError> {
     if folder.is_some() {
         return Err(StoreError::Exists("a folder of this account"));
     }
+    crate::capture::hook::forget_hooks(tx, id)?;
     for sql in [
         "DELETE FROM credential WHERE principal = :id",
         "DELETE FROM send_as WHERE principal = :id",
