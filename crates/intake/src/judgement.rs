@@ -164,9 +164,14 @@ fn disposition(verdicts: &Verdicts, rules: &Verification) -> (Disposition, Optio
     if rules.iprev == Strictness::Enforce && is_nameless {
         return (Disposition::Refuse(Failure::Iprev), None);
     }
-    let Some(dmarc) = verdicts.dmarc.as_ref().filter(|dmarc| dmarc.word == Word::Fail) else {
+    let Some(dmarc) = &verdicts.dmarc else { return (Disposition::Take, None) };
+    if dmarc.word == Word::PermError && rules.dmarc == Strictness::Enforce {
+        // Whose policy counts, it does not let us see; what programs show of it, we cannot know.
+        return (Disposition::Junk, None);
+    }
+    if dmarc.word != Word::Fail {
         return (Disposition::Take, None);
-    };
+    }
     if dmarc.policy == Policy::None {
         let changed = dmarc.published != Policy::None;
         return (Disposition::Take, changed.then(|| "policy_test_mode".to_owned()));
@@ -340,7 +345,7 @@ mod tests {
             (Word::Fail, Policy::None, Policy::None, "none", None),
             (Word::Fail, Policy::Quarantine, Policy::None, "none", Some("policy_test_mode")),
             (Word::TempError, Policy::Reject, Policy::Reject, "none", None),
-            (Word::PermError, Policy::Reject, Policy::Reject, "none", None),
+            (Word::PermError, Policy::None, Policy::None, "quarantine", None),
         ] {
             let found = outcome(&verdicts(word, published, policy), &rules);
             assert_eq!(found, (done, instead.map(str::to_owned)), "{word} {policy:?}");
@@ -352,6 +357,8 @@ mod tests {
         let failed = verdicts(Word::Fail, Policy::Reject, Policy::Reject);
         let mild = Verification { dmarc: Strictness::Report, ..Verification::default() };
         assert_eq!(outcome(&failed, &mild), ("none", Some("local_policy".to_owned())));
+        let unclear = verdicts(Word::PermError, Policy::None, Policy::None);
+        assert_eq!(outcome(&unclear, &mild), ("none", None));
         let mut vouched = failed.clone();
         vouched.arc.vouched = true;
         let found = outcome(&vouched, &Verification::default());

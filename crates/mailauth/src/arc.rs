@@ -7,10 +7,10 @@ use mail_auth::common::crypto::Algorithm;
 use mail_auth::common::verify::VerifySignature;
 use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters};
 
-use crate::Word;
-use crate::dkim::reason;
+use crate::dkim::{NAMES_MAX, reason, signs_from, twin};
 use crate::keys::Keys;
-use crate::results::methods;
+use crate::verify::authors;
+use crate::{Word, results};
 
 /// What a chain is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct Arc {
     pub word: Word,
     /// Who sealed, the first one first.
     pub sealers: Vec<String>,
-    /// Whether a sealer that we trust saw DMARC pass, and nobody but such sealers came after it.
+    /// Whether a sealer that we trust saw DMARC pass for the author that the message has now, and
+    /// nobody but such sealers came after it.
     pub vouched: bool,
     /// Why.
     pub reason: String,
@@ -31,8 +32,11 @@ impl Arc {
     }
 }
 
-/// The names of the keys that a chain needs.
-pub(crate) fn key_names(message: &AuthenticatedMessage<'_>) -> Vec<String> {
+/// The names of the keys that a chain of at most `most` sets needs; none of one that is longer.
+pub(crate) fn key_names(message: &AuthenticatedMessage<'_>, most: usize) -> Vec<String> {
+    if message.as_headers.len().max(message.ams_headers.len()) > most {
+        return Vec::new();
+    }
     let seals = message.as_headers.iter().map(|header| header.header.domain_key());
     seals.chain(message.ams_headers.iter().map(|header| header.header.domain_key())).collect()
 }
@@ -44,8 +48,8 @@ pub(crate) async fn verify(
     trusted: &[String],
     library: &MessageAuthenticator,
 ) -> Arc {
-    let seals = message.as_headers.len();
-    if seals == 0 && message.ams_headers.is_empty() && message.aar_headers.is_empty() {
+    let seals = message.as_headers.len().max(message.ams_headers.len());
+    if seals == 0 && message.aar_headers.is_empty() {
         let word = if message.has_arc_errors { Word::Fail } else { Word::None };
         return Arc::new(word, if message.has_arc_errors { "the chain is malformed" } else { "" });
     }
@@ -60,7 +64,11 @@ pub(crate) async fn verify(
     if of_old {
         return Arc { word: Word::Fail, reason: "SHA-1 is not accepted".to_owned(), ..arc };
     }
-    if let Some((_, why)) = key_names(message).iter().find_map(|name| keys.unfit(name)) {
+    if message.ams_headers.iter().any(|header| header.header.h.len() > NAMES_MAX) {
+        let reason = format!("it signs more than {NAMES_MAX} fields");
+        return Arc { word: Word::Fail, reason, ..arc };
+    }
+    if let Some((_, why)) = key_names(message, most).iter().find_map(|name| keys.unfit(name)) {
         return Arc { word: Word::Fail, reason: why.clone(), ..arc };
     }
     let output = library.verify_arc(Parameters::new(message).with_txt_cache(keys)).await;
@@ -76,17 +84,23 @@ pub(crate) async fn verify(
     Arc { word, reason: why, vouched, ..arc }
 }
 
-/// Goes back from the last seal as long as its sealer is trusted, to one that saw DMARC pass.
+/// Goes back from the last seal as long as its sealer is trusted, to one that saw DMARC pass for
+/// the author. The last one has to have signed who that is.
 fn is_vouched(message: &AuthenticatedMessage<'_>, trusted: &[String]) -> bool {
     let is_trusted = |domain: &str| trusted.iter().any(|one| one.eq_ignore_ascii_case(domain));
+    let authors = authors(message);
+    let ([author], Some(last)) = (authors.as_slice(), message.ams_headers.last()) else {
+        return false;
+    };
+    let signed = &last.header.h;
+    if !signs_from(signed) || twin(signed, message).is_some() {
+        return false;
+    }
     message
         .as_headers
         .iter()
         .zip(&message.aar_headers)
         .rev()
         .take_while(|(seal, _)| is_trusted(&seal.header.d))
-        .any(|(_, results)| {
-            let text = String::from_utf8_lossy(results.value);
-            methods(&text).iter().any(|(method, word)| method == "dmarc" && word == "pass")
-        })
+        .any(|(_, found)| results::passes_dmarc(&String::from_utf8_lossy(found.value), author))
 }

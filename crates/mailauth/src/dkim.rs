@@ -56,6 +56,33 @@ pub(crate) fn key_names(message: &AuthenticatedMessage<'_>, most: usize) -> Vec<
     message.dkim_headers.iter().take(most).map(|header| header.header.domain_key()).collect()
 }
 
+/// Fields that a reader is shown, or that say how the rest is to be read, and that there is one of.
+/// Source: RFC 5322 section 3.6, RFC 2045 section 3.
+const SINGLE: [&str; 8] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Subject",
+    "Date",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+/// Names in a signature; finding the fields of more takes too long.
+pub(crate) const NAMES_MAX: usize = 256;
+
+/// The field that stands beside one that is signed, which a reader may be shown instead of it.
+///
+/// Source: RFC 6376 section 8.15.
+pub(crate) fn twin(signed: &[String], message: &AuthenticatedMessage<'_>) -> Option<&'static str> {
+    SINGLE.into_iter().find(|name| {
+        let covered = signed.iter().filter(|one| one.trim().eq_ignore_ascii_case(name)).count();
+        let names = message.headers.iter().map(|(name, _)| name.trim_ascii());
+        let there = names.filter(|one| one.eq_ignore_ascii_case(name.as_bytes())).count();
+        covered > 0 && there > covered
+    })
+}
+
 /// Checks the first `most` signatures; what stands behind them is not looked at.
 pub(crate) async fn verify(
     message: &AuthenticatedMessage<'_>,
@@ -68,15 +95,29 @@ pub(crate) async fn verify(
     // Reports about failures, and authority of third parties, are asked for by nobody.
     for header in &mut checked.dkim_headers {
         (header.header.r, header.header.atps) = (false, None);
+        if header.header.h.len() > NAMES_MAX {
+            header.header.h.clear();
+        }
     }
     checked.errors.clear();
     let parameters = Parameters::new(&checked).with_txt_cache(keys);
     let outputs = library.verify_dkim(parameters).await;
-    let mut results: Vec<Dkim> = checked
+    let mut results: Vec<Dkim> = message
         .dkim_headers
         .iter()
         .zip(&outputs)
-        .map(|(header, output)| judged(&header.header, output.result(), keys))
+        .map(|(header, output)| {
+            let dkim = judged(&header.header, output.result(), keys);
+            let twin = twin(&header.header.h, message).filter(|_| dkim.word == Word::Pass);
+            match twin {
+                Some(name) => Dkim {
+                    word: Word::Policy,
+                    reason: format!("there is one more {name} than it signs"),
+                    ..dkim
+                },
+                None => dkim,
+            }
+        })
         .collect();
     let malformed = message.errors.iter().filter(|error| is_signature(error.name)).map(|error| {
         match &error.header {
@@ -98,12 +139,21 @@ fn is_signature(name: &[u8]) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(b"DKIM-Signature")
 }
 
+/// Whether the author is signed, without whom nothing is said about a message.
+pub(crate) fn signs_from(signed: &[String]) -> bool {
+    signed.iter().any(|name| name.eq_ignore_ascii_case("From"))
+}
+
 /// What the library says of a signature, under the rules that it leaves to us.
 fn judged(signature: &Signature, result: &DkimResult, keys: &Keys) -> Dkim {
     if signature.a == Algorithm::RsaSha1 {
         return Dkim::of(signature, Word::Policy, "SHA-1 is not accepted");
     }
-    if !signature.h.iter().any(|name| name.eq_ignore_ascii_case("From")) {
+    if signature.h.len() > NAMES_MAX {
+        let why = format!("it signs more than {NAMES_MAX} fields");
+        return Dkim::of(signature, Word::PermError, &why);
+    }
+    if !signs_from(&signature.h) {
         return Dkim::of(signature, Word::PermError, "it does not sign From");
     }
     if let Some((word, why)) = keys.unfit(&signature.domain_key()) {

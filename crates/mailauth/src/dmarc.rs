@@ -1,16 +1,17 @@
 //! DMARC: whether what was proved is about the domain that a reader sees.
 //!
-//! Ours above the library's reading of records: several records at one name count as none, each
-//! domain of a From with several is judged, and every lookup goes through our resolver. The tree
+//! Ours but for the addresses of a record: several records at one name count as none, each domain
+//! of a From with several is judged, and every lookup goes through our resolver. The tree
 //! walk takes the place of a list of public suffixes. Source: RFC 9989.
 
 mod destination;
+mod text;
 mod walk;
 
-use mail_auth::dmarc::{Alignment, Dmarc as Text, Policy as Published};
 use mailwright_net::dns::{Answer, Resolver};
 
 use crate::Word;
+use text::Text;
 use walk::Walker;
 
 pub use destination::{Destination, destinations};
@@ -55,15 +56,9 @@ pub struct Record {
 }
 
 impl Record {
-    fn of(text: &Text) -> Self {
-        Self {
-            policy: of(text.p),
-            below: of(text.sp),
-            missing: of(text.np),
-            strict_dkim: text.adkim == Alignment::Strict,
-            strict_spf: text.aspf == Alignment::Strict,
-            testing: text.t,
-        }
+    fn of(text: &Text, [policy, below, missing]: [Policy; 3]) -> Self {
+        let Text { strict_dkim, strict_spf, testing, .. } = *text;
+        Self { policy, below, missing, strict_dkim, strict_spf, testing }
     }
 }
 
@@ -145,7 +140,7 @@ pub(crate) async fn judge(author: &str, evidence: &Evidence, resolver: &dyn Reso
 
 /// The policy that applies to a domain.
 struct Found {
-    record: Text,
+    record: Record,
     at: String,
     organization: String,
     published: Policy,
@@ -157,54 +152,46 @@ async fn found(author: &str, walker: &mut Walker<'_>) -> Result<Option<Found>, S
     let organization = walk::organization(&walk, author);
     let own = walk.iter().find(|(name, _)| name == author);
     let inherited = || walk.iter().find(|(name, _)| *name == organization).or_else(|| walk.last());
-    let Some((at, record)) = own.or_else(inherited) else { return Ok(None) };
-    let published = match (record.p, own.is_some()) {
-        (Published::Unspecified, _) if record.rua.is_empty() => return Ok(None),
-        (Published::Unspecified, _) => Policy::None,
-        (policy, true) => of(policy),
-        (_, false) if record.np == record.sp => of(record.sp),
-        (_, false) => match walker.resolver().ipv4(author).await {
-            Answer::NoSuchDomain => of(record.np),
+    let Some((at, text)) = own.or_else(inherited) else { return Ok(None) };
+    let Some(requests) = text.requests else { return Ok(None) };
+    let record = Record::of(text, requests);
+    let published = match own {
+        Some(_) => record.policy,
+        None if record.missing == record.below => record.below,
+        None => match walker.resolver().ipv4(author).await {
+            Answer::NoSuchDomain => record.missing,
             Answer::Temporary(why) => return Err(format!("{author}: {why}")),
-            Answer::Found(_) | Answer::NoData => of(record.sp),
+            Answer::Found(_) | Answer::NoData => record.below,
         },
     };
-    Ok(Some(Found { record: record.clone(), at: at.clone(), organization, published }))
-}
-
-fn of(policy: Published) -> Policy {
-    match policy {
-        Published::Reject => Policy::Reject,
-        Published::Quarantine => Policy::Quarantine,
-        Published::None | Published::Unspecified => Policy::None,
-    }
+    Ok(Some(Found { record, at: at.clone(), organization, published }))
 }
 
 /// Source: RFC 9989 sections 4.4 and 5.3.
 async fn align(author: &str, found: Found, evidence: &Evidence, walker: &mut Walker<'_>) -> Dmarc {
     let Found { record, at, organization, published } = found;
     // In testing, what is asked for is one step less. Source: RFC 9989 section 4.7.
-    let policy = match (record.t, published) {
+    let policy = match (record.testing, published) {
         (true, Policy::Reject) => Policy::Quarantine,
         (true, _) => Policy::None,
         (false, policy) => policy,
     };
+    let (strict_dkim, strict_spf) = (record.strict_dkim, record.strict_spf);
     let mut dmarc = Dmarc {
         record_at: Some(at),
         published,
         policy,
-        record: Some(Record::of(&record)),
+        record: Some(record),
         ..Dmarc::of(Word::Fail, author, "nothing aligned with it is proved")
     };
     let mut unsure = None;
-    let signed = evidence.dkim.iter().map(|(word, domain)| (true, *word, domain, record.adkim));
-    let sent = evidence.spf.iter().map(|(word, domain)| (false, *word, domain, record.aspf));
-    for (is_dkim, word, domain, mode) in signed.chain(sent) {
+    let signed = evidence.dkim.iter().map(|(word, domain)| (true, *word, domain, strict_dkim));
+    let sent = evidence.spf.iter().map(|(word, domain)| (false, *word, domain, strict_spf));
+    for (is_dkim, word, domain, is_strict) in signed.chain(sent) {
         let is_known = if is_dkim { dmarc.dkim_aligned } else { dmarc.spf_aligned };
         if is_known || !matches!(word, Word::Pass | Word::TempError) {
             continue;
         }
-        let is_strict = mode == Alignment::Strict;
         match walker.are_aligned(domain, author, &organization, is_strict).await {
             Ok(false) => {}
             Ok(true) if word != Word::Pass => {

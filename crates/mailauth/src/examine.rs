@@ -130,9 +130,7 @@ impl Verifier {
         let Some(message) = message else { return (Vec::new(), Arc::new(Word::None, "")) };
         let most = limits.signatures_max;
         let mut names = dkim::key_names(message, most);
-        if message.as_headers.len() <= limits.seals_max {
-            names.extend(arc::key_names(message));
-        }
+        names.extend(arc::key_names(message, limits.seals_max));
         let keys = Keys::look_up(names, &self.resolver, limits.timeout).await;
         let came = u64::try_from(letter.came.ms() / 1000).unwrap_or(0);
         let mut checked = message.clone();

@@ -14,6 +14,7 @@ mod dmarc;
 mod examine;
 mod iprev;
 mod keys;
+mod name;
 pub mod report;
 pub mod results;
 pub mod sign;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use mailwright_words::headers::{Field, HeaderBlock};
 
+use crate::verify::label;
 use crate::{Spf, Verdicts, Word};
 
 /// Most octets of a value that came from elsewhere.
@@ -129,13 +130,25 @@ fn names(value: &str, authserv: &str) -> bool {
 /// Methods and results of a field's value, in lower case.
 pub(crate) fn methods(value: &str) -> Vec<(String, String)> {
     let plain = without_comments(value).to_ascii_lowercase();
-    let each = plain.split(';').filter_map(|part| {
-        let (method, rest) = part.split_once('=')?;
-        let method = method.split('/').next().unwrap_or_default().trim();
-        let word = rest.split_ascii_whitespace().next()?;
-        Some((method.to_owned(), word.to_owned()))
-    });
-    each.collect()
+    let owned = |(method, word): (&str, &str)| (method.to_owned(), word.to_owned());
+    plain.split(';').filter_map(|part| method(part).map(owned)).collect()
+}
+
+/// Whether a field's value says that DMARC passed for this author, or without saying for whom.
+pub(crate) fn passes_dmarc(value: &str, author: &str) -> bool {
+    let plain = without_comments(value).to_ascii_lowercase();
+    plain.split(';').filter(|part| method(part) == Some(("dmarc", "pass"))).any(|part| {
+        let mut properties = part.split_ascii_whitespace().filter_map(|one| one.split_once('='));
+        let from = properties.find(|(name, _)| *name == "header.from");
+        from.is_none_or(|(_, domain)| label(domain.trim_matches('"')) == author)
+    })
+}
+
+/// The method of a part of a field's value, and its result.
+fn method(part: &str) -> Option<(&str, &str)> {
+    let (method, rest) = part.split_once('=')?;
+    let method = method.split('/').next().unwrap_or_default().trim();
+    Some((method, rest.split_ascii_whitespace().next()?))
 }
 
 /// A structured value without comments, which may nest; what is quoted stays.
@@ -198,6 +211,21 @@ mod tests {
         assert_eq!(words("spf"), ["pass"]);
         assert_eq!(words("dkim"), ["fail"]);
         assert_eq!(words("dmarc"), ["pass"]);
+    }
+
+    #[test]
+    fn what_passed_for_another_author_did_not_pass_for_this_one() {
+        for (value, expected) in [
+            ("i=1; mx.a; dmarc=pass header.from=a.example", true),
+            ("i=1; mx.a; dmarc=pass (p=none) header.from=\"A.example.\"", true),
+            ("i=1; mx.a; spf=pass; dmarc=pass", true),
+            ("i=1; mx.a; dmarc=pass header.from=b.example", false),
+            ("i=1; mx.a; dmarc=fail header.from=a.example", false),
+            ("i=1; mx.a; dmarc=fail; spf=pass header.from=a.example", false),
+            ("i=1; mx.a; dmarc=pass policy.x=header.from header.from=a.example.b", false),
+        ] {
+            assert_eq!(passes_dmarc(value, "a.example"), expected, "{value}");
+        }
     }
 
     #[test]

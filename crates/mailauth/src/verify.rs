@@ -11,6 +11,7 @@ use std::time::Duration;
 use mail_auth::common::to_a_label;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::{AuthenticatedMessage, MessageAuthenticator};
+use mailwright_mime::{Entry, each_address};
 use mailwright_net::dns::Resolver;
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::{ReversePath, Timestamp};
@@ -19,6 +20,7 @@ use crate::body::{BodyHash, header_of};
 use crate::dmarc::{Dmarc, Evidence, judge};
 use crate::iprev::Iprev;
 use crate::keys::Keys;
+use crate::name::is_host_name;
 use crate::spf::{self, Query, Spf};
 use crate::{Arc, Dkim, Word, arc, dkim, iprev};
 
@@ -145,7 +147,7 @@ impl Verifier {
     }
 
     pub(crate) async fn spf_of_helo(&self, facts: Facts<'_>, limit: Duration) -> Spf {
-        self.spf(facts, (facts.helo, ""), limit).await
+        self.spf(facts, (&label(facts.helo), ""), limit).await
     }
 
     pub(crate) async fn spf_of_sender(&self, facts: Facts<'_>, limit: Duration) -> Option<Spf> {
@@ -181,9 +183,7 @@ impl Verifier {
         };
         let most = limits.signatures_max;
         let mut names = dkim::key_names(message, most);
-        if message.as_headers.len() <= limits.seals_max {
-            names.extend(arc::key_names(message));
-        }
+        names.extend(arc::key_names(message, limits.seals_max));
         let keys = Keys::look_up(names, &self.resolver, limit).await;
         let trusted = &limits.trusted_sealers;
         let dkim = dkim::verify(message, &keys, most, &self.library).await;
@@ -191,7 +191,8 @@ impl Verifier {
         (dkim, arc)
     }
 
-    /// Judges each author's domain; the worst one counts.
+    /// Judges each author's domain; the worst one counts. A permanent error is a message of which it
+    /// is not clear who wrote it.
     ///
     /// Source: RFC 9989 section 5.3.1.
     pub(crate) async fn authors(
@@ -210,6 +211,10 @@ impl Verifier {
             let fields = facts.block.count("From");
             let why = "From has no address";
             return (fields > 0).then(|| Dmarc::of(Word::PermError, "", why));
+        }
+        if domains.iter().any(|domain| !is_host_name(domain)) {
+            let why = "From has a domain that is no name";
+            return Some(Dmarc::of(Word::PermError, "", why));
         }
         if domains.len() > authors_max {
             let why = format!("From has more than {authors_max} domains");
@@ -232,18 +237,33 @@ impl Verifier {
 
 const LATE: &str = "no answer in time";
 
-/// The domains of the authors, each once.
-fn authors(message: &AuthenticatedMessage<'_>) -> Vec<String> {
+/// The domains of the authors, each once. Programs read odd lists differently: what the library
+/// makes of one counts, and what a reader of ours is shown.
+pub(crate) fn authors(message: &AuthenticatedMessage<'_>) -> Vec<String> {
     let mut domains: Vec<String> = Vec::new();
-    for address in &message.from {
-        let domain = address.rsplit_once('@').map(|(_, domain)| label(domain.trim()));
-        if let Some(domain) = domain.filter(|domain| !domain.is_empty())
-            && !domains.contains(&domain)
-        {
+    let mut add = |domain: &str| {
+        let domain = label(domain.trim());
+        if !domain.is_empty() && !domains.contains(&domain) {
             domains.push(domain);
         }
+    };
+    for address in &message.from {
+        if let Some((_, domain)) = address.rsplit_once('@') {
+            add(domain);
+        }
+    }
+    for (_, value) in message.headers.iter().filter(|(name, _)| is_from(name)) {
+        each_address(value, |entry| {
+            if let Entry::Mailbox(mailbox) = entry {
+                add(&String::from_utf8_lossy(mailbox.domain));
+            }
+        });
     }
     domains
+}
+
+fn is_from(name: &[u8]) -> bool {
+    name.trim_ascii().eq_ignore_ascii_case(b"From")
 }
 
 /// A domain as it is asked for.

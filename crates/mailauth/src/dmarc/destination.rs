@@ -3,10 +3,9 @@
 //! A record may name addresses elsewhere; without the consent of their domain it would be a way to
 //! have others flooded. Source: RFC 9990 section 4.
 
-use mail_auth::common::parse::TxtRecordParser;
-use mail_auth::dmarc::Dmarc as Text;
 use mailwright_net::dns::{Answer, Resolver};
 
+use super::text::Text;
 use super::walk::{Walker, organization};
 
 /// How many addresses of a record are told.
@@ -35,10 +34,10 @@ pub async fn destinations(
     };
     let own = organization(&walk, domain);
     let mut found = Vec::new();
-    for uri in record.rua.iter().take(ADDRESSES_MAX) {
-        let Some((_, host)) = uri.uri.rsplit_once('@') else { continue };
+    for (address, octets_max) in record.addresses.iter().take(ADDRESSES_MAX) {
+        let Some((_, host)) = address.rsplit_once('@') else { continue };
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let mut addresses = vec![(uri.uri.clone(), uri.max_size)];
+        let mut addresses = vec![(address.clone(), *octets_max)];
         if host != domain && organization(&walker.walk(&host).await?, &host) != own {
             let Some(instead) = consent(domain, &host, resolver).await? else {
                 tracing::info!(domain, host, "Whom reports are to go to does not want them.");
@@ -70,16 +69,12 @@ async fn consent(
         Answer::NoSuchDomain | Answer::NoData => return Ok(None),
         Answer::Temporary(why) => return Err(format!("{name}: {why}")),
     };
-    let mut agrees = texts.iter().filter_map(|text| {
-        let is_record = text.trim_ascii_start().to_ascii_lowercase().starts_with(b"v=dmarc1");
-        is_record.then(|| Text::parse(text).map(|record| record.rua).unwrap_or_default())
-    });
-    let Some(rua) = agrees.next() else { return Ok(None) };
+    let Some(record) = texts.iter().find_map(|text| Text::parse(text)) else { return Ok(None) };
     let is_own = |address: &str| {
         address.rsplit_once('@').is_some_and(|(_, domain)| domain.eq_ignore_ascii_case(host))
     };
-    let own = rua.into_iter().filter(|uri| is_own(&uri.uri));
-    Ok(Some(own.map(|uri| (uri.uri, uri.max_size)).collect()))
+    let addresses = record.addresses.into_iter();
+    Ok(Some(addresses.filter(|(address, _)| is_own(address)).collect()))
 }
 
 #[cfg(test)]

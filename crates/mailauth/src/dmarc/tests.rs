@@ -5,7 +5,7 @@ use mailwright_net::dns::Fake;
 use super::*;
 
 /// The records of the table: name and text.
-const RECORDS: [(&str, &str); 17] = [
+const RECORDS: [(&str, &str); 20] = [
     ("strict.example", "v=DMARC1; p=reject; adkim=s; aspf=s"),
     ("relaxed.example", "v=DMARC1; p=quarantine"),
     ("own.relaxed.example", "v=DMARC1; p=none"),
@@ -23,6 +23,9 @@ const RECORDS: [(&str, &str); 17] = [
     ("foreign.example", "v=spf1 -all"),
     ("case.example", "V=DMARC1; P=Reject"),
     ("spaces.example", "v = DMARC1 ; p = reject ; "),
+    ("odd.example", "v=DMARC1; p=reject; fo=x; adkim=relaxed; rua=mailto:a@b.example!1y"),
+    ("no-word.relaxed.example", "v=DMARC1; p=rejct; rua=mailto:a@relaxed.example"),
+    ("no-word-silent.relaxed.example", "v=DMARC1; p=rejct"),
 ];
 
 fn dns() -> Fake {
@@ -109,6 +112,12 @@ async fn alignments_come_out_as_the_table_says() {
         ("case.example", "", "fail reject"),
         ("spaces.example", "", "fail reject"),
         ("broken.example", "dkim:broken.example", "temperror"),
+        // A tag that makes no sense spoils no other; a request that makes none asks for nothing,
+        // and is a record all the same.
+        ("odd.example", "", "fail reject"),
+        ("odd.example", "dkim:a.odd.example", "pass dkim"),
+        ("no-word.relaxed.example", "", "fail none"),
+        ("no-word-silent.relaxed.example", "", "none"),
     ] {
         let dmarc = judge(author, &evidence(proved), &dns).await;
         let said = match dmarc.word {

@@ -4,20 +4,21 @@
 
 use std::collections::HashMap;
 
-use mail_auth::common::parse::TxtRecordParser;
-use mail_auth::dmarc::{Dmarc as Record, Psd};
 use mailwright_net::dns::{Answer, Resolver};
+
+use super::text::Text;
+use crate::name::is_within;
 
 /// Labels of the second name that is asked for, when the first has more: eight questions at most.
 const LABELS_MAX: usize = 7;
 
 /// The records found above a name, the longest name first.
-pub(super) type Walk = Vec<(String, Record)>;
+pub(super) type Walk = Vec<(String, Text)>;
 
 /// Walks, and remembers what it saw.
 pub(super) struct Walker<'a> {
     resolver: &'a dyn Resolver,
-    seen: HashMap<String, Option<Record>>,
+    seen: HashMap<String, Option<Text>>,
 }
 
 impl<'a> Walker<'a> {
@@ -37,7 +38,7 @@ impl<'a> Walker<'a> {
         let mut name = start;
         loop {
             if let Some(record) = self.record(name).await? {
-                let ends = matches!(record.psd, Psd::Yes | Psd::No);
+                let ends = record.suffix.is_some();
                 walk.push((name.to_owned(), record));
                 if ends {
                     return Ok(walk);
@@ -51,7 +52,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The one record at a name.
-    async fn record(&mut self, name: &str) -> Result<Option<Record>, String> {
+    async fn record(&mut self, name: &str) -> Result<Option<Text>, String> {
         if let Some(record) = self.seen.get(name) {
             return Ok(record.clone());
         }
@@ -61,7 +62,7 @@ impl<'a> Walker<'a> {
             Answer::Temporary(why) => return Err(format!("{place}: {why}")),
             Answer::NoSuchDomain | Answer::NoData => Vec::new(),
         };
-        let mut records = texts.iter().filter_map(|text| Record::parse(text).ok());
+        let mut records = texts.iter().filter_map(|text| Text::parse(text));
         let record = records.next().filter(|_| records.next().is_none());
         self.seen.insert(name.to_owned(), record.clone());
         Ok(record)
@@ -89,10 +90,10 @@ impl<'a> Walker<'a> {
 /// The domain that a name belongs to. Source: RFC 9989 section 4.10.2.
 pub(super) fn organization(walk: &Walk, start: &str) -> String {
     for (name, record) in walk {
-        match record.psd {
-            Psd::No => return name.clone(),
-            Psd::Yes if name != start => return one_below(name, start).to_owned(),
-            Psd::Yes | Psd::Default => {}
+        match record.suffix {
+            Some(false) => return name.clone(),
+            Some(true) if name != start => return one_below(name, start).to_owned(),
+            Some(true) | None => {}
         }
     }
     walk.last().map_or(start, |(name, _)| name).to_owned()
@@ -111,11 +112,6 @@ fn one_below<'a>(domain: &str, start: &'a str) -> &'a str {
     let labels = above.and_then(|end| start.get(..end)).unwrap_or_default();
     let from = labels.rfind('.').map_or(0, |dot| dot + 1);
     start.get(from..).unwrap_or(start)
-}
-
-/// Whether a name is a domain, or below it.
-fn is_within(name: &str, domain: &str) -> bool {
-    name.strip_suffix(domain).is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
 #[cfg(test)]

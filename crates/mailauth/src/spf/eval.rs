@@ -10,7 +10,8 @@ use mailwright_net::dns::{Answer, Resolver};
 use super::Query;
 use super::macros::{Macros, Place, Values};
 use super::record::{Directive, Mechanism, Prefixes, Record, agree, is_spf};
-use crate::Word;
+use crate::name::is_within;
+use crate::{Word, name};
 
 /// Terms that ask the DNS. Source: RFC 7208 section 4.6.4.
 const LOOKUPS_MAX: u32 = 10;
@@ -312,25 +313,11 @@ fn found<T>(answer: Answer<Vec<T>>) -> Vec<T> {
     if let Answer::Found(records) = answer { records } else { Vec::new() }
 }
 
+/// Whether a question about a name can be asked; nobody is asked about an address.
+fn is_host_name(name: &str) -> bool {
+    name::is_host_name(name) && !name.contains(['[', ']'])
+}
+
 fn temporary(name: &str, why: &str) -> Verdict {
     Verdict::new(Word::TempError, format!("{name}: {why}"))
-}
-
-/// Whether a question about a name can be asked: its labels have one to 63 octets.
-fn is_host_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let label = |label: &str| {
-        // `%_` is a blank, and may stand in a name.
-        let octets = label.bytes().all(|one| one == b' ' || one.is_ascii_graphic());
-        (1..=63).contains(&label.len()) && octets
-    };
-    name.len() <= 253 && name.split('.').all(label) && !name.contains(['[', ']'])
-}
-
-/// Whether a name is a domain, or below it.
-fn is_within(name: &str, domain: &str) -> bool {
-    let domain = domain.trim_end_matches('.');
-    let at = name.len().checked_sub(domain.len());
-    let Some((above, end)) = at.and_then(|at| name.split_at_checked(at)) else { return false };
-    end.eq_ignore_ascii_case(domain) && (above.is_empty() || above.ends_with('.'))
 }

@@ -1,9 +1,13 @@
 //! Signed messages as they are, and each change of one; chains of seals.
 
-use mailwright_net::dns::Fake;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mailwright_net::dns::{Fake, Later, Srv};
 
 use super::*;
-use crate::sign::{Algorithm, Digester, Selected, Signer, SigningKey, record};
+use crate::sign::{Algorithm, Digester, Selected, Signer, SigningKey, canonical_field, record};
 use crate::{BodyHashes, results};
 
 const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
@@ -36,6 +40,10 @@ const PLAIN: &str = "From: Ann <ann@a.example>\r\nTo: bob@b.example\r\nSubject: 
     Date: Tue, 24 Nov 2026 06:15:37 +0000\r\nMessage-ID: <1@a.example>\r\n\r\nHello.\r\n";
 
 async fn verify(message: &str, dns: Fake, trusted: &[&str]) -> Verdicts {
+    verify_with(message, Shared::new(dns), trusted).await
+}
+
+async fn verify_with(message: &str, dns: Shared<dyn Resolver>, trusted: &[&str]) -> Verdicts {
     let block = HeaderBlock::new(message.as_bytes());
     let mut hashes = BodyHashes::of(&block);
     hashes.push(&message.as_bytes()[block.body_offset()..]);
@@ -53,7 +61,7 @@ async fn verify(message: &str, dns: Fake, trusted: &[&str]) -> Verdicts {
         trusted_sealers: trusted.iter().map(|one| (*one).to_owned()).collect(),
         ..Limits::default()
     };
-    Verifier::new(Shared::new(dns)).unwrap().verify(facts, &limits).await
+    Verifier::new(dns).unwrap().verify(facts, &limits).await
 }
 
 /// A domain with a key, and its record.
@@ -235,4 +243,185 @@ async fn an_author_that_cannot_be_looked_up_hides_none_that_fails() {
     let dmarc = verdicts.dmarc.unwrap();
     assert_eq!((dmarc.word, dmarc.domain.as_str()), (Word::Fail, "bank.example"));
     assert!(field.contains("dmarc=fail") && field.contains("header.from=bank.example"), "{field}");
+}
+
+/// A field that signs each of `names` once, as many do; it begins as `start` says.
+fn signs((signer, names): (&Signer, &str), start: &str, message: &str) -> String {
+    let whole = signed(signer, message);
+    let hash = whole.split("bh=").nth(1).unwrap().split(';').next().unwrap();
+    let block = HeaderBlock::new(message.as_bytes());
+    let mut covered = Vec::new();
+    for name in names.split(':') {
+        let last = block.fields().filter(|field| field.name.eq_ignore_ascii_case(name)).last();
+        if let Some(field) = last {
+            canonical_field(&message.as_bytes()[field.range], &mut covered);
+        }
+    }
+    let field = format!(
+        "{start}; a=rsa-sha256; c=relaxed/relaxed; d={}; s=s1;\r\n\th={names}; bh={hash};\r\n\tb=",
+        signer.domain
+    );
+    sealed(signer, &field, covered)
+}
+
+fn sealed(signer: &Signer, field: &str, mut covered: Vec<u8>) -> String {
+    canonical_field(field.as_bytes(), &mut covered);
+    covered.truncate(covered.len() - 2);
+    format!("{field}{}\r\n", STANDARD.encode(signer.keys[0].key.sign(&covered).unwrap()))
+}
+
+const ONCE: &str = "from:to:subject:date:message-id";
+
+#[tokio::test]
+async fn a_field_beside_one_that_is_signed_is_not_vouched_for() {
+    let (signer, key) = signer("a.example", Algorithm::Rsa);
+    let field = signs((&signer, ONCE), "DKIM-Signature: v=1", PLAIN);
+    let many: Vec<String> = (0..300).map(|number| format!("x{number}")).collect();
+    let many =
+        signs((&signer, &format!("{ONCE}:{}", many.join(":"))), "DKIM-Signature: v=1", PLAIN);
+    let beside = |name: &str| format!("there is one more {name} than it signs");
+    for (message, word, reason) in [
+        (format!("{field}{PLAIN}"), Word::Pass, String::new()),
+        (format!("X-Spam: no\r\n{field}{PLAIN}"), Word::Pass, String::new()),
+        (format!("From: Eve <ceo@a.example>\r\n{field}{PLAIN}"), Word::Policy, beside("From")),
+        (format!("from : Eve <ceo@a.example>\r\n{field}{PLAIN}"), Word::Policy, beside("From")),
+        (format!("Subject: Pay\r\n{field}{PLAIN}"), Word::Policy, beside("Subject")),
+        (format!("{many}{PLAIN}"), Word::PermError, "it signs more than 256 fields".to_owned()),
+    ] {
+        let dns = Fake::new();
+        dns.add_txt("s1._domainkey.a.example", &key);
+        dns.add_txt("_dmarc.a.example", "v=DMARC1; p=reject");
+        let verdicts = verify(&message, dns, &[]).await;
+        let found: Vec<_> = verdicts.dkim.iter().map(|one| (one.word, &*one.reason)).collect();
+        assert_eq!(found, [(word, &*reason)], "{message}");
+        let passed = verdicts.dmarc.unwrap().word == Word::Pass;
+        assert_eq!(passed, word == Word::Pass, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_sealer_vouches_only_for_the_author_that_it_saw_and_signed() {
+    let saw = "dmarc=pass header.from=a.example";
+    for (saw, names, start, word, vouched) in [
+        (saw, ONCE, "", Word::Pass, true),
+        ("dmarc=pass", ONCE, "", Word::Pass, true),
+        ("dmarc=pass header.from=eve.example", ONCE, "", Word::Pass, false),
+        (saw, "to:subject:date", "", Word::Pass, false),
+        (saw, ONCE, "From: Eve <ceo@a.example>\r\n", Word::Pass, false),
+        (saw, ONCE, "Subject: Pay\r\n", Word::Pass, false),
+    ] {
+        let (signer, key) = signer("one.example", Algorithm::Rsa);
+        let results = format!("ARC-Authentication-Results: i=1; mx.one.example; {saw}\r\n");
+        let signature = signs((&signer, names), "ARC-Message-Signature: i=1", PLAIN);
+        let mut covered = Vec::new();
+        canonical_field(results.as_bytes(), &mut covered);
+        canonical_field(signature.as_bytes(), &mut covered);
+        let seal = "ARC-Seal: i=1; a=rsa-sha256; t=1; cv=none; d=one.example; s=s1; b=";
+        let seal = sealed(&signer, seal, covered);
+        let dns = Fake::new();
+        dns.add_txt("s1._domainkey.one.example", &key);
+        let message = format!("{start}{seal}{signature}{results}{PLAIN}");
+        let arc = verify(&message, dns, &["one.example"]).await.arc;
+        assert_eq!((arc.word, arc.vouched), (word, vouched), "{arc:?}\n{message}");
+    }
+}
+
+/// Counts what is asked.
+#[derive(Debug, Default)]
+struct Counted(Fake, AtomicUsize);
+
+impl Resolver for Counted {
+    fn mx<'a>(&'a self, domain: &'a str) -> Later<'a, Vec<(u16, String)>> {
+        self.0.mx(domain)
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> Later<'a, Vec<IpAddr>> {
+        self.0.addresses(host)
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.txt(name)
+    }
+
+    fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {
+        self.0.ptr(address)
+    }
+
+    fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>> {
+        self.0.srv(name)
+    }
+}
+
+#[tokio::test]
+async fn a_message_cannot_have_any_number_of_names_looked_up() {
+    let field = |number| {
+        format!(
+            "ARC-Message-Signature: i=1; a=rsa-sha256; d=d{number}.example; s=s; h=from; bh=YQ==; \
+             b=YQ==\r\nDKIM-Signature: v=1; a=rsa-sha256; d=k{number}.example; s=s; h=from; \
+             bh=YQ==; b=YQ==\r\n"
+        )
+    };
+    let fields: Vec<String> = (0..500).map(field).collect();
+    let message = format!("{}{PLAIN}", fields.concat());
+    let dns = Shared::new(Counted::default());
+    let verdicts = verify_with(&message, Shared::<Counted>::clone(&dns), &[]).await;
+    assert_eq!(verdicts.arc.word, Word::Fail);
+    let asked = dns.1.load(Ordering::Relaxed);
+    assert!(asked < 30, "{asked} names were asked for");
+}
+
+#[tokio::test]
+async fn a_header_that_hides_its_author_is_an_error_and_no_pass() {
+    let many = "ceo@bank.example, a@1.example, b@2.example, c@3.example, d@4.example";
+    for (from, word, domain) in [
+        (many, Word::PermError, ""),
+        ("ceo@bank.example\n", Word::PermError, ""),
+        ("Ann", Word::PermError, ""),
+        ("<>", Word::PermError, ""),
+        ("ceo@bank.example\u{200d}x\u{fffd}", Word::PermError, ""),
+        ("a@1.example, ceo@bank.example", Word::Fail, "bank.example"),
+        ("x@1.example, \"y\" <ceo@bank.example>", Word::Fail, "bank.example"),
+        ("friends: ceo@bank.example;", Word::Fail, "bank.example"),
+        ("a <@1.example:ceo@bank.example>", Word::Fail, "bank.example"),
+        ("ceo@bank.example (x@1.example)", Word::Fail, "bank.example"),
+        ("(x@1.example) ceo@bank.example", Word::Fail, "bank.example"),
+        ("ceo@Bank.Example.", Word::Fail, "bank.example"),
+        ("<ceo@bank.example", Word::Fail, "bank.example"),
+        ("x@1.example, ceo@(c)bank.example", Word::Fail, "bank.example"),
+        ("ceo@(c)bank.example", Word::Fail, "bank.example"),
+        ("ceo @ bank.example", Word::Fail, "bank.example"),
+        ("\"x@1.example\" ceo@bank.example", Word::Fail, "bank.example"),
+        ("x@1.example\r\nFrom: ceo@bank.example", Word::Fail, "bank.example"),
+        ("x@1.example\r\nFROM : ceo@bank.example", Word::Fail, "bank.example"),
+    ] {
+        let dns = Fake::new();
+        dns.add_txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+        let message = format!("To: b@b.example\r\nFrom: {from}\r\nSubject: x\r\n\r\nHello.\r\n");
+        let dmarc = verify(&message, dns, &[]).await.dmarc.unwrap();
+        assert_eq!((dmarc.word, dmarc.domain.as_str()), (word, domain), "{from:?}: {dmarc:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_client_counts_in_any_form() {
+    let dns = Fake::new();
+    dns.add_txt("mail.bank.example", "v=spf1 ip4:192.0.2.1 -all");
+    dns.add_txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+    let message = "From: ceo@bank.example\r\n\r\n";
+    let block = HeaderBlock::new(message.as_bytes());
+    let body = BodyHashes::of(&block).finish();
+    let facts = Facts {
+        ip: [192, 0, 2, 1].into(),
+        helo: "Mail.BANK.example.",
+        mail_from: &ReversePath::Null,
+        block,
+        body: &body,
+        host: "mx.home.example",
+        now: NOW,
+    };
+    let verifier = Verifier::new(Shared::new(dns)).unwrap();
+    let verdicts = verifier.verify(facts, &Limits::default()).await;
+    assert_eq!(verdicts.helo.word, Word::Pass);
+    assert_eq!(verdicts.dmarc.unwrap().aligned(), Some("spf"));
 }

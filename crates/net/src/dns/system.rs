@@ -12,7 +12,7 @@ use hickory_resolver::{
     net::{NetError, runtime::TokioRuntimeProvider},
     proto::{
         dnssec::TrustAnchors,
-        rr::{RData, RecordType},
+        rr::{Name, RData, RecordType},
     },
 };
 use mailwright_config::Dns;
@@ -70,9 +70,13 @@ impl System {
         kind: RecordType,
         pick: impl Fn(&RData) -> Option<T>,
     ) -> Answer<Signed<Vec<T>>> {
-        // Absolute: a search list would find other people's names.
-        let name = format!("{}.", name.trim_end_matches('.'));
-        let lookup = match self.inner.lookup(name.as_str(), kind).await {
+        // Absolute: a search list would find other people's names. What can be no name has no
+        // records, today and on any other day: as a passing trouble, whoever makes such a name up
+        // could keep us from what would be known without it.
+        let Ok(name) = Name::from_utf8(format!("{}.", name.trim_end_matches('.'))) else {
+            return Answer::NoSuchDomain;
+        };
+        let lookup = match self.inner.lookup(name, kind).await {
             Ok(lookup) => lookup,
             Err(error) => return proof::negative(&error, self.validates),
         };
@@ -161,7 +165,7 @@ impl Resolver for System {
     }
 
     fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {
-        let name = hickory_resolver::proto::rr::Name::from(address).to_ascii();
+        let name = Name::from(address).to_ascii();
         Box::pin(async move {
             self.ask(&name, RecordType::PTR, |data| match data {
                 RData::PTR(name) => Some(host(&name.0.to_ascii())),
@@ -202,4 +206,30 @@ fn exchange(data: &RData) -> Option<(u16, String)> {
 /// Without the last dot, unless it is all there is.
 pub(super) fn host(name: &str) -> String {
     name.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(name).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_can_be_no_name_does_not_exist_whoever_is_asked() {
+        // Nobody answers here, so that each question that is asked is a passing trouble.
+        let dns = Dns {
+            servers: vec!["127.0.0.1:9".parse().unwrap()],
+            timeout: Duration::from_millis(100),
+            attempts: 1,
+            ..Dns::default()
+        };
+        let system = System::new(&dns).unwrap();
+        let label = format!("{}._domainkey.bank.example", "a".repeat(64));
+        let long = format!("{}bank.example", "abc.".repeat(62));
+        for name in [&label, &long, "a..example", ".example", "a.example.x\u{fffd}"] {
+            assert_eq!(system.txt(name).await, Answer::NoSuchDomain, "{name}");
+        }
+        let answer = system.txt("s1._domainkey.bank.example").await;
+        assert!(matches!(answer, Answer::Temporary(_)), "{answer:?}");
+    }
 }
