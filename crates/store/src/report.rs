@@ -102,14 +102,19 @@ pub fn forget(tx: &mut Tx<'_>, body: BodyId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps a report; `false` when it was there already, since some come twice.
+/// Keeps a report; `false` when it was there already, since some come twice. One from a proven
+/// domain takes the place of one from anybody: else a forged one, sent before, would keep it out.
 pub fn keep(tx: &mut Tx<'_>, row: &ReportRow) -> Result<bool, StoreError> {
     let kept = tx.execute(
         "INSERT INTO report (kind, domain, organisation, contact, number, begins, ends, received,
              author, proven, passed, failed, content)
          VALUES (:kind, :domain, :organisation, :contact, :number, :begins, :ends, :received,
              :author, :proven, :passed, :failed, :content)
-         ON CONFLICT (kind, domain, organisation, number) DO NOTHING",
+         ON CONFLICT (kind, domain, organisation, number) DO UPDATE SET
+             contact = excluded.contact, begins = excluded.begins, ends = excluded.ends,
+             received = excluded.received, author = excluded.author, proven = excluded.proven,
+             passed = excluded.passed, failed = excluded.failed, content = excluded.content
+             WHERE excluded.proven AND NOT report.proven",
         params! { kind: &row.kind, domain: &row.domain, organisation: &row.organisation,
         contact: &row.contact, number: &row.number, begins: row.begins, ends: row.ends,
         received: row.received, author: &row.author, proven: row.proven, passed: row.passed,
@@ -216,6 +221,25 @@ mod tests {
         assert_eq!(whole, ReportRow { id, ..row("b", 20) });
         let gone = store.write_blocking(Lane::Bulk, |tx| prune(tx, at(15))).unwrap();
         assert_eq!(gone, 1);
+    }
+
+    #[test]
+    fn a_report_that_is_not_proven_keeps_no_other_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Options::new(folder.path()), at(0)).unwrap();
+        let write = |row: ReportRow| store.write_blocking(Lane::Quick, move |tx| keep(tx, &row));
+        let forged = ReportRow {
+            proven: false,
+            author: "evil.example".to_owned(),
+            content: "[]".to_owned(),
+            failed: 1000,
+            ..row("a", 10)
+        };
+        assert!(write(forged.clone()).unwrap());
+        assert!(write(row("a", 20)).unwrap(), "it is proven");
+        assert!(!write(ReportRow { received: at(30), ..forged }).unwrap());
+        let whole = store.read_blocking(|tx| get(tx, 1)).unwrap().unwrap();
+        assert_eq!(whole, ReportRow { id: 1, ..row("a", 20) });
     }
 
     #[test]

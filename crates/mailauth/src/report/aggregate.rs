@@ -9,10 +9,16 @@ use mail_auth::report::{
 
 use super::{Aggregate, AggregateRow, Content, ROWS_MAX, Report, ReportError, plain, seconds};
 
+/// What a report or a row may have any number of.
+const LISTED: [&str; 5] = ["<dkim", "<spf", "<reason", "<extension", "<error"];
+/// Most of these in a report: ten a row in one with as many rows as there may be.
+const LISTED_MAX: usize = 10 * ROWS_MAX;
+
 /// Reads the XML of a report.
 pub(super) fn read(xml: &[u8]) -> Result<Report, ReportError> {
-    // Each row has a tag of its own, so that too many are seen before any is kept.
-    if memchr::memmem::find_iter(xml, b"<record").take(ROWS_MAX + 1).count() > ROWS_MAX {
+    // Whatever is kept of a report has a tag of its own, so that too much of it is seen before.
+    let count = |tag: &&str| memchr::memmem::find_iter(xml, tag.as_bytes()).count();
+    if count(&"<record") > ROWS_MAX || LISTED.iter().map(count).sum::<usize>() > LISTED_MAX {
         return Err(ReportError::Rows);
     }
     let theirs = Theirs::parse_xml(xml).map_err(|error| ReportError::Broken(plain(&error)))?;

@@ -128,6 +128,18 @@ fn what_is_hostile_ends_at_a_limit() {
     assert_eq!(Report::read(&bomb), Err(ReportError::Large));
     let rows = XML.replace("</feedback>", &"<record></record>".repeat(ROWS_MAX)) + "</feedback>";
     assert_eq!(Report::read(rows.as_bytes()), Err(ReportError::Rows));
+    let (start, end) = XML.split_once("</auth_results>").unwrap();
+    for tag in ["<dkim/>", "<spf></spf>"] {
+        let bomb = format!("{start}{}</auth_results>{end}", tag.repeat(10 * ROWS_MAX + 1));
+        assert_eq!(Report::read(bomb.as_bytes()), Err(ReportError::Rows), "{tag}");
+    }
+    // Nothing of these is built up first: they break off at their end.
+    let (start, _) = JSON.split_once("{\"result-type").unwrap();
+    for row in ["{},", "[],"] {
+        let bomb = gzip(format!("{start}{}", row.repeat(10_000_000)).as_bytes());
+        assert!(bomb.len() < 300_000);
+        assert_eq!(Report::read(&bomb), Err(ReportError::Rows), "{row}");
+    }
     let entities = format!(
         "<!DOCTYPE l [<!ENTITY a \"{}\"><!ENTITY b \"&a;&a;&a;\">]>{}",
         "x".repeat(1000),

@@ -80,8 +80,15 @@ struct Failure {
     code: Option<String>,
 }
 
+/// Objects and lists of a row, and of the rest of a report, at most.
+const SHAPES_MAX: usize = 8 * ROWS_MAX;
+
 /// Reads the JSON of a report.
 pub(super) fn read(json: &[u8]) -> Result<Report, ReportError> {
+    // Each row is one of these, and takes far more room than its text: too many are seen before.
+    if memchr::memchr2_iter(b'{', b'[', json).count() > SHAPES_MAX {
+        return Err(ReportError::Rows);
+    }
     let broken = |text: &str| ReportError::Broken(plain(text));
     let theirs: Theirs =
         serde_json::from_slice(json).map_err(|error| broken(&error.to_string()))?;

@@ -50,7 +50,7 @@ pub(super) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
 async fn round(office: &Office) -> Result<(), Failure> {
     for mail in office.store.read(|tx| report::noted(tx, AT_A_TIME)).await? {
         let (found, told) = match octets(office, &mail).await {
-            Ok(Some(octets)) => parse(office, octets, &mail).await?,
+            Ok(Some(octets)) => parse(office, octets, &mail).await,
             Ok(None) => (Vec::new(), Vec::new()),
             // It was deleted before anybody looked, or cannot be read any more.
             Err(error @ (StoreError::Missing(_) | StoreError::Corrupt(_))) => {
@@ -94,7 +94,7 @@ async fn parse(
     office: &Office,
     octets: Vec<u8>,
     mail: &ReportMail,
-) -> Result<(Vec<mailwright_mailauth::report::Report>, Vec<Told>), Failure> {
+) -> (Vec<mailwright_mailauth::report::Report>, Vec<Told>) {
     let host = office.config.now().server.hostname.clone();
     let author = Some(mail.author.clone()).filter(|_| mail.proven);
     let work = move || {
@@ -102,13 +102,16 @@ async fn parse(
         let reports = if told.is_empty() { read(&octets) } else { Ok(Vec::new()) };
         (reports, told)
     };
-    let read = tokio::task::spawn_blocking(work).await;
-    let (reports, told) = read.map_err(|error| Failure::of("reading a report", &error))?;
+    // One that breaks its reader would else be the first of every later round, too.
+    let (reports, told) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, author = mail.author, "A report broke its reader.");
+        (Ok(Vec::new()), Vec::new())
+    });
     let reports = reports.unwrap_or_else(|error| {
         tracing::debug!(%error, author = mail.author, "A message holds no report.");
         Vec::new()
     });
-    Ok((reports, told))
+    (reports, told)
 }
 
 async fn forget(office: &Office) -> Result<(), StoreError> {
