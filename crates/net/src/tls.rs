@@ -5,6 +5,7 @@ mod client;
 mod dane;
 mod facts;
 mod inspect;
+mod judge;
 mod server;
 
 pub use certificate::{CertificateError, Certificates, SelfSigned, Sources};

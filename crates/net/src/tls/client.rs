@@ -3,12 +3,12 @@
 use std::{fmt, io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, Error, RootCertStore,
     client::{
         Resumption, WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        danger::{ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
     time_provider::TimeProvider,
 };
@@ -17,6 +17,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{
     CertificateError, Pins, dane,
     facts::{self, PeerCertificate},
+    judge::{Chain, Judge, Judged},
 };
 use crate::{Clock, Stream, TlsFacts};
 
@@ -64,7 +65,8 @@ impl Client {
         let time = Arc::new(Time(clock));
         let of = |verifier| config(&provider, &time, verifier);
         let verified = of(Arc::<WebPkiServerVerifier>::clone(&authorities))?;
-        let opportunistic = of(Arc::new(Anyone(Arc::clone(&provider))))?;
+        let opportunistic =
+            of(Arc::new(Judged { judge: Anyone, provider: Arc::clone(&provider) }))?;
         Ok(Self {
             opportunistic: TlsConnector::from(Arc::new(opportunistic)),
             verified: TlsConnector::from(Arc::new(verified)),
@@ -106,7 +108,7 @@ impl Client {
 
     /// No session is remembered: a later handshake has to match the records of its own day.
     fn pinned(&self, pins: Arc<Pins>) -> io::Result<TlsConnector> {
-        let verifier = dane::Verifier { pins, provider: Arc::clone(&self.provider) };
+        let verifier = dane::verifier(pins, &self.provider);
         let config = config(&self.provider, &self.time, Arc::new(verifier));
         let mut config = config.map_err(io::Error::other)?;
         config.resumption = Resumption::disabled();
@@ -215,43 +217,17 @@ impl TimeProvider for Time {
     }
 }
 
-/// Believes any certificate, yet checks that its owner holds the key.
+/// Believes any certificate.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Anyone;
 
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
+impl Judge for Anyone {
+    fn judge(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        _chain: Chain<'_>,
+        _name: &ServerName<'_>,
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -8,17 +8,18 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, Error, RootCertStore,
     client::{
         WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        danger::{ServerCertVerified, ServerCertVerifier as _},
     },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use sha2::{Digest, Sha256, Sha512};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::judge::{Chain, Judge, Judged};
 use crate::dns::Tlsa;
 
 /// Usage: an authority of the domain's own choice.
@@ -123,14 +124,20 @@ fn matches(record: &Tlsa, certificate: &[u8]) -> bool {
     }
 }
 
-/// Believes whoever matches, and checks that its owner holds the key.
+/// Believes whoever matches.
 #[derive(Debug)]
-pub(super) struct Verifier {
-    pub(super) pins: Arc<Pins>,
-    pub(super) provider: Arc<CryptoProvider>,
+pub(super) struct Matcher {
+    pins: Arc<Pins>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
+/// What believes whoever matches `pins`.
+pub(super) fn verifier(pins: Arc<Pins>, provider: &Arc<CryptoProvider>) -> Judged<Matcher> {
+    let of = || Arc::clone(provider);
+    Judged { judge: Matcher { pins, provider: of() }, provider: of() }
+}
+
+impl Matcher {
     /// A path from an authority of the records to the server, under one of its names.
     fn below_authority(
         &self,
@@ -159,43 +166,17 @@ impl Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
+impl Judge for Matcher {
+    fn judge(
         &self,
-        server: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
+        (server, chain): Chain<'_>,
         _name: &ServerName<'_>,
-        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.pins.server(server).is_some() {
             return Ok(ServerCertVerified::assertion());
         }
         self.below_authority(server, chain, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

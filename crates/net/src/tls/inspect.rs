@@ -12,10 +12,10 @@ use std::{
 
 use mailwright_words::Timestamp;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, Error, RootCertStore,
     client::{
         WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        danger::{ServerCertVerified, ServerCertVerifier as _},
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     time_provider::TimeProvider,
@@ -30,6 +30,7 @@ use super::{
     CertificateError,
     client::{Time, server_name},
     facts,
+    judge::{Chain, Judge, Judged},
 };
 use crate::{Clock, Stream, TlsFacts};
 
@@ -213,10 +214,11 @@ impl Inspector {
 
     fn config(&self, witness: Arc<Witness>) -> Result<ClientConfig, Error> {
         let time: Arc<dyn TimeProvider> = Arc::new(Time(Arc::clone(&self.clock)));
-        let builder = ClientConfig::builder_with_details(super::provider(), time)
+        let provider = super::provider();
+        let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
             .with_protocol_versions(super::VERSIONS)?
             .dangerous()
-            .with_custom_certificate_verifier(witness);
+            .with_custom_certificate_verifier(Arc::new(Judged { judge: witness, provider }));
         match &self.identity {
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
             None => Ok(builder.with_no_client_auth()),
@@ -297,47 +299,17 @@ impl Witness {
     }
 }
 
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
+impl Judge for Arc<Witness> {
+    fn judge(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        (server, chain): Chain<'_>,
+        name: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.strict.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let verdict = self.strict.verify_server_cert(server, chain, name, &[], now);
         let seen = verdict.err().map(|error| distrust(&error));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
         Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.strict.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.strict.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.strict.supported_verify_schemes()
     }
 }
 

@@ -36,8 +36,7 @@ fn record(usage: u8, selector: u8, matching: u8, certificate: &[u8]) -> Tlsa {
 
 fn verify(records: Vec<Tlsa>, name: &str, made: &Made) -> Result<(), Error> {
     let pins = Pins::new(records, vec![name.to_owned()]).expect("usable records");
-    let provider = super::super::provider();
-    let verifier = Verifier { pins: Arc::new(pins), provider };
+    let verifier = verifier(Arc::new(pins), &super::super::provider());
     let chain = [made.authority.clone()];
     let any = ServerName::try_from("elsewhere.example").unwrap();
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_hours(24 * 365 * 57));
