@@ -112,12 +112,7 @@ impl Intake {
         let terms = Terms { id: None, parent, depth: 1, expires, sign_as, ..ready.terms.clone() };
         let with = |notice: Notice| notice.with(shared(), length, terms.clone());
         let others = messages.chain(notices.into_iter().map(with)).collect();
-        let durable = match straight {
-            Some(straight) => {
-                self.commit_straight((first, others), straight, transaction.client.clone()).await?
-            }
-            None => spool::commit_all(&self.0.store, first, others).await.map_err(refused)?,
-        };
+        let durable = self.keep((first, others), straight, &transaction, now).await?;
         tracing::info!(
             spool = %durable.id(),
             sender = %transaction.envelope.from,
@@ -126,11 +121,30 @@ impl Intake {
             listener = transaction.client.listener,
             "Message accepted."
         );
-        self.count_sent(&transaction.client, transaction.targets.len(), now).await;
         if leaves {
             self.tell_unsigned(&author, durable.id(), now).await;
         }
         Ok(durable)
+    }
+
+    /// Commits a message and what belongs to it; an account has to have room for it.
+    async fn keep(
+        &self,
+        (first, others): (Accepted, Vec<Accepted>),
+        straight: Option<Straight>,
+        transaction: &Transaction,
+        now: Timestamp,
+    ) -> Result<Durable, Refusal> {
+        let (client, count) = (&transaction.client, transaction.targets.len());
+        self.count_sent(client, count, now).await?;
+        let durable = match straight {
+            Some(straight) => self.commit_straight((first, others), straight, client.clone()).await,
+            None => spool::commit_all(&self.0.store, first, others).await.map_err(refused),
+        };
+        if durable.is_err() {
+            self.uncount_sent(client, count, now).await;
+        }
+        durable
     }
 
     /// What is told at once of a message: by an inbox, and of what became of its recipients.

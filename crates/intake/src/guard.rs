@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use mailwright_config::Role;
+use mailwright_config::{Role, Submission};
 use mailwright_directory::Identity;
 use mailwright_store::{Lane, StoreError, Tx, guard as row};
 use mailwright_words::trace::Protocol;
@@ -42,7 +42,7 @@ impl Intake {
         from: &ReversePath,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if let Some(identity) = client.identity.as_ref().filter(|_| client.role == Role::Msa) {
+        if let Some(identity) = submitter(client) {
             return self.check_account(identity, 0, now).await;
         }
         let door = &self.0.settings.now().door;
@@ -71,7 +71,7 @@ impl Intake {
         (from, to, taken): (&ReversePath, &str, usize),
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if let Some(identity) = client.identity.as_ref().filter(|_| client.role == Role::Msa) {
+        if let Some(identity) = submitter(client) {
             return self.check_account(identity, taken.saturating_add(1), now).await;
         }
         let settings = self.0.settings.now();
@@ -131,48 +131,58 @@ impl Intake {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let limits = self.0.settings.now().submission.clone();
-        let (account, hour) = (identity.principal, now.ms().div_euclid(HOUR_MS));
-        let more = u64::try_from(more).unwrap_or(u64::MAX);
-        let periods = [
-            (hour, limits.messages_per_hour, limits.recipients_per_hour, "an hour"),
-            (hour - 23, limits.messages_per_day, limits.recipients_per_day, "a day"),
-        ];
-        for (since, messages_max, recipients_max, period) in periods {
-            if messages_max == 0 && recipients_max == 0 {
-                continue;
-            }
-            let (messages, recipients) =
-                self.0.store.look(|tx| row::sent_since(tx, account, since)).await?;
-            let is_over = |count: u64, most: u32| most > 0 && count > u64::from(most);
-            // Before a recipient is named, a message is what is asked for.
-            let (messages, what) = (messages.saturating_add(1), "messages");
-            let over = if is_over(messages, messages_max) {
-                Some((messages_max, what))
-            } else if is_over(recipients.saturating_add(more), recipients_max) {
-                Some((recipients_max, "recipients"))
-            } else {
-                None
-            };
-            if let Some((most, what)) = over {
-                let limit = format!("{most} {what} {period}");
-                self.over(identity, &limit, limits.hold, now).await;
-                return Err(Refusal::OverLimit { account: identity.name.clone(), limit });
-            }
-        }
-        Ok(())
+        let (account, hour) = (identity.principal, hour(now));
+        let over = self.0.store.look(|tx| over(tx, &limits, (account, hour), wide(more))).await?;
+        self.judged(identity, over, now).await
     }
 
-    /// Counts a message that an account sent.
-    pub(crate) async fn count_sent(&self, client: &Client, recipients: usize, now: Timestamp) {
-        let Some(identity) = client.identity.as_ref().filter(|_| client.role == Role::Msa) else {
-            return;
-        };
-        let (account, hour) = (identity.principal, now.ms().div_euclid(HOUR_MS));
+    /// Counts a message that an account is about to send, if it still may: others of it may have
+    /// been let in at the same time.
+    ///
+    /// Errors: [`Refusal::OverLimit`].
+    pub(crate) async fn count_sent(
+        &self,
+        client: &Client,
+        recipients: usize,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(identity) = submitter(client) else { return Ok(()) };
+        let limits = self.0.settings.now().submission.clone();
+        let (account, hour) = (identity.principal, hour(now));
         let count = u32::try_from(recipients).unwrap_or(u32::MAX);
-        let write = move |tx: &mut Tx<'_>| row::count_sent(tx, account, hour, count);
+        let write = move |tx: &mut Tx<'_>| {
+            let over = over(tx, &limits, (account, hour), u64::from(count))?;
+            if over.is_none() {
+                row::count_sent(tx, account, hour, count)?;
+            }
+            Ok(over)
+        };
+        let over = self.0.store.write_relaxed(write).await?;
+        self.judged(identity, over, now).await
+    }
+
+    /// Takes back what was counted of a message that was not sent after all.
+    pub(crate) async fn uncount_sent(&self, client: &Client, recipients: usize, now: Timestamp) {
+        let Some(identity) = submitter(client) else { return };
+        let (account, hour) = (identity.principal, hour(now));
+        let count = u32::try_from(recipients).unwrap_or(u32::MAX);
+        let write = move |tx: &mut Tx<'_>| row::uncount_sent(tx, account, hour, count);
         if let Err(error) = self.0.store.write_relaxed(write).await {
-            tracing::warn!(%error, "What an account sent was not counted.");
+            tracing::warn!(%error, "What an account did not send stays counted.");
         }
+    }
+
+    async fn judged(
+        &self,
+        identity: &Identity,
+        over: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(limit) = over else { return Ok(()) };
+        let hold = self.0.settings.now().submission.hold;
+        // The postmaster is told by a message, which is taken as any other.
+        Box::pin(self.over(identity, &limit, hold, now)).await;
+        Err(Refusal::OverLimit { account: identity.name.clone(), limit })
     }
 
     /// Forgets who did not come again, and what was sent before yesterday.
@@ -181,7 +191,7 @@ impl Intake {
     pub async fn sweep_guard(&self, now: Timestamp) -> Result<usize, StoreError> {
         let door = self.0.settings.now().door.clone();
         let before = (now.minus(door.greylist_retry), now.minus(door.greylist_kept));
-        let hour = now.ms().div_euclid(HOUR_MS) - 48;
+        let hour = hour(now) - 48;
         let write = move |tx: &mut Tx<'_>| {
             let gone = row::prune_greylist(tx, before)?;
             Ok(gone + row::prune_sent(tx, hour)?)
@@ -191,7 +201,7 @@ impl Intake {
 
     /// An account is past a limit: told once an hour, and what of it waits is held.
     async fn over(&self, identity: &Identity, limit: &str, hold: bool, now: Timestamp) {
-        let hour = now.ms().div_euclid(HOUR_MS);
+        let hour = hour(now);
         {
             let mut over = self.0.guard.over.lock().unwrap_or_else(PoisonError::into_inner);
             if over.get(&identity.principal) == Some(&hour) {
@@ -202,22 +212,29 @@ impl Intake {
             }
             over.insert(identity.principal, hour);
         }
-        let account = identity.principal;
-        let held = if hold {
-            let write = move |tx: &mut Tx<'_>| row::hold_account(tx, account);
-            self.0.store.write(Lane::Quick, write).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "What an account sends was not held.");
-                0
-            })
-        } else {
-            0
-        };
+        let held = if hold { self.hold(identity.principal).await } else { 0 };
         let name = identity.name.as_str();
         tracing::warn!(account = name, limit, held, "An account is past its limit.");
         let detail = format!("past {limit}; {held} recipients in the queue were held");
         self.0.directory.audit(("over_limit", name, ""), detail, now).await;
         if let Err(refusal) = self.tell_postmaster(name, limit, held, now).await {
             tracing::warn!(%refusal, "The postmaster was not told.");
+        }
+    }
+
+    /// Holds all that waits of an account.
+    async fn hold(&self, account: Id) -> usize {
+        let mut held = 0_usize;
+        loop {
+            let write = move |tx: &mut Tx<'_>| row::hold_account(tx, account);
+            match self.0.store.write(Lane::Quick, write).await {
+                Ok(0) => return held,
+                Ok(more) => held = held.saturating_add(more),
+                Err(error) => {
+                    tracing::error!(%error, "What an account sends was not held.");
+                    return held;
+                }
+            }
         }
     }
 
@@ -255,6 +272,48 @@ impl Intake {
         tracing::info!(spool = %notice.id(), account = name, "The postmaster was told.");
         Ok(())
     }
+}
+
+/// The account that submits.
+fn submitter(client: &Client) -> Option<&Identity> {
+    client.identity.as_ref().filter(|_| client.role == Role::Msa)
+}
+
+/// Hours since 1970.
+const fn hour(now: Timestamp) -> i64 {
+    now.ms().div_euclid(HOUR_MS)
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// The limit that an account is past with another message to `more` recipients. Before a recipient
+/// is named, a message is what is asked for.
+fn over(
+    tx: &mut Tx<'_>,
+    limits: &Submission,
+    (account, hour): (Id, i64),
+    more: u64,
+) -> Result<Option<String>, StoreError> {
+    let periods = [
+        (hour, limits.messages_per_hour, limits.recipients_per_hour, "an hour"),
+        (hour - 23, limits.messages_per_day, limits.recipients_per_day, "a day"),
+    ];
+    for (since, messages_max, recipients_max, period) in periods {
+        if messages_max == 0 && recipients_max == 0 {
+            continue;
+        }
+        let (messages, recipients) = row::sent_since(tx, account, since)?;
+        let is_over = |count: u64, most: u32| most > 0 && count > u64::from(most);
+        if is_over(messages.saturating_add(1), messages_max) {
+            return Ok(Some(format!("{messages_max} messages {period}")));
+        }
+        if is_over(recipients.saturating_add(more), recipients_max) {
+            return Ok(Some(format!("{recipients_max} recipients {period}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Ourselves, as a client.

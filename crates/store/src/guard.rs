@@ -187,6 +187,22 @@ pub fn count_sent(
     Ok(())
 }
 
+/// Takes back what was counted of a message that was not sent after all.
+pub fn uncount_sent(
+    tx: &mut Tx<'_>,
+    account: Id,
+    hour: i64,
+    recipients: u32,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE sent SET messages = max(messages - 1, 0),
+             recipients = max(recipients - :recipients, 0)
+         WHERE account = :account AND hour = :hour",
+        params! { account, hour, recipients },
+    )?;
+    Ok(())
+}
+
 /// What an account sent from an hour on: messages and recipients.
 pub fn sent_since(tx: &mut Tx<'_>, account: Id, hour: i64) -> Result<(u64, u64), StoreError> {
     tx.query_one(

@@ -9,7 +9,7 @@ use mailwright_store::{Options, Store};
 use mailwright_words::Recipient;
 
 use super::*;
-use crate::{Settings, Target};
+use crate::{Incoming, Settings, Target};
 
 const NOW: Timestamp = Timestamp::new(1_795_500_937_042);
 
@@ -73,6 +73,12 @@ impl World {
 
     /// Ann writes to `count` strangers.
     async fn send(&self, count: usize) -> Result<(), Refusal> {
+        let (incoming, transaction) = self.open(count).await?;
+        self.intake.accept(incoming, transaction, NOW).await.map(|_| ())
+    }
+
+    /// A message of Ann to `count` strangers, before its end.
+    async fn open(&self, count: usize) -> Result<(Incoming, Transaction), Refusal> {
         let from = path("ann@here.example");
         self.intake.check_sender_rate(&self.ann, &from, NOW).await?;
         let mut targets: Vec<Target> = Vec::new();
@@ -87,8 +93,7 @@ impl World {
         let mut incoming = self.intake.begin(&self.ann, NOW).unwrap();
         incoming.push(b"Subject: x\r\n\r\nx\r\n").await;
         let envelope = Envelope::new(from, Vec::new());
-        let transaction = Transaction { client: self.ann.clone(), envelope, targets };
-        self.intake.accept(incoming, transaction, NOW).await.map(|_| ())
+        Ok((incoming, Transaction { client: self.ann.clone(), envelope, targets }))
     }
 
     fn count(&self, sql: &str) -> i64 {
@@ -191,4 +196,23 @@ async fn messages_of_a_day_are_counted_also_over_a_restart() {
     assert!(fresh.check_sender_rate(&world.ann, &from, NOW).await.is_err());
     assert!(fresh.check_sender_rate(&world.ann, &from, minutes(22 * 60)).await.is_err());
     assert!(fresh.check_sender_rate(&world.ann, &from, minutes(25 * 60)).await.is_ok());
+}
+
+#[tokio::test]
+async fn many_messages_at_once_pass_no_limit() {
+    let world = world(|config| config.submission.recipients_per_hour = 5).await;
+    let mut opened = Vec::new();
+    for _ in 0..4 {
+        opened.push(world.open(2).await.unwrap());
+    }
+    let mut taken = Vec::new();
+    for (incoming, transaction) in opened {
+        taken.push(world.intake.accept(incoming, transaction, NOW).await.is_ok());
+    }
+    assert_eq!(taken, [true, true, false, false]);
+    assert_eq!(world.count("SELECT sum(recipients) FROM sent"), 4);
+    world.intake.uncount_sent(&world.ann, 2, NOW).await;
+    assert_eq!(world.count("SELECT sum(recipients) FROM sent"), 2);
+    assert_eq!(world.count("SELECT sum(messages) FROM sent"), 1);
+    world.send(2).await.unwrap();
 }
