@@ -238,6 +238,9 @@ impl Lines {
 
 /// Source: RFC 5321 section 6.3 for the hops.
 fn check_header(block: &HeaderBlock<'_>, bounds: &Bounds) -> Result<(), Refusal> {
+    if !bounds.shows_all && !block.is_plain() {
+        return Err(Refusal::Newline);
+    }
     if block.fields().count() > bounds.header_fields_max {
         return Err(Refusal::Fields { limit: bounds.header_fields_max });
     }
@@ -291,6 +294,11 @@ mod tests {
         assert!(header(&"Received: x\r\n".repeat(2)).is_ok());
         assert!(matches!(header(&"Received: x\r\n".repeat(3)), Err(Refusal::Hops { hops: 3 })));
         assert!(matches!(header(&"A: x\r\n".repeat(6)), Err(Refusal::Fields { limit: 5 })));
+        for text in ["A: b\nC: d\r\n", "A: b\rC: d\r\n"] {
+            assert!(matches!(header(text), Err(Refusal::Newline)), "{text:?}");
+            let shown = Bounds { shows_all: true, ..BOUNDS };
+            assert!(check_header(&HeaderBlock::new(text.as_bytes()), &shown).is_ok());
+        }
         assert!(header("\r\nReceived: a\r\nReceived: a\r\nReceived: a\r\n").is_ok());
     }
 }

@@ -89,6 +89,9 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// Programs would read the header differently.
+    #[error("The header has a CR or LF that is no part of a CRLF")]
+    Newline,
     /// The header has more fields than any should have.
     #[error("The header of the message has more than {limit} fields")]
     Fields {
@@ -192,7 +195,7 @@ impl Refusal {
             Self::Expansion { .. } => (451, Status::new(4, 3, 5)),
             Self::NoRecipients => (554, Status::new(5, 5, 1)),
             Self::TooLarge { .. } | Self::HeaderTooLarge { .. } => (552, Status::new(5, 3, 4)),
-            Self::Fields { .. } | Self::Structure(_) => (554, Status::new(5, 6, 0)),
+            Self::Fields { .. } | Self::Newline | Self::Structure(_) => (554, Status::new(5, 6, 0)),
             // Source: RFC 7372 section 3.
             Self::Dmarc { .. } => (550, Status::new(5, 7, 1)),
             Self::Spf { .. } => (550, Status::new(5, 7, 23)),

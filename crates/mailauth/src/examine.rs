@@ -15,7 +15,7 @@ use crate::body::{BodyHashes, header_of};
 use crate::changed::Riddle;
 use crate::dmarc::Evidence;
 use crate::keys::Keys;
-use crate::verify::{Facts, Limits, Verifier, label, readable};
+use crate::verify::{Facts, Limits, Verifier, label};
 use crate::{Arc, Change, Dkim, Dmarc, Iprev, Spf, Word, arc, dkim};
 
 /// Stands where nobody asks where the client was.
@@ -81,7 +81,7 @@ impl Verifier {
         hashes.push(letter.message.get(block.body_offset()..).unwrap_or_default());
         let body = hashes.finish();
         let header = header_of(&block);
-        let message = readable(&block).then(|| AuthenticatedMessage::parse(&header)).flatten();
+        let message = block.is_plain().then(|| AuthenticatedMessage::parse(&header)).flatten();
         let message = message.map(|mut message| {
             body.fill(&mut message);
             message

@@ -123,7 +123,7 @@ impl Verifier {
     /// Checks a message.
     pub async fn verify(&self, facts: Facts<'_>, limits: &Limits) -> Verdicts {
         let header = header_of(&facts.block);
-        let message = readable(&facts.block).then(|| AuthenticatedMessage::parse(&header));
+        let message = facts.block.is_plain().then(|| AuthenticatedMessage::parse(&header));
         let message = message.flatten().map(|mut message| {
             facts.body.fill(&mut message);
             message
@@ -191,8 +191,8 @@ impl Verifier {
         (dkim, arc)
     }
 
-    /// Judges each author's domain; the worst one counts. A permanent error is a message of which it
-    /// is not clear who wrote it.
+    /// Judges each author's domain; the worst one counts. A permanent error is a message of which
+    /// it is not clear who wrote it.
     ///
     /// Source: RFC 9989 section 5.3.1.
     pub(crate) async fn authors(
@@ -269,18 +269,6 @@ fn is_from(name: &[u8]) -> bool {
 /// A domain as it is asked for.
 pub(crate) fn label(domain: &str) -> String {
     to_a_label(domain.trim_end_matches('.')).to_ascii_lowercase()
-}
-
-/// Whether every program sees the same fields: no CR and no LF stands alone.
-pub(crate) fn readable(block: &HeaderBlock<'_>) -> bool {
-    let octets = block.as_bytes();
-    let before = std::iter::once(&0).chain(octets);
-    let after = octets.iter().skip(1).chain(std::iter::once(&0));
-    before.zip(octets).zip(after).all(|((before, octet), after)| match octet {
-        b'\r' => *after == b'\n',
-        b'\n' => *before == b'\r',
-        _ => true,
-    })
 }
 
 #[cfg(test)]

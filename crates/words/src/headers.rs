@@ -80,6 +80,17 @@ impl<'a> HeaderBlock<'a> {
         self.ending
     }
 
+    /// Whether every program sees the same fields: no CR and no LF stands alone.
+    pub fn is_plain(&self) -> bool {
+        let before = std::iter::once(&0).chain(self.bytes);
+        let after = self.bytes.iter().skip(1).chain(std::iter::once(&0));
+        before.zip(self.bytes).zip(after).all(|((before, octet), after)| match octet {
+            b'\r' => *after == b'\n',
+            b'\n' => *before == b'\r',
+            _ => true,
+        })
+    }
+
     /// All fields, in their order.
     pub const fn fields(&self) -> Fields<'a> {
         Fields { bytes: self.bytes, at: 0 }
@@ -216,6 +227,21 @@ mod tests {
         ] {
             let block = HeaderBlock::new(message);
             assert_eq!((block.body_offset(), block.ending()), (body, ending), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_end_of_its_own_is_seen() {
+        for (message, expected) in [
+            (&b"A: b\r\nC: d\r\n e\r\n\r\nx\ny"[..], true),
+            (b"", true),
+            (b"A: b\nC: d\r\n\r\n", false),
+            (b"A: b\rC: d\r\n\r\n", false),
+            (b"A: b\r\r\n\r\n", false),
+            (b"\nA: b\r\n", true),
+            (b"A: b\r", false),
+        ] {
+            assert_eq!(HeaderBlock::new(message).is_plain(), expected, "{message:?}");
         }
     }
 
