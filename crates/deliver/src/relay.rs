@@ -272,7 +272,7 @@ impl Deliverer {
             }
             let port = self.setup.relay.port;
             let dane = self.dane(need, &server, (port, true), &[name, &server.name]).await;
-            let sts = Sts::of(known.policy.as_deref(), &server.name);
+            let sts = Sts::of(&known, &server.name);
             let published = Published::new(name, &dane, &known);
             match decide(need, (&dane, sts), (run.wish(), server.sure)) {
                 Ok(demand) => {

@@ -22,6 +22,8 @@ use crate::outcome::Later;
 pub(crate) enum Sts {
     /// There is no policy, or none that counts.
     None,
+    /// There may be one that cannot be had just now.
+    Unsure,
     /// It is on trial, and reported on.
     Testing {
         /// Whether it lists the host.
@@ -35,11 +37,12 @@ pub(crate) enum Sts {
 }
 
 impl Sts {
-    /// What `policy` says of `host`.
-    pub(crate) fn of(policy: Option<&Policy>, host: &str) -> Self {
-        match policy.map(|policy| (policy.mode, policy.lists(host))) {
+    /// What is known to be said of `host`.
+    pub(crate) fn of(known: &Known, host: &str) -> Self {
+        match known.policy.as_deref().map(|policy| (policy.mode, policy.lists(host))) {
             Some((Mode::Enforce, listed)) => Self::Enforce { listed },
             Some((Mode::Testing, listed)) => Self::Testing { listed },
+            None if known.unsure => Self::Unsure,
             Some((Mode::None, _)) | None => Self::None,
         }
     }
@@ -57,6 +60,8 @@ pub struct Known {
     pub policy: Option<Arc<Policy>>,
     /// Why there may be one that we do not know.
     pub trouble: Option<Failure>,
+    /// Whether another time may bring one that is not known now.
+    pub unsure: bool,
 }
 
 /// Whoever knows policies.

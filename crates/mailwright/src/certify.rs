@@ -19,6 +19,8 @@ use crate::{Failure, office::Office, reload::certificate_sources};
 
 /// Longest time between two tries.
 const RETRY_LONGEST: Duration = Duration::from_hours(24);
+/// How long one answer of an authority may take, and a whole order.
+const PATIENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(30);
 /// The shortest such time, for certificates of a very short life.
@@ -134,10 +136,13 @@ impl Certifier {
     ) -> Timestamp {
         let asked = self.order(config, keeper, (name, names)).await;
         let now = self.office.now();
-        let Err(failure) = asked else {
-            tracing::info!(name, "Certificate renewed.");
-            self.failed.remove(name);
-            return self.due(keeper, name, names);
+        let failure = match asked.and_then(|()| good_for(self.due(keeper, name, names), now)) {
+            Ok(due) => {
+                tracing::info!(name, "Certificate renewed.");
+                self.failed.remove(name);
+                return due;
+            }
+            Err(failure) => failure,
         };
         let (failures, until) = self.failed.entry(name.to_owned()).or_insert((0, now));
         let wait = config.acme.retry_first.saturating_mul(1 << (*failures).min(16));
@@ -167,6 +172,15 @@ impl Certifier {
     }
 }
 
+/// When a certificate that was just given is due again.
+///
+/// Errors: at once, since its names or its times are others than were asked for. Without a pause
+/// the authority would be asked without end.
+fn good_for(due: Timestamp, now: Timestamp) -> Result<Timestamp, Failure> {
+    let at_once = "the certificate that the authority gave would have to be renewed at once";
+    if due > now { Ok(due) } else { Err(Failure::new(at_once)) }
+}
+
 fn authority(config: &Config, office: &Office) -> Result<Authority, Failure> {
     let client = Client::new(&config.acme.authorities, Arc::clone(&office.clock))
         .map_err(|error| Failure::of("acme.authorities", &error))?;
@@ -176,5 +190,18 @@ fn authority(config: &Config, office: &Office) -> Result<Authority, Failure> {
         directory: config.acme.directory.clone(),
         contact: config.acme.contact.clone(),
         browser: Browser::new(Arc::new(resolver), client, sources),
+        patience: PATIENCE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_due_at_once_is_none() {
+        let at = Timestamp::new;
+        assert_eq!(good_for(at(11), at(10)).unwrap(), at(11));
+        assert!(good_for(at(10), at(10)).is_err() && good_for(at(9), at(10)).is_err());
+    }
 }

@@ -22,7 +22,7 @@ impl Know for Always {
             let patterns = vec![self.1.to_owned()];
             Arc::new(Policy { mode, patterns, max_age: Duration::from_hours(1) })
         });
-        Box::pin(std::future::ready(Known { policy, trouble: None }))
+        Box::pin(std::future::ready(Known { policy, ..Known::default() }))
     }
 }
 

@@ -146,7 +146,7 @@ impl Deliverer {
         for server in found {
             let port = self.setup.relay.port;
             let dane = self.dane(need, &server, (port, true), &[name, &server.name]).await;
-            let sts = Sts::of(known.policy.as_deref(), &server.name);
+            let sts = Sts::of(&known, &server.name);
             let host = server.name.clone();
             let decided = decide(need, (&dane, sts), (envelope.tls, server.sure));
             let target = |demand| Target::found(server, &self.setup.relay, demand);

@@ -68,6 +68,9 @@ pub trait Shelf: Send + Sync {
     fn keep(&self, kept: Kept) -> Later<'_, ()>;
 }
 
+/// The DNS does not answer.
+struct Untold;
+
 /// The policies of domains.
 pub struct Policies {
     names: Arc<dyn Names>,
@@ -107,7 +110,7 @@ impl Policies {
                 continue;
             }
             let domain = kept.domain.clone();
-            if let Some(id) = self.id(&domain).await {
+            if let Some(id) = self.id(&domain).await.unwrap_or_default() {
                 self.fetch(&domain, id).await.unwrap_or_else(|failure| {
                     let failure = failure.as_str();
                     tracing::warn!(domain, failure, "MTA-STS policy not fetched again.");
@@ -121,32 +124,35 @@ impl Policies {
         let now = self.clock.now();
         let kept = self.shelf.load(domain).await.filter(|kept| kept.expires > now);
         let id = self.id(domain).await;
+        let (unsure, id) = (id.is_err(), id.unwrap_or_default());
         let same = |kept: &Kept| id.as_ref().is_none_or(|id| *id == kept.id);
         let old = kept.map(|kept| (same(&kept), Arc::new(kept.policy)));
         match (old, id) {
             (Some((true, policy)), _) | (Some((false, policy)), None) => {
-                Known { policy: Some(policy), trouble: None }
+                Known { policy: Some(policy), ..Known::default() }
             }
-            (None, None) => Known::default(),
+            (None, None) => Known { unsure, ..Known::default() },
             (old, Some(id)) => match self.fetch(domain, id).await {
-                Ok(policy) => Known { policy: Some(policy), trouble: None },
+                Ok(policy) => Known { policy: Some(policy), ..Known::default() },
                 Err(failure) => {
                     let policy = old.map(|(_, policy)| policy);
-                    Known { policy, trouble: Some(failure) }
+                    Known { unsure: policy.is_none(), policy, trouble: Some(failure) }
                 }
             },
         }
     }
 
-    /// The policy's name in the DNS; none when it cannot be looked up, as when there is none.
-    async fn id(&self, domain: &str) -> Option<String> {
+    /// The policy's name in the DNS, where there is one.
+    ///
+    /// Errors: it cannot be looked up now.
+    async fn id(&self, domain: &str) -> Result<Option<String>, Untold> {
         let owner = format!("_mta-sts.{domain}");
         match timed(self.limits.0, self.names.txt(&owner)).await {
-            Answer::Found(records) => record::id(&records),
-            Answer::NoData | Answer::NoSuchDomain => None,
+            Answer::Found(records) => Ok(record::id(&records)),
+            Answer::NoData | Answer::NoSuchDomain => Ok(None),
             Answer::Temporary(why) => {
                 tracing::debug!(domain, why, "MTA-STS record not looked up.");
-                None
+                Err(Untold)
             }
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn decide(
     if wish != TlsWish::Required {
         return Ok(demand);
     }
-    required(demand, sure || sts.is_listed())
+    if sure || sts.is_listed() { required(demand) } else { Err(unknown(sts)) }
 }
 
 fn published(need: &Need, dane: &Dane, sts: Sts) -> Result<Demand, Refused> {
@@ -101,7 +101,7 @@ fn by_sts(word: TlsNeed, sts: Sts) -> Result<Demand, Refused> {
             why: "its domain's MTA-STS policy is on trial".to_owned(),
             ..configured
         }),
-        Sts::Testing { .. } | Sts::None => Ok(configured),
+        Sts::Testing { .. } | Sts::None | Sts::Unsure => Ok(configured),
     }
 }
 
@@ -110,12 +110,7 @@ fn stronger(one: Demand, other: Demand) -> Demand {
 }
 
 /// Source: RFC 8689 section 4.2.1.
-fn required(demand: Demand, sure: bool) -> Result<Demand, Refused> {
-    if !sure {
-        let text = "REQUIRETLS: neither DNSSEC nor MTA-STS vouches for it being a server of its \
-                    domain";
-        return Err(Refused { text: text.to_owned(), failure: None, is_permanent: true });
-    }
+fn required(demand: Demand) -> Result<Demand, Refused> {
     match demand.level {
         Level::Plain => {
             let text = "REQUIRETLS: its route leaves TLS out";
@@ -128,6 +123,17 @@ fn required(demand: Demand, sure: bool) -> Result<Demand, Refused> {
         }),
         Level::Verified | Level::Pinned(_) => Ok(demand),
     }
+}
+
+/// Of a host that may be anybody's. Source: RFC 8689 section 4.2.1.
+fn unknown(sts: Sts) -> Refused {
+    let is_permanent = sts != Sts::Unsure;
+    let text = if is_permanent {
+        "REQUIRETLS: neither DNSSEC nor MTA-STS vouches for it being a server of its domain"
+    } else {
+        "REQUIRETLS: whether MTA-STS vouches for it cannot be found out now"
+    };
+    Refused { text: text.to_owned(), failure: None, is_permanent }
 }
 
 fn set(level: Level) -> Demand {
@@ -191,6 +197,7 @@ mod tests {
             (Opportunistic, &off, Sts::None, "opportunistic"),
             (Opportunistic, &absent, LISTED, "mta-sts"),
             (Opportunistic, &off, UNLISTED, "later"),
+            (Opportunistic, &off, Sts::Unsure, "opportunistic"),
             (Opportunistic, &off, TRIAL, "mta-sts-testing"),
             (Required, &absent, TRIAL, "required"),
             (Required, &absent, Sts::None, "required"),
@@ -217,6 +224,8 @@ mod tests {
             (Opportunistic, &Dane::Off, Sts::Testing { listed: true }, false, "requiretls"),
             (Opportunistic, &Dane::Off, TRIAL, false, "never"),
             (Opportunistic, &Dane::Off, Sts::None, false, "never"),
+            (Opportunistic, &Dane::Off, Sts::Unsure, false, "later"),
+            (Opportunistic, &Dane::Off, Sts::Unsure, true, "requiretls"),
             (Opportunistic, &unknown, Sts::None, true, "later"),
             (None, &Dane::Off, Sts::None, true, "never"),
         ] {

@@ -1,6 +1,6 @@
 //! The account with an authority, made once and kept.
 
-use std::{future::Future, path::Path, pin::Pin};
+use std::{future::Future, path::Path, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use instant_acme::{
     Account, AccountCredentials, BodyWrapper, BytesResponse, Error, HttpClient, NewAccount,
 };
+use tokio::time::timeout;
 
 use crate::{disk, web::Browser};
 
@@ -25,6 +26,8 @@ pub struct Authority {
     pub contact: Vec<String>,
     /// How it is asked.
     pub browser: Browser,
+    /// How long one answer of it may take, and a whole order.
+    pub patience: (Duration, Duration),
 }
 
 /// Why there is no certificate.
@@ -46,6 +49,9 @@ pub enum AcmeError {
     /// What the authority gave is no certificate for the key.
     #[error("what the authority gave is of no use: {0}")]
     Useless(String),
+    /// It takes too long, with all its answers together.
+    #[error("the authority has not given a certificate within {} seconds", .0.as_secs())]
+    Late(Duration),
     /// A file could not be kept or read.
     #[error("{0}")]
     Disk(#[from] disk::DiskError),
@@ -68,7 +74,7 @@ impl Authority {
     /// Errors: [`AcmeError`].
     pub(super) async fn account(&self, folder: &Path) -> Result<Account, AcmeError> {
         let path = folder.join(FILE);
-        let http = || Box::new(Http(self.browser.clone()));
+        let http = || Box::new(Http(self.browser.clone(), self.patience.0));
         if let Some((directory, credentials)) = kept(&path)
             && directory == self.directory
         {
@@ -113,19 +119,21 @@ fn kept(path: &Path) -> Option<(String, AccountCredentials)> {
 }
 
 /// The authority is asked over our own DNS and TLS.
-struct Http(Browser);
+struct Http(Browser, Duration);
 
 impl HttpClient for Http {
     fn request(
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let browser = self.0.clone();
+        let Self(browser, patience) = self;
+        let (browser, patience) = (browser.clone(), *patience);
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(|error| Error::Other(Box::new(error)))?;
             let request = Request::from_parts(parts, body.to_bytes());
-            let sent = browser.send(request, ANSWER_MAX).await;
+            let sent = timeout(patience, browser.send(request, ANSWER_MAX));
+            let sent = sent.await.map_err(|late| Error::Other(Box::new(late)))?;
             let response = sent.map_err(|error| Error::Other(Box::new(error)))?;
             Ok(BytesResponse::from(Response::map(response, Full::new)))
         })

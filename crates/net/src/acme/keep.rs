@@ -18,6 +18,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{AcmeError, Authority, Challenges, Way, account, order};
@@ -70,17 +71,7 @@ impl Keeper {
         let certificate = CertificateDer::pem_file_iter(&path).ok()?.next()?.ok()?;
         PrivateKeyDer::from_pem_file(&path).ok()?;
         let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
-        let extension = parsed.subject_alternative_name().ok()??;
-        let mut names: Vec<String> = extension
-            .value
-            .general_names
-            .iter()
-            .filter_map(|name| match name {
-                GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-                _ => None,
-            })
-            .collect();
-        names.sort();
+        let names = names(&parsed)?;
         let time = |seconds: i64| Timestamp::new(seconds.saturating_mul(1000));
         let validity = parsed.validity();
         let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
@@ -136,13 +127,17 @@ impl Keeper {
     ) -> Result<(), AcmeError> {
         disk::folder(&self.folder)?;
         let key = if roll { self.next_key(name)? } else { self.key(name)? };
-        let account = authority.account(&self.folder).await?;
-        let asked = order(&account, (names, &key), (challenges, way)).await;
+        let whole = authority.patience.1;
+        let asking = async {
+            let account = authority.account(&self.folder).await?;
+            order(&account, (names, &key), (challenges, way)).await
+        };
+        let asked = timeout(whole, asking).await.unwrap_or(Err(AcmeError::Late(whole)));
         if asked.as_ref().is_err_and(AcmeError::is_stranger) {
             account::forget(&self.folder)?;
         }
         let chain = asked?;
-        check(&chain, &key)?;
+        check(&chain, &key, names)?;
         let text = format!("{}{}", key.serialize_pem(), chain);
         disk::keep(&self.path(name, "pem"), MODE, text.as_bytes())?;
         if roll {
@@ -194,15 +189,30 @@ impl Keeper {
     }
 }
 
-/// That a chain is one, and is for the key.
-fn check(chain: &str, key: &KeyPair) -> Result<(), AcmeError> {
+/// The names of a certificate, in lower case and in order.
+fn names(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
+    let extension = certificate.subject_alternative_name().ok()??;
+    let named = extension.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    let mut names: Vec<String> = named.collect();
+    names.sort();
+    Some(names)
+}
+
+/// That a chain is one, and is for the key and for all names that were asked for.
+fn check(chain: &str, key: &KeyPair, asked: &[String]) -> Result<(), AcmeError> {
     let useless = |error: &dyn std::fmt::Display| AcmeError::Useless(error.to_string());
     let certificates: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(chain.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(|error| useless(&error))?;
-    if certificates.is_empty() {
-        return Err(useless(&"there is no certificate in it"));
+    let first = certificates.first().ok_or_else(|| useless(&"there is no certificate in it"))?;
+    let (_, parsed) = X509Certificate::from_der(first).map_err(|error| useless(&error))?;
+    let given = names(&parsed).unwrap_or_default();
+    if let Some(name) = asked.iter().find(|name| !given.contains(&name.to_ascii_lowercase())) {
+        return Err(useless(&format!("it is not for {name}")));
     }
     let secret = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| useless(&error))?;
     let fits = CertifiedKey::from_der(certificates, secret, &crate::tls::provider());
@@ -249,17 +259,50 @@ mod tests {
         assert_eq!(next, first.1, "what was published stays right");
     }
 
+    #[tokio::test]
+    async fn an_authority_that_says_nothing_is_not_waited_for_for_ever() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dns = crate::dns::Fake::new();
+        dns.add_address("acme.example", [127, 0, 0, 1].into());
+        let client = crate::tls::Client::new(&[], std::sync::Arc::new(crate::System::new()));
+        let browser =
+            crate::web::Browser::new(std::sync::Arc::new(dns), client.unwrap(), Vec::new());
+        let port = listener.local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = Keeper::new(folder.path().join("acme"));
+        let (short, long) = (Duration::from_millis(50), Duration::from_mins(10));
+        for patience in [(short, long), (long, short)] {
+            let authority = Authority {
+                directory: format!("https://acme.example:{port}/directory"),
+                contact: Vec::new(),
+                browser: browser.clone(),
+                patience,
+            };
+            let challenges = Challenges::default();
+            let names = ["mx.example".to_owned()];
+            let order =
+                keeper.order(&authority, ("mx.example", &names, false), (&challenges, Way::Http));
+            let asked = timeout(Duration::from_secs(20), order).await.unwrap();
+            assert!(asked.is_err(), "{patience:?}");
+        }
+        assert!(keeper.file("mx.example").is_none());
+    }
+
     #[test]
     fn what_is_no_certificate_for_the_key_is_not_kept() {
         let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let made = |key: &KeyPair| {
             CertificateParams::new(vec!["a.example".to_owned()]).unwrap().self_signed(key).unwrap()
         };
-        assert!(check(&made(&key).pem(), &key).is_ok());
-        assert!(check(&made(&other).pem(), &key).is_err());
-        assert!(check("", &key).is_err());
-        assert!(
-            check("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &key).is_err()
-        );
+        let names = ["A.example".to_owned()];
+        let sound = |chain: &str, names: &[String]| check(chain, &key, names);
+        assert!(sound(&made(&key).pem(), &names).is_ok());
+        assert!(sound(&made(&other).pem(), &names).is_err());
+        assert!(sound("", &names).is_err());
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(sound(broken, &names).is_err());
+        let more = ["a.example".to_owned(), "b.example".to_owned()];
+        let error = sound(&made(&key).pem(), &more).unwrap_err().to_string();
+        assert!(error.contains("it is not for b.example"), "{error}");
     }
 }

@@ -176,3 +176,19 @@ async fn a_policy_is_fetched_again_before_it_is_out_of_date() {
     policies.refresh().await;
     assert_eq!(world.drawer.load("x.example").await.unwrap().expires, after, "nothing is lost");
 }
+
+#[tokio::test]
+async fn what_cannot_be_had_now_may_be_had_another_time() {
+    let world = World::new();
+    let unsure = async |zone: Zone| {
+        let known = world.policies(zone).known("x.example").await;
+        (known.policy.is_some(), known.unsure)
+    };
+    assert_eq!(unsure(Zone::default()).await, (false, false), "there is none");
+    assert_eq!(unsure(Zone::default().temporary("_mta-sts.x.example")).await, (false, true));
+    world.says(Err(WebError::Other("500".to_owned())));
+    assert_eq!(unsure(zone("1")).await, (false, true));
+    world.says(Ok(text("testing")));
+    assert_eq!(unsure(zone("1")).await, (true, false));
+    assert_eq!(unsure(Zone::default().temporary("_mta-sts.x.example")).await, (true, false));
+}
