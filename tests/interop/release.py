@@ -202,6 +202,14 @@ addresses = ["127.0.0.1:{catching}"]
     for again in range(2):
         done = server.run("inbox", "release", "default", "--to", "bob@real.example", "--query", "")
         check("a command that comes again does nothing", done.stdout.count("had it before") == 1, done.stdout)
+    token = server.run("inbox", "token", "add", "default", "ci").stdout.strip()
+    shown = {"Authorization": f"Bearer {token}"}
+    code, told = ask(server.http, "GET", "/api/inboxes", headers=shown)
+    check("a token opens its inbox", code == 200 and [one["name"] for one in told["inboxes"]] == ["default"], told)
+    listed = server.json("inbox", "token", "list", "default")
+    check("it is listed with its use", [row["label"] for row in listed] == ["ci"] and listed[0]["last_used"], listed)
+    check("it is revoked", server.run("inbox", "token", "revoke", "default", "ci").returncode == 0
+          and ask(server.http, "GET", "/api/inboxes", headers=shown)[0] == 401)
     done = server.run("inbox", "expire", "default", "1")
     check("an inbox is told to go", done.returncode == 0, done)
     check("it goes", wait_for(lambda: not server.json("inbox", "list"), 20, 0.3))

@@ -137,6 +137,17 @@ def mailpit():
     only = node("mailpit", f"{base}/mailpit/mine")
     check("below a prefix it sees one inbox", only and only["list"]["total"] == 2, only and only["list"])
 
+    ask("/api/inboxes", "POST", {"name": "held"})
+    token = json.loads(ask("/api/inboxes/held/tokens", "POST", {"label": "ci"})[1])["token"]
+    held = node("mailpit", base, "anyone", token)
+    check("with a token it sees the inbox of that alone", held and held["list"]["total"] == 1
+          and held["release"] == "ok" and get("/api/inboxes/held")["messages"] == 0, held and held["list"])
+    bearer = {"Authorization": f"Bearer {token}"}
+    check("another inbox is not there for it", ask("/api/v1/messages?inbox=mine", headers=bearer)[0] == 404
+          and ask("/mailhog/mine/api/v2/messages", headers=bearer)[0] == 404
+          and ask("/api/inboxes/mine/messages", headers={"Api-Token": token})[0] == 404)
+    check("nor is the page", ask("/inbox/held", headers=bearer)[0] == 403)
+
     import mailpit.client.api as api
     client = api.API(base)
     send("By PyPI")
@@ -374,7 +385,7 @@ def mailtrap():
         check("its header", got["headers"]["headers"]["x_mt_category"] == "Tests", got["headers"])
         check("its attachment", got["attachment"]["filename"] == "a.txt"
               and got["attachment"]["attachment_size"] == 5, got["attachments"])
-        check("it forwards", "waits" in got["forward"].get("message", "") and released("By the client", 3),
+        check("it forwards", "waits" in got["forward"].get("message", "") and released("By the client", 4),
               got["forward"])
         check("its projects", got["renamed"]["name"] == "Another name"
               and len(got["projects"]) == 2 and got["inProject"]["inboxes"][0]["name"] == "An inbox"
@@ -446,6 +457,18 @@ def mailtrap_python():
     except mt.APIError as error:
         missing = str(error)
     check("what is missing is said", "no such message" in missing, missing)
+    token = json.loads(ask("/api/inboxes/2854291/tokens", "POST", {"label": "ci"})[1])["token"]
+    held = mt.MailtrapClient(token=token, sandbox=True, inbox_id="2854291", account_id="4711")
+    held.send(mt.Mail(sender=mt.Address(email="a@a.example"), to=[mt.Address(email="b@b.example")],
+                      subject="By token", text="x"))
+    check("a token opens its inbox", [one.subject for one in held.testing_api.messages.get_list(2854291)]
+          == ["By token"] and [one.id for one in held.testing_api.inboxes.get_list()] == [2854291])
+    try:
+        other = str(held.testing_api.messages.get_list(1))
+    except mt.APIError as error:
+        other = str(error)
+    check("and no other", "no inbox" in other, other)
+    held.testing_api.inboxes.clean(2854291)
     # The new dialect, without an account.
     client.send(mt.Mail(sender=mt.Address(email="a@a.example"), to=[mt.Address(email="b@b.example")],
                         subject="New words", text="x"))

@@ -30,12 +30,14 @@ mod query;
 mod refusal;
 mod release;
 mod render;
+mod scope;
 mod settings;
 mod submit;
 mod summary;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod token;
 mod wait;
 mod whole;
 

@@ -32,7 +32,7 @@ pub enum DirectoryError {
     /// Too many logins are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// The text is no label of an app password.
+    /// The text is no label of an app password or a token.
     #[error("a label has 1 to 64 characters and no control characters")]
     Label,
     /// The key is none, or of no use.

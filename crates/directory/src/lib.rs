@@ -24,6 +24,7 @@ mod srs;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod token;
 
 pub use account::{Account, AppPassword, NewPassword};
 pub use alias::{Alias, AliasKind, Domain};
@@ -39,3 +40,4 @@ pub use mailwright_store::directory::{DomainKind, KeyState};
 pub use mailwright_store::guard::{Audit, Block};
 pub use password::{HashError, ImportError, generate, random};
 pub use resolve::Resolved;
+pub use token::{InboxToken, is_token};

@@ -19,7 +19,7 @@ use crate::password::Stored;
 use crate::{Denied, Directory, scram};
 
 /// The last use of a password is written no more often than this.
-const USED_STEP: Duration = Duration::from_mins(5);
+pub(crate) const USED_STEP: Duration = Duration::from_mins(5);
 
 /// What a login has to know of its connection.
 #[derive(Debug, Clone)]

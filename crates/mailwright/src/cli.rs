@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
-pub(crate) use inbox::InboxCommand;
+pub(crate) use inbox::{InboxCommand, TokenCommand};
 pub(crate) use login::HostOptions;
 pub(crate) use sandbox::{InboxBy, Sandbox};
 pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};

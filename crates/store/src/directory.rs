@@ -18,8 +18,8 @@ pub use self::{
         has_send_as, remove_address, revoke_send_as, set_targets, targets,
     },
     credential::{
-        Credential, CredentialKind, Keys, add_credential, credentials, remove_credential,
-        replace_hash, touch_credential,
+        Credential, CredentialKind, Keys, add_credential, credentials, inbox_token,
+        remove_credential, replace_hash, touch_credential,
     },
     domain::{DomainKind, DomainRow, add_domain, domain, domains, remove_domain, set_catch_all},
     key::{KeyRow, KeyState, NewKey, activate_keys, add_key, keyless, keys, retire_keys},

@@ -2,8 +2,8 @@
 const { MailpitClient } = require("mailpit-api");
 
 async function main() {
-  const [base, user] = process.argv.slice(2);
-  const options = user ? { auth: { username: user, password: "x" } } : undefined;
+  const [base, user, password] = process.argv.slice(2);
+  const options = user ? { auth: { username: user, password: password || "x" } } : undefined;
   const client = new MailpitClient(base, options);
   const got = {};
   const call = async (name, promise) => {

@@ -15,9 +15,14 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mailwright_config::Config;
+use mailwright_directory::is_token;
 use subtle::ConstantTimeEq as _;
 
-use super::{ApiError, Sandbox, page::login};
+use super::{
+    ApiError, Sandbox,
+    page::login,
+    scope::{Reach, may_ask, within},
+};
 
 /// What our own pages may do: nothing that is not from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -33,12 +38,20 @@ pub(crate) async fn check(
 ) -> Response {
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let judged = match judge(&config, peer, request.headers()) {
-        Err(Turned::Unknown) if is_open(&sandbox, &request) => Ok(()),
-        judged => judged,
+    let judged = match token_of(&config, request.headers()) {
+        // Whoever shows a token has what it opens, were it nothing.
+        Some(token) => {
+            let (headers, path) = (request.headers(), request.uri().path());
+            judge_token(&sandbox, &config, (headers, path), &token).await
+        }
+        None => match judge(&config, peer, request.headers()) {
+            Err(Turned::Unknown) if is_open(&sandbox, &request) => Ok(Reach::All),
+            judged => judged.map(|()| Reach::All),
+        },
     };
     let mut response = match judged {
-        Ok(()) => next.run(request).await,
+        Ok(reach) => within(reach, next.run(request)).await,
+        Err(Turned::Broken(error)) => error.into_response(),
         Err(Turned::Unknown) if login::wants_page(request.headers()) => {
             login::form(StatusCode::UNAUTHORIZED, "")
         }
@@ -66,9 +79,51 @@ enum Turned {
     Unknown,
     /// It may not be here at all.
     Away(String),
+    /// It is not known who it is.
+    Broken(ApiError),
+}
+
+/// The token of an inbox that a request shows.
+fn token_of(config: &Config, headers: &HeaderMap) -> Option<String> {
+    let is_password =
+        |text: &str| {
+            config.sandbox.token.as_ref().is_some_and(|password| {
+                bool::from(password.expose().as_bytes().ct_eq(text.as_bytes()))
+            })
+        };
+    shown(headers).into_iter().find(|text| is_token(text) && !is_password(text))
+}
+
+/// How far a token reaches, and whether it is for this.
+async fn judge_token(
+    sandbox: &Sandbox,
+    config: &Config,
+    (headers, path): (&HeaderMap, &str),
+    token: &str,
+) -> Result<Reach, Turned> {
+    judge_site(config, headers)?;
+    let opened = sandbox.backing.directory.inbox_of_token(token, sandbox.now()).await;
+    let inbox = opened.map_err(|error| Turned::Broken(error.into()))?.ok_or(Turned::Unknown)?;
+    if !may_ask(path) {
+        let why = "a token of an inbox is for its API alone";
+        return Err(Turned::Away(why.to_owned()));
+    }
+    Ok(Reach::Inbox(inbox))
 }
 
 fn judge(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Turned> {
+    judge_site(config, headers)?;
+    match &config.sandbox.token {
+        Some(token) if !knows(headers, token.expose()) => Err(Turned::Unknown),
+        None if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) => Err(Turned::Away(
+            "without sandbox.token this answers to addresses of this machine alone".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a request comes under a name of ours, and not from another site's page.
+fn judge_site(config: &Config, headers: &HeaderMap) -> Result<(), Turned> {
     let away = |why: &str| Err(Turned::Away(why.to_owned()));
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default().to_ascii_lowercase();
@@ -82,13 +137,7 @@ fn judge(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(
             return away("another site's page may not ask");
         }
     }
-    match &config.sandbox.token {
-        Some(token) if !knows(headers, token.expose()) => Err(Turned::Unknown),
-        None if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) => {
-            away("without sandbox.token this answers to addresses of this machine alone")
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The host without its port.
@@ -109,18 +158,18 @@ fn is_known(config: &Config, name: &str) -> bool {
 }
 
 fn knows(headers: &HeaderMap, token: &str) -> bool {
-    let same = |given: &str| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
-    if headers.get("api-token").and_then(|value| value.to_str().ok()).is_some_and(same) {
-        return true;
-    }
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match value.and_then(|value| value.split_once(' ')) {
-        Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") => same(given.trim()),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("basic") => {
-            basic(headers).is_some_and(|(_, password)| same(&password))
-        }
-        _ => false,
-    }
+    let same = |given: &String| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
+    shown(headers).iter().any(same)
+}
+
+/// The passwords and tokens that a request shows, in each of the ways that there are.
+fn shown(headers: &HeaderMap) -> Vec<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let password = basic(headers).map(|(_, password)| password);
+    let given = text("api-token").into_iter().chain(bearer.map(|(_, given)| given.trim()));
+    given.map(str::to_owned).chain(password).collect()
 }
 
 /// Name and password of HTTP Basic. Source: RFC 7617 section 2.

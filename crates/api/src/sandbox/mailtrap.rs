@@ -20,7 +20,7 @@ use mailwright_directory::Inbox;
 use mailwright_store::capture::{self, Entry};
 use serde_json::{Value, json};
 
-use super::{ApiError, Inner, Sandbox};
+use super::{ApiError, Inner, Sandbox, scope::need_all};
 
 /// Inboxes below an account, and sandboxes.
 const PREFIXES: [&str; 3] =
@@ -171,7 +171,7 @@ impl Inner {
     /// The same, made on its first use when its name is a number.
     async fn used_inbox(&self, place: &Place) -> Result<Inbox, ApiError> {
         match self.inbox(&place.inbox).await {
-            Err(ApiError::NoInbox(name)) if name.parse::<u64>().is_ok() => {
+            Err(ApiError::NoInbox(name)) if name.parse::<u64>().is_ok() && need_all().is_ok() => {
                 self.backing.directory.inbox(&name, self.now()).await?;
                 self.inbox(&name).await
             }

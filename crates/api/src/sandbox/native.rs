@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query as Asked, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use mailwright_config::InboxSettings;
 use mailwright_directory::Inbox;
@@ -22,7 +22,9 @@ use super::{
     message::{Wanted, listed, moment},
     part,
     query::Query,
-    refusal, release, settings,
+    refusal, release,
+    scope::need_all,
+    settings, token,
     wait::{self, Wait},
 };
 
@@ -46,6 +48,8 @@ pub(crate) fn router() -> Router<Sandbox> {
         )
         .route("/api/inboxes/{inbox}/settings", get(settings::settings).put(settings::set))
         .route("/api/inboxes/{inbox}/release", post(release::found))
+        .route("/api/inboxes/{inbox}/tokens", get(token::list).post(token::add))
+        .route("/api/inboxes/{inbox}/tokens/{token}", delete(token::revoke))
         .route("/api/inboxes/{inbox}/wait", get(wait_for))
         .route("/api/inboxes/{inbox}/events", get(events))
         .route("/api/inboxes/{inbox}/tags", get(tags))
@@ -76,7 +80,7 @@ fn told(inbox: &Inbox) -> Value {
 }
 
 async fn inboxes(State(sandbox): State<Sandbox>) -> Answer {
-    let all = sandbox.backing.directory.inboxes().await?;
+    let all = sandbox.inboxes().await?;
     Ok(Json(json!({ "inboxes": all.iter().map(told).collect::<Vec<_>>() })))
 }
 
@@ -93,6 +97,7 @@ async fn add_inbox(
     State(sandbox): State<Sandbox>,
     new: Option<Json<NewInbox>>,
 ) -> Answer<Response> {
+    need_all()?;
     let new = new.map(|Json(new)| new).unwrap_or_default();
     let lifetime = new.ttl.map(lifetime).transpose()?;
     let settings = new.settings.map(settings::checked).transpose()?;
@@ -247,7 +252,7 @@ async fn tags(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Answe
 
 /// The inbox that a message is in.
 async fn home(sandbox: &Sandbox, owner: mailwright_words::Id) -> Result<Inbox, ApiError> {
-    let all = sandbox.backing.directory.inboxes().await?;
+    let all = sandbox.inboxes().await?;
     all.into_iter().find(|inbox| inbox.principal == owner).ok_or(ApiError::NoMessage)
 }
 
@@ -377,13 +382,19 @@ async fn events(
     Ok(event::stream(follower).into_response())
 }
 
-async fn refusals(State(sandbox): State<Sandbox>) -> Json<Value> {
-    let (list, total) = sandbox.backing.intake.refusals().list();
+/// What was refused, as far as it counts to an inbox that the request reaches.
+async fn refusals(State(sandbox): State<Sandbox>) -> Answer {
+    let (mut list, mut total) = sandbox.backing.intake.refusals().list();
+    if let Some(own) = sandbox.own_inbox().await? {
+        list.retain(|refused| refusal::inbox_of(refused) == own.name);
+        total = u64::try_from(list.len()).unwrap_or(u64::MAX);
+    }
     let list = list.iter().map(|refused| refusal::told(refused, true));
-    Json(json!({ "refusals": list.collect::<Vec<_>>(), "total": total }))
+    Ok(Json(json!({ "refusals": list.collect::<Vec<_>>(), "total": total })))
 }
 
-async fn forget_refusals(State(sandbox): State<Sandbox>) -> StatusCode {
+async fn forget_refusals(State(sandbox): State<Sandbox>) -> Answer<StatusCode> {
+    need_all()?;
     sandbox.backing.intake.refusals().clear();
-    StatusCode::NO_CONTENT
+    Ok(StatusCode::NO_CONTENT)
 }

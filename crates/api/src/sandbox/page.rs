@@ -118,5 +118,5 @@ fn size(octets: u64) -> String {
 }
 
 async fn names(sandbox: &Sandbox) -> Result<Vec<mailwright_directory::Inbox>, ApiError> {
-    Ok(sandbox.backing.directory.inboxes().await?)
+    sandbox.inboxes().await
 }

@@ -22,6 +22,7 @@ use super::{Backing, openapi, router};
 mod hook;
 mod mailpit;
 mod release;
+mod token;
 
 struct World {
     _folder: tempfile::TempDir,
@@ -52,6 +53,17 @@ async fn world() -> World {
 
 impl World {
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Vec<u8>) {
+        self.ask_as(None, method, path, body).await
+    }
+
+    /// As [`ask`](Self::ask), with a field, from elsewhere.
+    async fn ask_as(
+        &self,
+        field: Option<(&str, &str)>,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Vec<u8>) {
         let body_text = body.map(|body| body.to_string());
         let mut request = Request::builder()
             .method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap())
@@ -60,8 +72,12 @@ impl World {
         if body_text.is_some() {
             request = request.header("content-type", "application/json");
         }
+        if let Some((name, value)) = field {
+            request = request.header(name, value);
+        }
         let mut request = request.body(Body::from(body_text.unwrap_or_default())).unwrap();
-        let peer: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        let peer = if field.is_some() { "192.0.2.7:9" } else { "127.0.0.1:9" };
+        let peer: SocketAddr = peer.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.routes.clone().oneshot(request).await.unwrap();
         let code = answer.status();
@@ -282,12 +298,15 @@ async fn what_is_described_is_what_the_server_does() {
         if path.contains("{webhook}") {
             path = world.with_hook(&path).await;
         }
+        // The operation before made it.
+        path = path.replace("{token}", "test");
         if one.path.ends_with("/release") && one.method == "post" {
             path.push_str("?query=subject:hello");
         }
         let body = one.body.map(|schema| match schema {
             "NewInbox" => json!({}),
             "InboxSettings" => json!({ "faults": [{ "at": "mail", "delay": "1ms" }] }),
+            "NewToken" => json!({ "label": "test" }),
             "NewWebhook" => json!({ "url": "https://hooks.example/x" }),
             "InboxChanges" => json!({ "ttl": 3600 }),
             "Release" => json!({ "to": ["ann@real.example"] }),

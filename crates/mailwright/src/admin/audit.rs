@@ -9,6 +9,7 @@ use crate::{
     cli::{
         AccountCommand, AdminCommand, AliasCommand, AppPasswordCommand, AuditCommand, BlockCommand,
         DomainCommand, InboxCommand, MessageCommand, QueueCommand, ReportCommand, TlsCommand,
+        TokenCommand,
     },
     console::Console,
     office::Office,
@@ -62,9 +63,12 @@ pub(super) fn told(command: &AdminCommand) -> Option<String> {
                 | AccountCommand::AppPassword(AppPasswordCommand::List { .. })
         ),
         AdminCommand::Alias(command) => !matches!(command, AliasCommand::List { .. }),
-        AdminCommand::Inbox(command) => {
-            !matches!(command, InboxCommand::List { .. } | InboxCommand::Settings { .. })
-        }
+        AdminCommand::Inbox(command) => !matches!(
+            command,
+            InboxCommand::List { .. }
+                | InboxCommand::Settings { .. }
+                | InboxCommand::Token(TokenCommand::List { .. })
+        ),
         AdminCommand::Block(command) => !matches!(command, BlockCommand::List { .. }),
         AdminCommand::Queue(command) => {
             !matches!(command, QueueCommand::List { .. } | QueueCommand::Show { .. })

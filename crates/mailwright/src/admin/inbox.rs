@@ -10,7 +10,12 @@ use mailwright_words::Id;
 use serde::Serialize;
 
 use super::{address, id, json, table, time};
-use crate::{Failure, cli::InboxCommand, console::Console, office::Office};
+use crate::{
+    Failure,
+    cli::{InboxCommand, TokenCommand},
+    console::Console,
+    office::Office,
+};
 
 /// An inbox, as it is listed.
 #[derive(Serialize)]
@@ -33,22 +38,9 @@ pub(super) async fn run(
             add(&name, ttl, &address, (office, console)).await
         }
         InboxCommand::List { json } => list(json, office, console).await,
-        InboxCommand::Settings { name } => {
-            let found = find(&name, office).await?.principal;
-            let (settings, _) = office.intake.inbox_settings(found).await?;
-            Ok(console.line(&settings.to_json()).await?)
-        }
-        InboxCommand::Set { name, settings } => {
-            let found = find(&name, office).await?.principal;
-            let settings = InboxSettings::read(&settings).map_err(Failure::new)?;
-            Ok(office.intake.set_inbox_settings(found, settings).await?)
-        }
-        InboxCommand::Expire { name, ttl, never: _ } => {
-            let (found, now) = (find(&name, office).await?.principal, office.now());
-            let expires = ttl.map(|ttl| now.plus(Duration::from_secs(ttl)));
-            let set = move |tx: &mut Tx<'_>| capture::set_expires(tx, found, expires);
-            Ok(office.store.write(Lane::Quick, set).await?)
-        }
+        InboxCommand::Settings { name } => settings(&name, office, console).await,
+        InboxCommand::Set { name, settings } => set(&name, &settings, office).await,
+        InboxCommand::Expire { name, ttl, never: _ } => expire(&name, ttl, office).await,
         InboxCommand::Release { name, to, message, query, from, again } => {
             let which = Which { message, query };
             let key = if again {
@@ -58,9 +50,66 @@ pub(super) async fn run(
             };
             release((&name, which), Asked { to, from, key }, (office, console)).await
         }
+        InboxCommand::Token(command) => token(command, office, console).await,
         InboxCommand::Remove { name } => {
             let found = find(&name, office).await?;
             Ok(office.directory.remove_inbox(&found, office.now()).await?)
+        }
+    }
+}
+
+async fn settings(name: &str, office: &Office, console: &Console) -> Result<(), Failure> {
+    let found = find(name, office).await?.principal;
+    let (settings, _) = office.intake.inbox_settings(found).await?;
+    Ok(console.line(&settings.to_json()).await?)
+}
+
+async fn set(name: &str, settings: &str, office: &Office) -> Result<(), Failure> {
+    let found = find(name, office).await?.principal;
+    let settings = InboxSettings::read(settings).map_err(Failure::new)?;
+    Ok(office.intake.set_inbox_settings(found, settings).await?)
+}
+
+async fn expire(name: &str, ttl: Option<u64>, office: &Office) -> Result<(), Failure> {
+    let (found, now) = (find(name, office).await?.principal, office.now());
+    let expires = ttl.map(|ttl| now.plus(Duration::from_secs(ttl)));
+    let set = move |tx: &mut Tx<'_>| capture::set_expires(tx, found, expires);
+    Ok(office.store.write(Lane::Quick, set).await?)
+}
+
+/// A token, as it is listed.
+#[derive(Serialize)]
+struct Token {
+    label: String,
+    created: String,
+    last_used: Option<String>,
+}
+
+async fn token(command: TokenCommand, office: &Office, console: &Console) -> Result<(), Failure> {
+    let directory = &office.directory;
+    match command {
+        TokenCommand::Add { name, label } => {
+            let found = find(&name, office).await?;
+            let secret = directory.add_inbox_token(&found, &label, office.now()).await?;
+            Ok(console.line(secret.expose()).await?)
+        }
+        TokenCommand::List { name, json: as_json } => {
+            let all = directory.inbox_tokens(&find(&name, office).await?).await?;
+            let rows = all.into_iter().map(|one| Token {
+                label: one.label,
+                created: time(one.created),
+                last_used: one.last_used.map(time),
+            });
+            let rows: Vec<Token> = rows.collect();
+            if as_json {
+                return json(console, &rows).await;
+            }
+            let line = |row: Token| vec![row.label, row.created, row.last_used.unwrap_or_default()];
+            table(console, &rows.into_iter().map(line).collect::<Vec<_>>()).await
+        }
+        TokenCommand::Revoke { name, label } => {
+            let found = find(&name, office).await?;
+            Ok(directory.revoke_inbox_token(&found, &label).await?)
         }
     }
 }

@@ -67,9 +67,39 @@ pub(crate) enum InboxCommand {
         #[arg(long)]
         again: bool,
     },
+    /// Tokens: each opens one inbox over HTTP, and nothing else
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Remove an inbox with all that is in it
     Remove {
         /// Its name
         name: String,
+    },
+}
+
+/// Commands about tokens of inboxes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make one, and print it once
+    Add {
+        /// The inbox
+        name: String,
+        /// What it is for
+        label: String,
+    },
+    /// List them with their last use
+    List {
+        /// The inbox
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one worthless
+    Revoke {
+        /// The inbox
+        name: String,
+        /// What it was for
+        label: String,
     },
 }

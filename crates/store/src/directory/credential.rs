@@ -107,6 +107,21 @@ pub fn credentials(tx: &mut Tx<'_>, principal: Id) -> Result<Vec<Credential>, St
     )
 }
 
+/// The token of that number, where it opens an inbox that is not being removed.
+///
+/// Errors: those of the database.
+pub fn inbox_token(tx: &mut Tx<'_>, id: Id) -> Result<Option<Credential>, StoreError> {
+    tx.query_opt(
+        "SELECT c.id, c.principal, c.kind, c.label, c.hash, c.scram_sha1, c.scram_sha256,
+             c.cram_md5, c.created, c.last_used
+         FROM credential c JOIN principal p ON p.id = c.principal
+             JOIN inbox i ON i.principal = p.id
+         WHERE c.id = :id AND c.kind = 'token' AND p.disabled = 0",
+        params! { id },
+        read,
+    )
+}
+
 /// Puts a better hash, and the keys made with it, in the place of `old`.
 ///
 /// Does nothing when the password has changed since `old` was read.

@@ -17,6 +17,7 @@ use crate::sandbox::{
     find::Page,
     message::moment,
     query::{Query, Test},
+    scope::need_all,
 };
 
 #[derive(Debug, Deserialize)]
@@ -94,7 +95,7 @@ async fn again(sandbox: &Sandbox, inbox: &Inbox, password: Option<&str>) -> Answ
 pub(super) async fn list(State(sandbox): State<Sandbox>) -> Answer {
     let groups = sandbox.groups().await?;
     let mut all = Vec::new();
-    for inbox in sandbox.backing.directory.inboxes().await? {
+    for inbox in sandbox.inboxes().await? {
         let group = groups.get(&inbox.principal).cloned().unwrap_or_default();
         all.push(told(&sandbox, &inbox, &group, None).await?);
     }
@@ -111,6 +112,7 @@ pub(super) async fn add(
     place: Place,
     Json(new): Json<New>,
 ) -> Answer {
+    need_all()?;
     let (label, now) = (new.inbox.checked()?, sandbox.now());
     let known = sandbox.read(capture::projects).await?;
     if !known.iter().any(|one| one.id == place.project) {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Place, inbox};
-use crate::sandbox::{ApiError, Inner, Sandbox};
+use crate::sandbox::{ApiError, Inner, Sandbox, scope::need_all};
 
 /// Projects that there may be.
 const PROJECTS_MAX: usize = 1000;
@@ -50,7 +50,7 @@ pub(super) fn permissions() -> Value {
 async fn told(sandbox: &Sandbox, place: &Place, project: Project) -> Result<Value, ApiError> {
     let groups = sandbox.groups().await?;
     let mut inboxes = Vec::new();
-    for one in sandbox.backing.directory.inboxes().await? {
+    for one in sandbox.inboxes().await? {
         let group = groups.get(&one.principal).cloned().unwrap_or_default();
         if group.project == project.id {
             inboxes.push(inbox::told(sandbox, &one, &group, None).await?);
@@ -70,6 +70,7 @@ async fn named(sandbox: &Sandbox, id: u64) -> Result<Project, ApiError> {
 }
 
 pub(super) async fn list(State(sandbox): State<Sandbox>, place: Place) -> Answer {
+    need_all()?;
     let mut all = Vec::new();
     for project in sandbox.read(capture::projects).await? {
         all.push(told(&sandbox, &place, project).await?);
@@ -78,6 +79,7 @@ pub(super) async fn list(State(sandbox): State<Sandbox>, place: Place) -> Answer
 }
 
 pub(super) async fn one(State(sandbox): State<Sandbox>, place: Place) -> Answer {
+    need_all()?;
     let project = named(&sandbox, place.project).await?;
     Ok(Json(told(&sandbox, &place, project).await?))
 }
@@ -87,6 +89,7 @@ pub(super) async fn add(
     place: Place,
     Json(new): Json<New>,
 ) -> Answer {
+    need_all()?;
     let name = new.project.checked()?;
     let made = sandbox.write(move |tx| capture::add_project(tx, &name, PROJECTS_MAX)).await?;
     Ok(Json(told(&sandbox, &place, made).await?))
@@ -97,6 +100,7 @@ pub(super) async fn rename(
     place: Place,
     Json(new): Json<New>,
 ) -> Answer {
+    need_all()?;
     let (id, name) = (place.project, new.project.checked()?);
     if !sandbox.write(move |tx| capture::rename_project(tx, id, &name)).await? {
         return Err(ApiError::NoPath.into());
@@ -106,12 +110,13 @@ pub(super) async fn rename(
 
 /// Removes a project with its inboxes.
 pub(super) async fn remove(State(sandbox): State<Sandbox>, place: Place) -> Answer {
+    need_all()?;
     let project = named(&sandbox, place.project).await?;
     if project.id == capture::DEFAULT_PROJECT {
         return Err(ApiError::Forbidden("the first project stays".to_owned()).into());
     }
     let groups = sandbox.groups().await?;
-    for one in sandbox.backing.directory.inboxes().await? {
+    for one in sandbox.inboxes().await? {
         if groups.get(&one.principal).is_some_and(|group| group.project == project.id) {
             sandbox.backing.directory.remove_inbox(&one, sandbox.now()).await?;
         }
