@@ -39,6 +39,7 @@ mydestination =
 inet_interfaces = 127.0.0.2
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
 smtp_host_lookup = dns
 virtual_mailbox_domains = remote.example, implicit.example, prefer.example, alias.example
 virtual_mailbox_base = {folder}/mail

@@ -43,6 +43,8 @@ pub struct Draft {
     pub id: String,
     /// What it says.
     pub text: String,
+    /// The same as HTML, for those who would rather have that.
+    pub html: Option<String>,
     /// What is sent along.
     pub attachments: Vec<Attachment>,
     /// What separates parts; it may not occur in them.
@@ -119,14 +121,14 @@ pub fn message(draft: &Draft) -> Vec<u8> {
     }
     out.line("MIME-Version: 1.0");
     if draft.attachments.is_empty() {
-        out.words(&draft.text);
+        out.says(draft);
         return out.text.into_bytes();
     }
     let boundary = &draft.boundary;
     out.line(&format!("Content-Type: multipart/mixed; boundary=\"{boundary}\""));
     out.line("");
     out.line(&format!("--{boundary}"));
-    out.words(&draft.text);
+    out.says(draft);
     for attachment in &draft.attachments {
         out.line(&format!("--{boundary}"));
         out.file(attachment);
@@ -197,15 +199,28 @@ impl Writer {
         self.line(&format!("{name}: {value}"));
     }
 
-    /// A part of plain text.
-    fn words(&mut self, text: &str) {
+    /// What the message says, in one form or two.
+    fn says(&mut self, draft: &Draft) {
+        let Some(html) = &draft.html else { return self.words("plain", &draft.text) };
+        let boundary = format!("or{}", draft.boundary);
+        self.line(&format!("Content-Type: multipart/alternative; boundary=\"{boundary}\""));
+        self.line("");
+        for (kind, text) in [("plain", &draft.text), ("html", html)] {
+            self.line(&format!("--{boundary}"));
+            self.words(kind, text);
+        }
+        self.line(&format!("--{boundary}--"));
+    }
+
+    /// A part of text.
+    fn words(&mut self, kind: &str, text: &str) {
         let text = with_crlf(text.as_bytes());
         let text = String::from_utf8_lossy(&text);
         let is_plain = text.is_ascii()
             && !text.contains('\0')
             && text.split("\r\n").all(|line| line.len() <= LINE_MAX);
         let charset = if text.is_ascii() { "us-ascii" } else { "utf-8" };
-        self.line(&format!("Content-Type: text/plain; charset={charset}"));
+        self.line(&format!("Content-Type: text/{kind}; charset={charset}"));
         if is_plain {
             self.line("");
             self.text.push_str(&text);
@@ -304,6 +319,7 @@ mod tests {
             date: Timestamp::new(1_795_500_937_042),
             id: "1@example.com".to_owned(),
             text: "It works.\n".to_owned(),
+            html: None,
             attachments: Vec::new(),
             boundary: "=_b".to_owned(),
             is_utf8: false,
@@ -353,6 +369,19 @@ mod tests {
         assert!(text.contains("filename=\"a b.PDF\"\r\n"), "{text}");
         assert!(text.contains("filename*=utf-8''%C3%A4.txt\r\n"), "{text}");
         assert!(text.ends_with("\r\nAAAA\r\n--=_b--\r\n"), "{text}");
+    }
+
+    #[test]
+    fn html_stands_beside_the_text() {
+        let html = Some("<p>It works.</p>\n".to_owned());
+        let only = text(&Draft { html: html.clone(), ..draft() });
+        assert!(only.contains("boundary=\"or=_b\"\r\n\r\n--or=_b\r\nContent-Type: text/plain"));
+        assert!(only.ends_with("\r\n\r\n<p>It works.</p>\r\n--or=_b--\r\n"), "{only}");
+        let file =
+            Attachment { name: "a".to_owned(), kind: kind_of("a").to_owned(), bytes: vec![] };
+        let both = text(&Draft { html, attachments: vec![file], ..draft() });
+        assert!(both.contains("--=_b\r\nContent-Type: multipart/alternative"), "{both}");
+        assert!(both.contains("--or=_b--\r\n--=_b\r\nContent-Type: application"), "{both}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use mailwright_net::{
 use mailwright_words::Timestamp;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
 
-use crate::world::{Later, Network, Stream, World};
+use crate::world::{Family, Later, Network, Stream, World};
 
 /// What is behind an address.
 #[derive(Clone)]
@@ -42,6 +42,10 @@ pub(crate) struct Script {
     pub(crate) acceptor: Option<Arc<Acceptor>>,
     pub(crate) implicit: bool,
     pub(crate) tagged: bool,
+    /// How long it takes to greet.
+    pub(crate) seconds: u64,
+    /// It agrees to TLS, and goes on as before.
+    pub(crate) is_deaf: bool,
 }
 
 impl Script {
@@ -93,6 +97,8 @@ impl Script {
             let secure: Stream = Box::new(secure);
             (stream, is_tls) = (BufReader::new(secure), true);
         }
+        let wait = Duration::from_secs(self.seconds);
+        tokio::time::timeout(wait, std::future::pending::<()>()).await.unwrap_err();
         if !self.greeting.is_empty() {
             stream.write_all(format!("{}\r\n", self.greeting).as_bytes()).await?;
         }
@@ -121,7 +127,9 @@ impl Script {
             let wants_tls = ["STARTTLS", "STLS"].iter().any(|word| verb.eq_ignore_ascii_case(word));
             let is_agreed = ["220", "+OK"].iter().any(|word| answer.starts_with(word))
                 || answer.contains(" OK");
-            if let Some(acceptor) = self.acceptor.as_ref().filter(|_| wants_tls && is_agreed) {
+            if let Some(acceptor) =
+                self.acceptor.as_ref().filter(|_| wants_tls && is_agreed && !self.is_deaf)
+            {
                 let (secure, _) = acceptor.accept(stream.into_inner()).await?;
                 let secure: Stream = Box::new(secure);
                 (stream, is_tls) = (BufReader::new(secure), true);
@@ -229,6 +237,7 @@ pub(crate) fn world(hosts: Vec<(&str, Host)>, resolver: dns::Fake, seal: Option<
         seal.iter().map(|seal| seal.folder.path().join("self-signed.crt")).collect();
     World {
         network: Arc::new(Hosts(hosts)),
+        family: Family::Both,
         resolver: Arc::new(resolver),
         inspector: Inspector::new(&roots, Arc::<Manual>::clone(&clock)).unwrap(),
         clock,

@@ -42,7 +42,10 @@ pub(crate) fn judge(inspected: &Inspected, measure: Measure<'_>) -> Vec<Check> {
         .tried("a handshake with TLS 1.3 and 1.2");
     let Some(own) = inspected.chain.first() else {
         let nothing =
-            Check::wrong("tls.chain", "Certificate", "the host shows none that can be read");
+            Check::wrong("tls.chain", "Certificate", "the host shows none that can be read")
+                .tried("the certificate in the handshake")
+                .means("No client can tell the host from somebody who stands in the way.")
+                .mend("Give the host a certificate, such as by ACME.");
         return vec![version, measure.verdict(nothing)];
     };
     let mut checks = vec![version];
@@ -239,7 +242,7 @@ mod tests {
 
     fn shown(own: CertificateFacts, trust: Result<(), Distrust>) -> Inspected {
         let facts = TlsFacts { version: "TLSv1.3", ..TlsFacts::default() };
-        Inspected { facts, chain: vec![own], trust }
+        Inspected { facts, chain: vec![own], pem: String::new(), trust }
     }
 
     /// The names of the checks that speak.

@@ -25,4 +25,4 @@ mod world;
 
 pub use login::{Credentials, Scheme};
 pub use report::{Check, Report, Section, Verdict};
-pub use world::{Later, Network, Stream, Wire, World};
+pub use world::{Family, Later, Network, Stream, Wire, World};

@@ -135,7 +135,14 @@ pub(crate) async fn addresses(world: &World, host: &str) -> (Vec<IpAddr>, Check)
     }
     let tried = format!("the DNS for AAAA and A of {host}");
     let check = match world.resolver.addresses(host).await {
+        Answer::Found(found) if !found.iter().any(|address| world.family.has(*address)) => {
+            let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Check::wrong(ID, TITLE, format!("only {}, of the other family", text.join(", ")))
+                .means("Nothing was asked of these: --ipv4 or --ipv6 leaves them out.")
+                .mend("Leave that option out.")
+        }
         Answer::Found(mut found) => {
+            found.retain(|address| world.family.has(*address));
             found.truncate(ADDRESSES_MAX);
             let text: Vec<String> = found.iter().map(ToString::to_string).collect();
             return (found, Check::right(ID, TITLE, text.join(", ")).tried(tried));

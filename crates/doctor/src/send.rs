@@ -3,9 +3,10 @@
 //! It is for people and scripts who try things out: it goes as far as it is asked to, tells each
 //! phase apart, and never tries again. The queue is for mail that has to arrive.
 
+mod target;
+
 use std::net::{IpAddr, SocketAddr};
 
-use mailwright_net::dns::Answer;
 use mailwright_smtp::client::{
     Cause, Extent, Failure, Habits, Loss, Phase as Point, Rehearsed, Session, Settings, Step,
     Transaction, Verdict,
@@ -15,12 +16,13 @@ use mailwright_words::{Envelope, Reply};
 
 pub use crate::dialogue::Watch;
 pub use crate::reach::{NoPlace, Place};
+pub use mailwright_net::proxy::Version as ProxyVersion;
+pub use target::{Proxy, Target};
 
 use crate::{
     Credentials,
     dialogue::Dialogue,
     login::{Bar, Outcome, login},
-    reach::{Reach, addresses, reach},
     world::World,
 };
 
@@ -46,6 +48,8 @@ pub enum Phase {
     Ehlo,
     /// The handshake.
     Tls,
+    /// Another client's name and address.
+    Xclient,
     /// The login.
     Auth,
     /// `MAIL`.
@@ -63,6 +67,7 @@ impl Phase {
             Self::Connect => "connect",
             Self::Ehlo => "ehlo",
             Self::Tls => "tls",
+            Self::Xclient => "xclient",
             Self::Auth => "auth",
             Self::Mail => "mail",
             Self::Rcpt => "rcpt",
@@ -80,17 +85,9 @@ impl Phase {
             Self::Mail => 7,
             Self::Rcpt => 8,
             Self::Data => 9,
+            Self::Xclient => 10,
         }
     }
-}
-
-/// Where the host is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// This host.
-    Server(Place),
-    /// The best that answers of those that the MX records of this domain name.
-    Mx(String),
 }
 
 /// What is to be sent, and how.
@@ -110,14 +107,22 @@ pub struct Order {
     pub lmtp: bool,
     /// Pipelining, `BDAT`.
     pub habits: Habits,
+    /// What is said in front of the session.
+    pub proxy: Option<Proxy>,
+    /// What `XCLIENT` says, a command for each.
+    pub xclient: Vec<String>,
     /// The login.
     pub credentials: Option<Credentials>,
+    /// Whether it goes on without a login where the host offers none that fits.
+    pub login_optional: bool,
     /// Sender, recipients, parameters.
     pub envelope: Envelope,
     /// The message, with CRLF.
     pub message: Vec<u8>,
     /// Where to end, and send nothing.
     pub stop: Option<Phase>,
+    /// Whether it hangs up at the end, without a word.
+    pub drops: bool,
 }
 
 /// What was said about one recipient.
@@ -151,6 +156,8 @@ pub struct Sent {
     pub tls: Option<String>,
     /// Whether the certificate was good, and if not, why.
     pub trust: Option<Result<(), String>>,
+    /// The certificates that it showed, as files hold them.
+    pub chain: Option<String>,
     /// The mechanism of the login.
     pub login: Option<&'static str>,
     /// The recipients, each with the host's word, as far as it came to them.
@@ -177,9 +184,9 @@ fn trouble(phase: Phase, reason: impl Into<String>) -> Trouble {
 /// Sends, as far as `order` says; `watch` is told each line.
 pub async fn send(world: &World, order: &Order, watch: Option<Watch<'_>>) -> Sent {
     let mut sent = Sent::default();
-    let result = connect(world, order, &mut sent).await;
-    let (stream, peer) = match result {
-        Ok(found) => found,
+    let result = target::connect(world, order, &mut sent).await;
+    let line = match result {
+        Ok(line) => line,
         Err(trouble) => {
             sent.trouble = Some(trouble);
             return sent;
@@ -193,64 +200,19 @@ pub async fn send(world: &World, order: &Order, watch: Option<Watch<'_>>) -> Sen
         bounds: Bounds::default(),
     });
     session.set_habits(Habits { hello: order.stop != Some(Phase::Connect), ..order.habits });
-    session.note(&format!("connected to {} at {peer}", sent.host));
-    sent.peer = Some(peer);
+    session.note(&line.told(&sent.host));
+    if let Some(proxy) = order.proxy {
+        session.note(&format!("PROXY header of {}", proxy.source));
+    }
+    sent.peer = line.peer;
+    let (ip, stream) = (line.ip(), line.stream);
     let mut run = Run { world, order, sent, dialogue: Dialogue::new(stream, session, watch) };
-    let result = run.converse(peer.ip()).await;
+    let result = run.converse(ip).await;
     let mut sent = run.sent;
     sent.trouble = result.err();
-    sent.conversation = run.dialogue.quit().await;
+    sent.conversation =
+        if order.drops { run.dialogue.hang_up().await } else { run.dialogue.quit().await };
     sent
-}
-
-/// The first host and address that takes a connection.
-async fn connect(
-    world: &World,
-    order: &Order,
-    sent: &mut Sent,
-) -> Result<(crate::Stream, SocketAddr), Trouble> {
-    let hosts = match &order.target {
-        Target::Server(place) => vec![(place.host.clone(), place.port.unwrap_or(order.port))],
-        Target::Mx(domain) => {
-            let hosts = mx(world, domain).await.map_err(|why| trouble(Phase::Connect, why))?;
-            hosts.into_iter().map(|host| (host, order.port)).collect()
-        }
-    };
-    let mut last = "there is no host".to_owned();
-    for (host, port) in hosts {
-        let (found, check) = addresses(world, &host).await;
-        if found.is_empty() {
-            last = check.found;
-        }
-        for address in found {
-            let address = SocketAddr::new(address, port);
-            match reach(world, address).await {
-                Reach::Made(stream, _) => {
-                    sent.host = host;
-                    return Ok((stream, address));
-                }
-                other => last = format!("{host} at {address}: {}", other.words()),
-            }
-        }
-        sent.host = host;
-    }
-    Err(trouble(Phase::Connect, last))
-}
-
-/// The hosts of a domain, best first. Source: RFC 5321 section 5.1, RFC 7505.
-async fn mx(world: &World, domain: &str) -> Result<Vec<String>, String> {
-    match world.resolver.mx(domain).await {
-        Answer::Found(mut records) => {
-            records.sort();
-            if records.iter().all(|(_, host)| host == ".") {
-                return Err(format!("{domain} takes no mail: its MX record says so"));
-            }
-            Ok(records.into_iter().map(|(_, host)| host).filter(|host| host != ".").collect())
-        }
-        Answer::NoData => Ok(vec![domain.to_owned()]),
-        Answer::NoSuchDomain => Err(format!("there is no domain {domain}")),
-        Answer::Temporary(why) => Err(format!("the MX of {domain} cannot be looked up: {why}")),
-    }
 }
 
 struct Run<'a, 'w> {
@@ -275,6 +237,10 @@ impl Run<'_, '_> {
         }
         self.secure().await?;
         if self.is_end(Phase::Tls) {
+            return Ok(());
+        }
+        self.introduce().await?;
+        if self.is_end(Phase::Xclient) {
             return Ok(());
         }
         self.log_in(peer).await?;
@@ -322,12 +288,37 @@ impl Run<'_, '_> {
         }
     }
 
+    /// Tells the host of another client.
+    async fn introduce(&mut self) -> Done {
+        for attributes in &self.order.xclient {
+            self.dialogue.session.xclient(attributes);
+            match self.dialogue.advance().await {
+                Step::Ready => {}
+                Step::XclientRefused(reply) => {
+                    return Err(trouble(Phase::Xclient, reply.to_string()));
+                }
+                step => return Err(self.ended(step, Phase::Xclient)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that the certificate has to have.
+    fn tls_name(&self) -> String {
+        let host = match &self.order.target {
+            Target::Server(_) | Target::Mx(_) => &self.sent.host,
+            Target::Socket(_) | Target::Program(_) => "localhost",
+        };
+        self.order.tls_name.clone().unwrap_or_else(|| host.to_owned())
+    }
+
     async fn shake(&mut self) -> Done {
-        let name = self.order.tls_name.clone().unwrap_or_else(|| self.sent.host.clone());
+        let name = self.tls_name();
         let shaken = self.dialogue.shake(&self.world.inspector, &name).await;
         shaken.map_err(|error| trouble(Phase::Tls, format!("the handshake broke: {error}")))?;
         if let Some(tls) = &self.dialogue.tls {
             self.sent.tls = Some(format!("{} {}", tls.facts.version, tls.facts.cipher));
+            self.sent.chain = Some(tls.pem.clone());
             self.sent.trust = Some(tls.trust.clone().map_err(|why| why.to_string()));
             if let Err(why) = tls.trust.as_ref().map_err(ToString::to_string)
                 && self.order.verify
@@ -347,6 +338,7 @@ impl Run<'_, '_> {
                 Ok(())
             }
             Outcome::Refused(mechanism, reply) => fail(format!("{mechanism}: {reply}")),
+            Outcome::Nothing(Bar::Mechanism) if self.order.login_optional => Ok(()),
             Outcome::Nothing(Bar::Mechanism) => {
                 let offered = self.dialogue.session.capabilities().auth.join(" ");
                 let offered = if offered.is_empty() { "none" } else { &offered };

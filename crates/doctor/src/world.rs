@@ -2,7 +2,15 @@
 //!
 //! [`Wire`] is the real network; tests bring one whose hosts are broken in one thing.
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use mailwright_net::{Clock, connect, datagram, dns::Resolver, tls::Inspector};
 
@@ -27,14 +35,42 @@ pub trait Network: fmt::Debug + Send + Sync {
 }
 
 /// The real network.
-#[derive(Debug, Clone, Copy)]
-pub struct Wire;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wire {
+    /// Where connections come from, when that is set.
+    pub source: Option<SocketAddr>,
+}
+
+/// Which addresses of a host are looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All.
+    #[default]
+    Both,
+    /// Those of IPv4.
+    Four,
+    /// Those of IPv6.
+    Six,
+}
+
+impl Family {
+    /// Whether an address is one of it.
+    pub(crate) const fn has(self, address: IpAddr) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Four => address.is_ipv4(),
+            Self::Six => address.is_ipv6(),
+        }
+    }
+}
 
 impl Network for Wire {
     fn dial(&self, address: SocketAddr, limit: Duration) -> Later<'_, io::Result<Stream>> {
         Box::pin(async move {
-            let (stream, _) = connect::dial(&[address], &[], limit).await?;
-            let stream: Stream = Box::new(stream);
+            let stream: Stream = match self.source {
+                None => Box::new(connect::dial(&[address], &[], limit).await?.0),
+                Some(source) => Box::new(connect::dial_from(address, source, limit).await?),
+            };
             Ok(stream)
         })
     }
@@ -54,6 +90,8 @@ impl Network for Wire {
 pub struct World {
     /// Connections.
     pub network: Arc<dyn Network>,
+    /// Which addresses of a host count.
+    pub family: Family,
     /// Names.
     pub resolver: Arc<dyn Resolver>,
     /// The time.

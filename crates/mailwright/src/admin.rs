@@ -58,7 +58,7 @@ async fn carry_out(
         AdminCommand::Message(command) => message::run(command, office, console).await,
         AdminCommand::Queue(command) => queue::run(command, office, console).await,
         AdminCommand::Events { hours, json } => events::run((hours, json), office, console).await,
-        AdminCommand::Doctor(doctor) => doctor::run(doctor, office, console).await,
+        AdminCommand::Doctor(doctor) => doctor::run(*doctor, office, console).await,
         AdminCommand::Report(command) => report::run(command, office, console).await,
         AdminCommand::Tls(command) => tls::run(command, office, console).await,
         AdminCommand::Take { address, again } => {

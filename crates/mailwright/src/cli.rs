@@ -14,9 +14,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
 pub(crate) use inbox::{InboxCommand, TokenCommand};
-pub(crate) use login::HostOptions;
+pub(crate) use login::{HostOptions, TlsVersion};
 pub(crate) use sandbox::{InboxBy, Sandbox};
-pub(crate) use send::{NotifyWhen, RetPart, Send, TlsMode};
+pub(crate) use send::{Attached, NotifyWhen, RetPart, Send, TlsMode};
 
 /// A mail platform in one binary: server, sending platform, sandbox and doctor.
 #[derive(Debug, Parser)]
@@ -180,7 +180,7 @@ pub(crate) enum AdminCommand {
         json: bool,
     },
     /// Find out why mail does not arrive
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
     /// What other servers report about mail in the name of your domains, and what they are told
     #[command(subcommand)]
     Report(ReportCommand),

@@ -1,16 +1,15 @@
 //! `mailwright send`: from options to a message, and from what came of it to an exit code.
 
+mod draft;
+
 use std::{
-    io::{self, Read, Write},
-    path::Path,
+    io::{self, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use mailwright_config::Config;
-use mailwright_doctor::{
-    compose::{self, Attachment, Draft},
-    send::{self, Order, Sent, Target, Tls, Watch},
-};
+use mailwright_doctor::send::{self, Order, Phase, Proxy, Sent, Target, Tls, Watch};
 use mailwright_net::Clock;
 use mailwright_smtp::client::Habits;
 use mailwright_words::{Address, BodyType, Envelope, Notify, Recipient, Ret, ReversePath};
@@ -22,18 +21,23 @@ use crate::{
     world,
 };
 
-/// Largest message that is read, in octets.
-const MESSAGE_MAX: u64 = 512 << 20;
-
 /// Sends, and tells what came of it.
 ///
 /// Errors: files or options; then nothing was tried.
 pub(crate) async fn run(command: Send, config: &Config) -> Result<ExitCode, Failure> {
-    let (as_json, trace) = (command.json, command.trace);
     let world = world::open(config, &command.host)?;
+    if command.dump {
+        return dump(&command, &world.clock, config);
+    }
+    let (as_json, save) = (command.json, command.tls_save.clone());
+    let clock = Arc::clone(&world.clock);
+    let watch = watch(&command, &clock);
     let order = order(command, &world.clock, config)?;
-    let watch: Option<Watch<'_>> = trace.then(|| -> Watch<'_> { Box::new(print_line) });
     let sent = send::send(&world, &order, watch).await;
+    if let (Some(path), Some(chain)) = (&save, &sent.chain) {
+        std::fs::write(path, chain)
+            .map_err(|error| Failure::of(&format!("--tls-save {}", path.display()), &error))?;
+    }
     let mut output = io::stdout().lock();
     if as_json {
         writeln!(output, "{:#}", told(&sent))?;
@@ -44,33 +48,35 @@ pub(crate) async fn run(command: Send, config: &Config) -> Result<ExitCode, Fail
     Ok(ExitCode::from(sent.exit_code()))
 }
 
-fn print_line(line: &str) {
-    // Nobody is left to tell when standard error is closed.
-    writeln!(io::stderr(), "{line}").unwrap_or_default();
+/// Prints each line that is said, if that is asked for.
+fn watch<'a>(command: &Send, clock: &'a Arc<dyn Clock>) -> Option<Watch<'a>> {
+    let (is_timed, begin) = (command.trace_time, clock.elapsed());
+    (command.trace || is_timed).then(|| -> Watch<'a> {
+        Box::new(move |line| {
+            let since = clock.elapsed().saturating_sub(begin).as_secs_f64();
+            let text = if is_timed { format!("{since:8.3} {line}") } else { line.to_owned() };
+            // Nobody is left to tell when standard error is closed.
+            writeln!(io::stderr(), "{text}").unwrap_or_default();
+        })
+    })
 }
 
-fn order(
-    command: Send,
-    clock: &std::sync::Arc<dyn Clock>,
-    config: &Config,
-) -> Result<Order, Failure> {
+/// Prints the message, which goes nowhere.
+fn dump(command: &Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<ExitCode, Failure> {
+    let (from, recipients) = (sender(command)?, recipients(command, true)?);
+    let message = draft::message(command, &from, &recipients, (clock, config))?;
+    let mut output = io::stdout().lock();
+    output.write_all(&message)?;
+    output.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn order(command: Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<Order, Failure> {
     let credentials = command.login.credentials()?;
     let from = sender(&command)?;
-    let stops_early = command.quit_after.is_some();
-    let recipients = recipients(&command, stops_early)?;
-    let target = match (&command.server, recipients.first()) {
-        (Some(place), _) => Target::Server(place.clone()),
-        (None, Some(first)) => {
-            let domain = first.address.domain();
-            if recipients.iter().any(|other| other.address.domain() != domain) {
-                return Err(Failure::new(
-                    "the recipients are of several domains: name the host with --server",
-                ));
-            }
-            Target::Mx(domain.to_string())
-        }
-        (None, None) => return Err(Failure::new("there is no host: use --server or --to")),
-    };
+    let stop = stop(&command);
+    let recipients = recipients(&command, stop.is_some())?;
+    let target = target(&command, &recipients)?;
     let port = port(&command);
     let tls = match (command.tls, target_port(&target, port)) {
         (Some(mode), _) => Tls::from(mode),
@@ -80,10 +86,10 @@ fn order(
     let needs_utf8 = command.smtputf8
         || recipients.iter().any(|recipient| !recipient.address.is_ascii())
         || from.address().is_some_and(|address| !address.is_ascii());
-    let message = if stops_early {
+    let message = if stop.is_some() {
         b"\r\n".to_vec()
     } else {
-        message(&command, &from, &recipients, (clock, config))?
+        draft::message(&command, &from, &recipients, (clock, config))?
     };
     let mut envelope = Envelope::new(from, recipients);
     envelope.smtputf8 = needs_utf8;
@@ -105,13 +111,53 @@ fn order(
         habits: Habits {
             pipelining: !command.no_pipelining,
             chunking: command.bdat,
+            extended: !command.no_extensions,
             ..Habits::default()
         },
+        proxy: command.proxy.map(|source| Proxy {
+            version: command.proxy_version.into(),
+            source,
+            destination: command.proxy_to,
+        }),
+        xclient: command.xclient,
         credentials,
+        login_optional: command.auth_optional,
         envelope,
         message,
-        stop: command.quit_after.map(Into::into),
+        stop,
+        drops: command.drop_after.is_some(),
     })
+}
+
+/// Where it ends, when that is before the message.
+fn stop(command: &Send) -> Option<Phase> {
+    command.quit_after.or(command.drop_after).map(Into::into)
+}
+
+fn target(command: &Send, recipients: &[Recipient]) -> Result<Target, Failure> {
+    if let Some(path) = &command.socket {
+        return Ok(Target::Socket(path.clone()));
+    }
+    if let Some(program) = &command.pipe {
+        return Ok(Target::Program(program.clone()));
+    }
+    if let Some(domain) = &command.mx {
+        return Ok(Target::Mx(domain.clone()));
+    }
+    match (&command.server, recipients.first()) {
+        (Some(place), _) => Ok(Target::Server(place.clone())),
+        (None, Some(first)) => {
+            let domain = first.address.domain();
+            if recipients.iter().any(|other| other.address.domain() != domain) {
+                return Err(Failure::new(
+                    "the recipients are of several domains: name the host with --server, or one \
+                     of the domains with --mx",
+                ));
+            }
+            Ok(Target::Mx(domain.to_string()))
+        }
+        (None, None) => Err(Failure::new("there is no host: use --server, --mx or --to")),
+    }
 }
 
 fn port(command: &Send) -> u16 {
@@ -125,7 +171,7 @@ fn port(command: &Send) -> u16 {
 fn target_port(target: &Target, port: u16) -> u16 {
     match target {
         Target::Server(place) => place.port.unwrap_or(port),
-        Target::Mx(_) => port,
+        Target::Mx(_) | Target::Socket(_) | Target::Program(_) => port,
     }
 }
 
@@ -133,7 +179,7 @@ fn sender(command: &Send) -> Result<ReversePath, Failure> {
     let text = match (&command.from, &command.login.user) {
         (Some(from), _) => from.trim_start_matches('<').trim_end_matches('>'),
         (None, Some(user)) => user,
-        (None, None) if command.quit_after.is_some() => "",
+        (None, None) if stop(command).is_some() => "",
         (None, None) => return Err(Failure::new("there is no sender: use --from")),
     };
     ReversePath::parse(text)
@@ -170,78 +216,6 @@ fn notify(when: &[NotifyWhen]) -> Result<Option<Notify>, Failure> {
         failure: has(NotifyWhen::Failure),
         delay: has(NotifyWhen::Delay),
     }))
-}
-
-fn message(
-    command: &Send,
-    from: &ReversePath,
-    recipients: &[Recipient],
-    (clock, config): (&std::sync::Arc<dyn Clock>, &Config),
-) -> Result<Vec<u8>, Failure> {
-    if let Some(path) = &command.raw {
-        return Ok(compose::with_crlf(&read(path, "--raw", command)?));
-    }
-    let text = match (&command.body, &command.body_file) {
-        (Some(text), _) if text != "-" => text.clone(),
-        (Some(_), _) => words(&read(Path::new("-"), "--body", command)?)?,
-        (None, Some(path)) => words(&read(path, "--body-file", command)?)?,
-        (None, None) => "Sent by `mailwright send`, to try things out.\n".to_owned(),
-    };
-    let mut fields = Vec::new();
-    for text in &command.header {
-        fields.push(compose::field(text).map_err(|unfit| Failure::new(unfit.to_string()))?);
-    }
-    let mut attachments = Vec::new();
-    for path in &command.attach {
-        attachments.push(attachment(path, command)?);
-    }
-    let token = || compose::token().map_err(|error| Failure::of("random numbers", &error));
-    let (id, boundary) = (token()?, token()?);
-    Ok(compose::message(&Draft {
-        fields,
-        from: from.address().map(ToString::to_string).unwrap_or_default(),
-        to: recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
-        subject: command.subject.clone(),
-        date: clock.now(),
-        id: format!("{id}@{}", command.host.ehlo.as_ref().unwrap_or(&config.server.hostname)),
-        text,
-        attachments,
-        boundary: format!("=_{boundary}"),
-        is_utf8: command.smtputf8,
-    }))
-}
-
-fn attachment(path: &Path, command: &Send) -> Result<Attachment, Failure> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_else(|| "attachment".to_owned());
-    let kind = compose::kind_of(&name).to_owned();
-    Ok(Attachment { kind, name, bytes: read(path, "--attach", command)? })
-}
-
-/// Reads a file, or standard input for `-`.
-fn read(path: &Path, option: &str, command: &Send) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let failed = |error: io::Error| Failure::of(&format!("{option} {}", path.display()), &error);
-    let count = if path.as_os_str() == "-" {
-        if command.login.password_stdin {
-            return Err(Failure::new("standard input cannot hold both message and password"));
-        }
-        io::stdin().lock().take(MESSAGE_MAX).read_to_end(&mut bytes)
-    } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(MESSAGE_MAX).read_to_end(&mut bytes)
-    };
-    let count = count.map_err(failed)?;
-    if u64::try_from(count).unwrap_or(u64::MAX) >= MESSAGE_MAX {
-        return Err(Failure::new(format!("{option} {}: larger than 512 MiB", path.display())));
-    }
-    Ok(bytes)
-}
-
-fn words(bytes: &[u8]) -> Result<String, Failure> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Failure::of("the text is not UTF-8; send it with --attach", &error))?;
-    Ok(text.to_owned())
 }
 
 fn told(sent: &Sent) -> serde_json::Value {

@@ -3,10 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use mailwright_config::{Config, Live};
-use mailwright_doctor::{Wire, World};
-use mailwright_net::{Clock, System, dns, egress::Egress, tls::Inspector};
+use mailwright_doctor::{Family, Wire, World};
+use mailwright_net::{
+    Clock, System, dns,
+    egress::Egress,
+    tls::{Inspector, Version, Wishes},
+};
 
-use crate::{Failure, cli::HostOptions};
+use crate::{
+    Failure,
+    cli::{HostOptions, TlsVersion},
+};
 
 /// The world as `config` and options have it.
 ///
@@ -18,6 +25,22 @@ pub(crate) fn open(config: &Config, options: &HostOptions) -> Result<World, Fail
     if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
         world.inspector = world.inspector.with_identity(certificate, key).map_err(unread)?;
     }
+    let wishes = Wishes {
+        sni: options.tls_sni.clone(),
+        version: options.tls_version.map(|version| match version {
+            TlsVersion::Tls12 => Version::Tls12,
+            TlsVersion::Tls13 => Version::Tls13,
+        }),
+        ciphers: options.tls_cipher.clone(),
+    };
+    world.inspector =
+        world.inspector.with_wishes(wishes).map_err(|error| Failure::of("--tls-cipher", &error))?;
+    world.network = Arc::new(Wire { source: options.local });
+    world.family = match (options.ipv4, options.ipv6) {
+        (true, _) => Family::Four,
+        (_, true) => Family::Six,
+        _ => Family::Both,
+    };
     if let Some(name) = &options.ehlo {
         world.hostname.clone_from(name);
     }
@@ -34,7 +57,8 @@ pub(crate) fn plain(config: &Config, timeout: Duration) -> Result<World, Failure
     let resolver = dns::System::new(&config.dns)
         .map_err(|error| Failure::of("configuration of the DNS", &error))?;
     Ok(World {
-        network: Arc::new(Wire),
+        network: Arc::new(Wire::default()),
+        family: Family::Both,
         resolver: Arc::new(resolver),
         clock,
         inspector,

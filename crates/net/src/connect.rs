@@ -40,7 +40,8 @@ pub async fn dial(
             && let Some(address) = rest.pop_front()
         {
             let own = |source: &&IpAddr| source.is_ipv4() == address.is_ipv4();
-            attempts.spawn(attempt(address, sources.iter().find(own).copied(), limit));
+            let source = sources.iter().find(own).map(|source| SocketAddr::new(*source, 0));
+            attempts.spawn(attempt(address, source, limit));
         }
         let is_full = attempts.len() >= SOCKETS_MAX;
         let next = attempts.join_next();
@@ -60,14 +61,31 @@ pub async fn dial(
     }
 }
 
+/// Connects to `address` from `source`; its port may be 0, for any.
+///
+/// Errors: `AddrNotAvailable` when they are of different families; else those of the connection.
+pub async fn dial_from(
+    address: SocketAddr,
+    source: SocketAddr,
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    if address.is_ipv4() != source.is_ipv4() {
+        let why = "the local address is of the other family";
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+    }
+    Ok(attempt(address, Some(source), limit).await?.0)
+}
+
 async fn attempt(
     address: SocketAddr,
-    source: Option<IpAddr>,
+    source: Option<SocketAddr>,
     limit: Duration,
 ) -> io::Result<(TcpStream, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = source {
-        socket.bind(SocketAddr::new(source, 0))?;
+        // A port that a connection before this one used may still linger.
+        socket.set_reuseaddr(source.port() != 0)?;
+        socket.bind(source)?;
     }
     let stream = timeout(limit, socket.connect(address))
         .await

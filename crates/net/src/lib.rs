@@ -15,6 +15,7 @@ mod drive;
 pub mod egress;
 pub mod listen;
 pub mod notify;
+pub mod pipe;
 pub mod proxy;
 pub mod tls;
 pub mod web;

@@ -19,6 +19,54 @@ pub struct Header {
     pub length: usize,
 }
 
+/// A form of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// A line of text.
+    One,
+    /// Octets.
+    Two,
+}
+
+/// A header that says that `source` is the client, and `destination` what it connected to.
+///
+/// Where one is of another family than the other, both go as IPv6.
+pub fn header(version: Version, source: SocketAddr, destination: SocketAddr) -> Vec<u8> {
+    let (from, to) = match (source.ip(), destination.ip()) {
+        (from @ IpAddr::V4(_), to @ IpAddr::V4(_)) => (from, to),
+        (from, to) => (IpAddr::V6(mapped(from)), IpAddr::V6(mapped(to))),
+    };
+    let is_four = from.is_ipv4();
+    match version {
+        Version::One => {
+            let family = if is_four { "TCP4" } else { "TCP6" };
+            let (own, other) = (source.port(), destination.port());
+            format!("PROXY {family} {from} {to} {own} {other}\r\n").into_bytes()
+        }
+        Version::Two => {
+            let mut bytes = SIGNATURE.to_vec();
+            // A connection in the name of a client, over TCP, and the octets that follow.
+            bytes.extend(if is_four { [0x21, 0x11, 0, 12] } else { [0x21, 0x21, 0, 36] });
+            for address in [from, to] {
+                match address {
+                    IpAddr::V4(four) => bytes.extend(four.octets()),
+                    IpAddr::V6(six) => bytes.extend(six.octets()),
+                }
+            }
+            bytes.extend(source.port().to_be_bytes());
+            bytes.extend(destination.port().to_be_bytes());
+            bytes
+        }
+    }
+}
+
+fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(four) => four.to_ipv6_mapped(),
+        IpAddr::V6(six) => six,
+    }
+}
+
 /// Bytes that are no PROXY header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no PROXY header")]
@@ -121,6 +169,27 @@ mod tests {
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_header_that_is_written_is_read_again() {
+        for (from, to) in [
+            ("192.0.2.1:12345", "198.51.100.1:25"),
+            ("[2001:db8::1]:1", "[2001:db8::2]:587"),
+            ("192.0.2.1:7", "[2001:db8::2]:25"),
+        ] {
+            for version in [Version::One, Version::Two] {
+                let bytes = header(version, at(from), at(to));
+                let read = parse(&bytes).unwrap().unwrap();
+                assert_eq!(
+                    (read.source, read.length),
+                    (Some(at(from)), bytes.len()),
+                    "{version:?}"
+                );
+            }
+        }
+        let text = header(Version::One, at("192.0.2.1:7"), at("198.51.100.1:25"));
+        assert_eq!(text, b"PROXY TCP4 192.0.2.1 198.51.100.1 7 25\r\n");
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub use certificate::{CertificateError, Certificates, SelfSigned, Sources};
 pub use client::{Client, Doubt, Trust};
 pub use dane::Pins;
 pub use facts::{PeerCertificate, hex};
-pub use inspect::{CertificateFacts, Distrust, Inspected, Inspector, Obstacle, chain_of, obstacle};
+pub use inspect::{
+    CertificateFacts, Distrust, Inspected, Inspector, Obstacle, UnknownCipher, Version, Wishes,
+    chain_of, obstacle,
+};
 pub use server::Acceptor;
 
 use std::sync::Arc;

@@ -64,6 +64,8 @@ pub enum Step {
     StartTls,
     /// The host does not want STARTTLS after all; choose again.
     TlsRefused(Reply),
+    /// The host does not believe what [`Session::xclient`] said; choose again.
+    XclientRefused(Reply),
     /// Answer this with [`Session::respond`].
     Challenge(Vec<u8>),
     /// The host knows us now; choose again.
@@ -308,6 +310,14 @@ impl Session {
         }
     }
 
+    /// Tells a host that trusts us of another client, such as `NAME=mx.example ADDR=192.0.2.1`; a
+    /// host that believes it is said hello to anew.
+    ///
+    /// Source: <https://www.postfix.org/XCLIENT_README.html>.
+    pub fn xclient(&mut self, attributes: &str) {
+        self.pending.push_back(Command::new(format!("XCLIENT {attributes}"), Expect::Xclient));
+    }
+
     /// Begins a SASL dialogue.
     pub fn authenticate(&mut self, mechanism: &str, initial: Option<Vec<u8>>) {
         self.stage = Stage::Auth;
@@ -443,9 +453,13 @@ impl Session {
     }
 
     fn say_hello(&mut self) {
-        let verb = if self.settings.lmtp { "LHLO" } else { "EHLO" };
+        let (verb, expect) = match (self.settings.lmtp, self.habits.extended) {
+            (true, _) => ("LHLO", Expect::Hello),
+            (false, true) => ("EHLO", Expect::Hello),
+            (false, false) => ("HELO", Expect::Helo),
+        };
         let line = format!("{verb} {}", self.settings.hostname);
-        self.pending.push_back(Command::new(line, Expect::Hello));
+        self.pending.push_back(Command::new(line, expect));
     }
 
     fn heard(&mut self, reply: Reply) {
@@ -468,6 +482,7 @@ impl Session {
                 self.opened(expect, reply);
             }
             Some(Expect::StartTls) => self.tls_answered(reply),
+            Some(Expect::Xclient) => self.xclient_answered(reply),
             Some(Expect::Auth) => self.auth_answered(reply),
             Some(Expect::Rset) if reply.is_positive() => {}
             Some(expect) if matches!(self.stage, Stage::Rehearsal(_)) => {
@@ -517,6 +532,19 @@ impl Session {
             self.steps.push_back(Step::StartTls);
         } else {
             self.lose_at(Phase::Tls, Cause::Injection);
+        }
+    }
+
+    fn xclient_answered(&mut self, reply: Reply) {
+        match reply.code {
+            220 => {
+                self.capabilities = Capabilities::default();
+                self.greeting = Some(reply);
+                self.stage = Stage::Opening;
+                self.say_hello();
+            }
+            400..=599 => self.steps.push_back(Step::XclientRefused(reply)),
+            code => self.lose_at(Phase::Hello, Cause::Unexpected(code)),
         }
     }
 

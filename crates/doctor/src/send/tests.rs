@@ -33,10 +33,14 @@ fn order(to: &[&str]) -> Order {
         tls_name: None,
         lmtp: false,
         habits: Habits::default(),
+        proxy: None,
+        xclient: Vec::new(),
         credentials: None,
+        login_optional: false,
         envelope: Envelope::new(from, recipients),
         message: b"Subject: x\r\n\r\n.x\r\n".to_vec(),
         stop: None,
+        drops: false,
     }
 }
 
@@ -188,4 +192,82 @@ async fn a_named_mechanism_is_tried_even_where_it_is_not_offered() {
     let sent = outcome(script, &order).await;
     assert_eq!(sent.exit_code(), Phase::Auth.exit_code());
     assert!(sent.trouble.unwrap().reason.contains("504"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_client_is_told_of_behind_tls_and_in_front_of_the_login() {
+    let wanted = Order {
+        xclient: vec!["NAME=a.example ADDR=192.0.2.9".to_owned()],
+        credentials: Some(credentials()),
+        ..order(&["b@x.example"])
+    };
+    let sent = outcome(sound().with("XCLIENT", "220 mx.example ESMTP"), &wanted).await;
+    assert_eq!((sent.exit_code(), &sent.trouble), (0, &None), "{}", sent.conversation);
+    let said: Vec<&str> = sent
+        .conversation
+        .lines()
+        .filter_map(|line| line.strip_prefix("C: ")?.split([' ', ':']).next())
+        .collect();
+    let all = ["EHLO", "STARTTLS", "EHLO", "XCLIENT", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"];
+    assert_eq!(said, [&all[..], &["QUIT"]].concat(), "{}", sent.conversation);
+    let sent = outcome(sound().with("XCLIENT", "550 5.7.0 No"), &wanted).await;
+    assert_eq!(sent.exit_code(), Phase::Xclient.exit_code(), "{:?}", sent.trouble);
+    assert!(!sent.conversation.contains("C: AUTH"), "{}", sent.conversation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_needs_no_login_goes_on_without_one() {
+    let plain = sound().with("tls EHLO", "250 mx.example");
+    for (login_optional, phase) in [(true, 0), (false, Phase::Auth.exit_code())] {
+        let credentials = Some(credentials());
+        let wanted = Order { credentials, login_optional, ..order(&["b@x.example"]) };
+        assert_eq!(outcome(plain.clone(), &wanted).await.exit_code(), phase);
+    }
+    let credentials = Some(credentials());
+    let wanted = Order { login_optional: true, credentials, ..order(&["b@x.example"]) };
+    let refused = outcome(sound().with("AUTH PLAIN", "535 5.7.8 No"), &wanted).await;
+    assert_eq!(refused.exit_code(), Phase::Auth.exit_code(), "one that was offered has to work");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drops_says_no_quit_and_who_wants_no_extensions_gets_none() {
+    let wanted = Order { stop: Some(Phase::Rcpt), drops: true, ..order(&["b@x.example"]) };
+    let sent = outcome(sound(), &wanted).await;
+    assert_eq!(sent.trouble, None);
+    assert!(sent.conversation.ends_with("S: 250 2.1.5 Ok\n"), "{}", sent.conversation);
+    let habits = Habits { extended: false, ..Habits::default() };
+    let wanted = Order { habits, ..order(&["b@x.example"]) };
+    let sent = outcome(sound().with("HELO", "250 mx"), &wanted).await;
+    assert_eq!(sent.exit_code(), 0, "{}", sent.conversation);
+    assert!(sent.conversation.contains("C: HELO doctor.example\n"), "{}", sent.conversation);
+    assert!(!sent.conversation.contains("EHLO"), "{}", sent.conversation);
+}
+
+#[tokio::test]
+async fn a_program_stands_in_for_a_host() {
+    let world = world(Vec::new(), zone(), None);
+    let says = "printf '220 mx.example\\r\\n'; read -r hello; printf '250 mx.example\\r\\n'; cat";
+    let wanted = Order {
+        target: Target::Program(says.to_owned()),
+        stop: Some(Phase::Ehlo),
+        drops: true,
+        ..order(&[])
+    };
+    let sent = send(&world, &wanted, None).await;
+    assert_eq!((sent.trouble, sent.peer), (None, None), "{}", sent.conversation);
+    assert!(sent.conversation.contains("S: 250 mx.example"), "{}", sent.conversation);
+    let missing = Target::Socket("/nowhere/socket".into());
+    let sent = send(&world, &Order { target: missing, ..wanted }, None).await;
+    assert_eq!(sent.exit_code(), Phase::Connect.exit_code());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_speaks_before_anybody_else() {
+    let source = "192.0.2.9:4711".parse().unwrap();
+    let proxy = Proxy { version: ProxyVersion::One, source, destination: None };
+    let wanted = Order { proxy: Some(proxy), stop: Some(Phase::Ehlo), ..order(&[]) };
+    // The script answers the header as if it were a command, which shows what it was.
+    let script = Script::new("", &[("PROXY TCP4 192.0.2.9 192.0.2.1 4711 25", "220 mx.example")]);
+    let sent = outcome(script.with("EHLO", "250 mx.example"), &wanted).await;
+    assert_eq!(sent.trouble, None, "{}", sent.conversation);
 }

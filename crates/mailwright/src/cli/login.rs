@@ -1,8 +1,12 @@
 //! The options of commands that log in at a host.
 
-use std::{io::BufRead, path::PathBuf};
+use std::{
+    io::BufRead,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mailwright_doctor::{Credentials, Scheme};
 use mailwright_sasl::{Mechanism, Secret};
 
@@ -43,6 +47,15 @@ pub(crate) struct HostOptions {
     /// The name that the certificate has to have [default: the host's]
     #[arg(long, value_name = "NAME")]
     pub(crate) tls_name: Option<String>,
+    /// The name that is sent in the handshake (SNI); an empty one sends none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_sni: Option<String>,
+    /// Speak only this version of TLS
+    #[arg(long, value_name = "VERSION", value_enum)]
+    pub(crate) tls_version: Option<TlsVersion>,
+    /// Offer only these ciphers, such as `TLS_AES_128_GCM_SHA256`
+    #[arg(long, value_name = "CIPHER", value_delimiter = ',')]
+    pub(crate) tls_cipher: Vec<String>,
     /// Show this certificate to hosts that ask for one
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -52,10 +65,37 @@ pub(crate) struct HostOptions {
     /// Our name in EHLO [default: server.hostname]
     #[arg(long, value_name = "NAME")]
     pub(crate) ehlo: Option<String>,
+    /// Connect from this address of this machine, with `:PORT` if need be
+    #[arg(long, value_name = "ADDRESS", value_parser = local)]
+    pub(crate) local: Option<SocketAddr>,
+    /// Only addresses of IPv4
+    #[arg(long, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// Only addresses of IPv6
+    #[arg(long)]
+    pub(crate) ipv6: bool,
     /// How long the host may take for a connection and for each reply, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsVersion {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    Tls12,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// An address, with any port where none is named.
+pub(super) fn local(text: &str) -> Result<SocketAddr, String> {
+    let bare = || text.parse().map(|address: IpAddr| SocketAddr::new(address, 0)).ok();
+    let whole = || text.parse().ok();
+    bare().or_else(whole).ok_or_else(|| "an address, with `:PORT` if need be".to_owned())
 }
 
 fn mechanism(text: &str) -> Result<Mechanism, String> {

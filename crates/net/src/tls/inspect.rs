@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mailwright_words::Timestamp;
 use rustls::{
     ClientConfig, Error, RootCertStore,
@@ -17,6 +18,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{ServerCertVerified, ServerCertVerifier as _},
     },
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     time_provider::TimeProvider,
 };
@@ -138,8 +140,39 @@ pub struct Inspected {
     pub facts: TlsFacts,
     /// The certificates the peer showed, its own first.
     pub chain: Vec<CertificateFacts>,
+    /// The chain, as files hold it.
+    pub pem: String,
     /// Whether a careful client would go on.
     pub trust: Result<(), Distrust>,
+}
+
+/// What a handshake is to be like, where it is not to be like any other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The name that is sent (SNI), when it is another than the one the certificate has to have;
+    /// an empty one sends none.
+    pub sni: Option<String>,
+    /// The one version that is spoken.
+    pub version: Option<Version>,
+    /// The names of the ciphers that are offered; empty for all.
+    pub ciphers: Vec<String>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// A cipher that is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no cipher {name}; known are {known}")]
+pub struct UnknownCipher {
+    name: String,
+    known: String,
 }
 
 /// Shakes hands to look.
@@ -147,6 +180,8 @@ pub struct Inspected {
 pub struct Inspector {
     roots: Arc<RootCertStore>,
     identity: Option<Arc<Identity>>,
+    wishes: Wishes,
+    provider: Arc<CryptoProvider>,
     clock: Arc<dyn Clock>,
 }
 
@@ -170,7 +205,13 @@ impl Inspector {
                     .map_err(|error| CertificateError::Key { path: path.clone(), error })?;
             }
         }
-        Ok(Self { roots: Arc::new(roots), identity: None, clock })
+        Ok(Self {
+            roots: Arc::new(roots),
+            identity: None,
+            wishes: Wishes::default(),
+            provider: super::provider(),
+            clock,
+        })
     }
 
     /// Shows a certificate of ours to hosts that ask for one.
@@ -188,6 +229,26 @@ impl Inspector {
         Ok(self)
     }
 
+    /// Shakes hands as `wishes` say.
+    ///
+    /// Errors: [`UnknownCipher`].
+    pub fn with_wishes(mut self, wishes: Wishes) -> Result<Self, UnknownCipher> {
+        let mut provider = CryptoProvider::clone(&self.provider);
+        let known: Vec<String> = provider.cipher_suites.iter().map(|one| cipher(*one)).collect();
+        let is_known = |name: &&String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if let Some(name) = wishes.ciphers.iter().find(|name| !is_known(name)) {
+            return Err(UnknownCipher { name: name.clone(), known: known.join(", ") });
+        }
+        if !wishes.ciphers.is_empty() {
+            provider.cipher_suites.retain(|one| {
+                wishes.ciphers.iter().any(|name| name.eq_ignore_ascii_case(&cipher(*one)))
+            });
+        }
+        self.provider = Arc::new(provider);
+        self.wishes = wishes;
+        Ok(self)
+    }
+
     /// Shakes hands with the host `name`, which may be an address or an address literal.
     ///
     /// Errors: `InvalidInput` for what is no host name; else the host speaks no TLS of ours, or
@@ -197,8 +258,13 @@ impl Inspector {
         stream: S,
         name: &str,
     ) -> io::Result<(TlsStream<S>, Inspected)> {
-        let name = server_name(name)?;
-        let witness = Arc::new(Witness::new(Arc::clone(&self.roots)).map_err(io::Error::other)?);
+        let asked = server_name(name)?;
+        let name = match self.wishes.sni.as_deref() {
+            Some(sni) if !sni.is_empty() => server_name(sni)?,
+            _ => asked.clone(),
+        };
+        let witness = Witness::new(Arc::clone(&self.roots), asked).map_err(io::Error::other)?;
+        let witness = Arc::new(witness);
         let config = self.config(Arc::clone(&witness)).map_err(io::Error::other)?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         let (_, connection) = stream.get_ref();
@@ -208,21 +274,29 @@ impl Inspector {
         let shown = connection.peer_certificates().unwrap_or_default();
         let facts = facts::facts(connection, None, exporter, shown.first());
         let chain = shown.iter().take(CHAIN_MAX).filter_map(|der| describe(der)).collect();
-        let inspected = Inspected { facts, chain, trust: witness.verdict() };
+        let pem = shown.iter().take(CHAIN_MAX).map(|der| pem(der)).collect();
+        let inspected = Inspected { facts, chain, pem, trust: witness.verdict() };
         Ok((stream, inspected))
     }
 
     fn config(&self, witness: Arc<Witness>) -> Result<ClientConfig, Error> {
         let time: Arc<dyn TimeProvider> = Arc::new(Time(Arc::clone(&self.clock)));
-        let provider = super::provider();
+        let versions: &[_] = match self.wishes.version {
+            None => super::VERSIONS,
+            Some(Version::Tls12) => &[&rustls::version::TLS12],
+            Some(Version::Tls13) => &[&rustls::version::TLS13],
+        };
+        let provider = Arc::clone(&self.provider);
         let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
-            .with_protocol_versions(super::VERSIONS)?
+            .with_protocol_versions(versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Judged { judge: witness, provider }));
-        match &self.identity {
-            Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
-            None => Ok(builder.with_no_client_auth()),
-        }
+        let mut config = match &self.identity {
+            Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key())?,
+            None => builder.with_no_client_auth(),
+        };
+        config.enable_sni = self.wishes.sni.as_deref() != Some("");
+        Ok(config)
     }
 }
 
@@ -250,6 +324,25 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         return Err(broken(rustls::pki_types::pem::Error::NoItemsFound));
     }
     Ok(found)
+}
+
+/// The name of a cipher, as `openssl ciphers -stdname` and the registry have it.
+fn cipher(suite: rustls::SupportedCipherSuite) -> String {
+    format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+}
+
+/// Source: RFC 7468 section 2.
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut out = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for (place, character) in text.chars().enumerate() {
+        if place > 0 && place % 64 == 0 {
+            out.push('\n');
+        }
+        out.push(character);
+    }
+    out.push_str("\n-----END CERTIFICATE-----\n");
+    out
 }
 
 fn describe(der: &[u8]) -> Option<CertificateFacts> {
@@ -284,13 +377,18 @@ fn named(name: &GeneralName<'_>) -> Option<String> {
 #[derive(Debug)]
 struct Witness {
     strict: Arc<WebPkiServerVerifier>,
+    /// The name that the certificate has to have, whatever name was sent.
+    asked: ServerName<'static>,
     seen: Mutex<Option<Distrust>>,
 }
 
 impl Witness {
-    fn new(roots: Arc<RootCertStore>) -> Result<Self, rustls::client::VerifierBuilderError> {
+    fn new(
+        roots: Arc<RootCertStore>,
+        asked: ServerName<'static>,
+    ) -> Result<Self, rustls::client::VerifierBuilderError> {
         let builder = WebPkiServerVerifier::builder_with_provider(roots, super::provider());
-        Ok(Self { strict: builder.build()?, seen: Mutex::new(None) })
+        Ok(Self { strict: builder.build()?, asked, seen: Mutex::new(None) })
     }
 
     fn verdict(&self) -> Result<(), Distrust> {
@@ -303,10 +401,10 @@ impl Judge for Arc<Witness> {
     fn judge(
         &self,
         (server, chain): Chain<'_>,
-        name: &ServerName<'_>,
+        _name: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.strict.verify_server_cert(server, chain, name, &[], now);
+        let verdict = self.strict.verify_server_cert(server, chain, &self.asked, &[], now);
         let seen = verdict.err().map(|error| distrust(&error));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
         Ok(ServerCertVerified::assertion())
@@ -340,6 +438,15 @@ mod tests {
 
     /// What a look at a certificate of one's own making for `mx.example` finds.
     async fn look(name: &str, trusted: bool, clock: Arc<dyn Clock>) -> Inspected {
+        look_with(name, trusted, clock, Wishes::default()).await
+    }
+
+    async fn look_with(
+        name: &str,
+        trusted: bool,
+        clock: Arc<dyn Clock>,
+        wishes: Wishes,
+    ) -> Inspected {
         let folder = tempfile::tempdir().unwrap();
         let names = vec!["mx.example".to_owned(), "192.0.2.1".to_owned()];
         let own = SelfSigned { folder: folder.path().to_owned(), names };
@@ -356,9 +463,12 @@ mod tests {
         let inspector =
             Inspector::new(if trusted { std::slice::from_ref(&file) } else { &[] }, clock);
         let stream = TcpStream::connect(address).await.unwrap();
-        let (_, inspected) = inspector.unwrap().shake(stream, name).await.unwrap();
+        let inspector = inspector.unwrap().with_wishes(wishes).unwrap();
+        let (_, inspected) = inspector.shake(stream, name).await.unwrap();
         assert!(server.await.unwrap(), "the host sees a handshake like any other");
         assert_eq!(chain_of(&file).unwrap(), inspected.chain);
+        std::fs::write(&file, &inspected.pem).unwrap();
+        assert_eq!(chain_of(&file).unwrap(), inspected.chain, "it is written as it came");
         inspected
     }
 
@@ -376,6 +486,26 @@ mod tests {
         assert_eq!(trust(look("mx.example", false, Arc::clone(&now)).await), Err(Distrust::Issuer));
         assert_eq!(trust(look("other.example", true, now).await), Err(Distrust::Name));
         assert_eq!(trust(look("mx.example", true, long_ago).await), Err(Distrust::NotYet));
+    }
+
+    #[tokio::test]
+    async fn a_handshake_is_as_it_is_wished() {
+        let now = || -> Arc<dyn Clock> { Arc::new(crate::System::new()) };
+        let sni = |name: &str| Wishes { sni: Some(name.to_owned()), ..Wishes::default() };
+        for name in ["other.example", ""] {
+            let seen = look_with("mx.example", true, now(), sni(name)).await;
+            assert_eq!(seen.trust, Ok(()), "what is sent is not what is asked for: {name:?}");
+            let seen = look_with("third.example", true, now(), sni("mx.example")).await;
+            assert_eq!(seen.trust, Err(Distrust::Name));
+        }
+        let old = Wishes { version: Some(Version::Tls12), ..Wishes::default() };
+        assert_eq!(look_with("mx.example", true, now(), old).await.facts.version, "TLSv1.2");
+        let ciphers = |name: &str| Wishes { ciphers: vec![name.to_owned()], ..Wishes::default() };
+        let wish = ciphers("tls_chacha20_poly1305_sha256");
+        let seen = look_with("mx.example", true, now(), wish).await;
+        assert!(seen.facts.cipher.contains("CHACHA20"), "{:?}", seen.facts.cipher);
+        let error = Inspector::new(&[], now()).unwrap().with_wishes(ciphers("RC4")).unwrap_err();
+        assert!(error.to_string().contains("TLS_AES_256_GCM_SHA384"), "{error}");
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ pub(super) enum Expect {
     Hello,
     Helo,
     StartTls,
+    Xclient,
     Auth,
     Rset,
     Mail,
@@ -33,7 +34,7 @@ impl Expect {
     pub(super) fn phase(self) -> Phase {
         match self {
             Self::Greeting => Phase::Greeting,
-            Self::Hello | Self::Helo => Phase::Hello,
+            Self::Hello | Self::Helo | Self::Xclient => Phase::Hello,
             Self::StartTls => Phase::Tls,
             Self::Auth => Phase::Auth,
             Self::Rset | Self::Mail => Phase::Mail,

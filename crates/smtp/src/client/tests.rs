@@ -105,6 +105,10 @@ impl Player {
                     self.news.push(format!("no tls {}", reply.code));
                     self.choose();
                 }
+                Step::XclientRefused(reply) => {
+                    self.news.push(format!("no xclient {}", reply.code));
+                    self.session.quit();
+                }
                 Step::Challenge(_) => self.session.respond(None),
                 Step::AuthRefused(reply) => {
                     self.news.push(format!("no auth {}", reply.code));

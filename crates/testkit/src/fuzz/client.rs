@@ -37,7 +37,10 @@ impl Course {
             match step {
                 Step::Write(octets) => self.said += octets.len(),
                 Step::Ready | Step::TlsRefused(_) | Step::Authenticated(_) => self.choose(session),
-                Step::AuthRefused(_) | Step::Challenge(_) | Step::Rehearsed(_) => session.quit(),
+                Step::AuthRefused(_)
+                | Step::XclientRefused(_)
+                | Step::Challenge(_)
+                | Step::Rehearsed(_) => session.quit(),
                 Step::StartTls => session.tls(),
                 Step::Body => {
                     let mut out = Vec::new();
