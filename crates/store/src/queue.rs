@@ -18,8 +18,8 @@ use mailwright_words::{BodyType, ByMode, Id, Notify, Ret, Timestamp, TlsWish};
 pub(crate) use self::sweep::BY_TIME_DUE;
 pub use self::{
     admin::{
-        AttemptRow, Entry, EntryState, attempts, delete, entry, held, hold, list, of_message,
-        retry, unhold,
+        AttemptRow, Entry, EntryState, attempts, delete, entry, held, hold, list, message_of,
+        of_message, retry, unhold,
     },
     claim::{
         Block, Site, block, claim, claim_one, due_site, due_sites, forget_idle, next_due, owned,

@@ -94,12 +94,14 @@ pub struct Copy {
     pub head_skip: u64,
     /// Octets of the copy.
     pub size: u64,
+    /// The message of the spool that it came from.
+    pub origin: Option<Id>,
 }
 
 /// The copy of a message in a mailbox.
 pub fn copy(tx: &mut Tx<'_>, message: Id) -> Result<Option<Copy>, StoreError> {
     tx.query_opt(
-        "SELECT account, head, body, head_skip, size FROM message WHERE id = :message",
+        "SELECT account, head, body, head_skip, size, origin FROM message WHERE id = :message",
         params! { message },
         |row| {
             Ok(Copy {
@@ -108,6 +110,7 @@ pub fn copy(tx: &mut Tx<'_>, message: Id) -> Result<Option<Copy>, StoreError> {
                 body: row.get(2)?,
                 head_skip: row.get(3)?,
                 size: row.get(4)?,
+                origin: row.get(5)?,
             })
         },
     )

@@ -109,6 +109,15 @@ pub fn of_message(tx: &mut Tx<'_>, message: Id) -> Result<Vec<Entry>, StoreError
     tx.query(&format!("{ENTRY} WHERE r.spool = :message ORDER BY r.id"), params! { message }, read)
 }
 
+/// The message of a recipient that was tried, also of one that is gone.
+pub fn message_of(tx: &mut Tx<'_>, recipient: Id) -> Result<Option<Id>, StoreError> {
+    tx.query_opt(
+        "SELECT spool FROM attempt WHERE recipient = :recipient LIMIT 1",
+        params! { recipient },
+        |row| row.get(0),
+    )
+}
+
 /// The last `limit` attempts at a recipient, also of one that is gone, newest first.
 pub fn attempts(
     tx: &mut Tx<'_>,
