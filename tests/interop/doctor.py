@@ -6,10 +6,12 @@ In the namespace, where a firewall is one line of nft and ports 25 and 587 are n
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import socketserver
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.request
@@ -192,6 +194,76 @@ try:
     check("the MX is found", done.returncode == 0 and len(world.with_subject("dan", "by-mx")) == 1,
           done.stdout + done.stderr)
 
+    # send in another's place, and in other forms
+    at_mta = ["--server", f"localhost:{good.mta}", "--from", "bob@client.example", "--to", ANN]
+    for version in "1", "2":
+        done = run("send", "--server", f"127.0.0.1:{good.proxied}", *at_mta[2:], "--subject",
+                   f"by-proxy-{version}", "--proxy", "192.0.2.77:4711", "--proxy-version", version)
+        copies = good.with_subject(ANN, f"by-proxy-{version}")
+        check(f"a PROXY header of version {version} says who comes", done.returncode == 0
+              and len(copies) == 1 and b"192.0.2.77" in good.raw(copies[0]), done.stdout + done.stderr)
+    mapped = ["--server", f"{REMOTE}:25", "--from", "a@client.example", "--to", "nobody@elsewhere.example",
+              "--quit-after", "rcpt", "--trace"]
+    done = run("send", *mapped, "--xclient", "NAME=far.example", "--xclient", "ADDR=192.0.2.78")
+    check("XCLIENT is believed by Postfix, which relays for this machine and not for strangers",
+          done.returncode == 8 and done.stderr.count("C: EHLO") == 4 and "elay" in done.stdout,
+          done.stdout + done.stderr)
+    done = run("send", *mapped, "--xclient", "NONSENSE=1")
+    check("attributes that it does not know end with 10", done.returncode == 10, done.stdout)
+    done = run("send", *at_mta, "--local", "127.0.0.9", "--subject", "by-local")
+    check("it comes from the address it is told to", done.returncode == 0
+          and b"127.0.0.9" in good.raw(good.with_subject(ANN, "by-local")[0]), done.stdout)
+    done = run("send", *at_mta, "--ipv6", "--quit-after", "ehlo")
+    check("the other family is left alone", done.returncode == 3, done.stdout)
+    chain = folder / "shown.pem"
+    done = run("send", *at_mta, *ca, "--tls-verify", "--tls-version", "1.2", "--tls-cipher",
+               "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "--tls-sni", "other.example", "--tls-save",
+               str(chain), "--quit-after", "tls", "--json")
+    shown = subprocess.run(["openssl", "x509", "-in", str(chain), "-noout", "-subject"],
+                           capture_output=True, text=True)
+    check("TLS is as it was asked for, and the chain is kept", done.returncode == 0
+          and "TLSv1.2 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" in json.loads(done.stdout)["tls"]
+          and "localhost" in shown.stdout, done.stdout + done.stderr + shown.stderr)
+    done = run("send", *at_mta, "--tls-cipher", "RC4")
+    check("a cipher that nobody has is told", done.returncode == 1 and "known are" in done.stderr, done)
+    (folder / "template").write_text("From: {{from}}\nTo: {{to}}\nSubject: by-template\n\n[{{body}}]\n")
+    done = run("send", *at_mta, "--template", "template", "--body", "filled", "--drop-after", "data")
+    check("it hangs up where it is told to", done.returncode == 0
+          and not good.with_subject(ANN, "by-template"), done.stdout)
+    done = run("send", *at_mta, "--template", "template", "--body", "filled", "--trace-time")
+    raw = good.raw(good.with_subject(ANN, "by-template")[0])
+    check("a template is filled", b"To: ann@home.example\r\n" in raw and b"[filled]" in raw, raw)
+    check("times stand in front of lines", re.search(r"\n +\d+\.\d{3} C: MAIL", done.stderr), done.stderr)
+    (folder / "page.html").write_text("<p>Hello</p>")
+    done = run("send", *at_mta, "--html", "page.html", "--attach", "page.html;type=text/x-page;name=p.txt",
+               "--subject", "by-parts", "--dump")
+    check("the message is printed and goes nowhere", done.returncode == 0
+          and "Content-Type: text/x-page" in done.stdout and 'filename="p.txt"' in done.stdout
+          and "multipart/alternative" in done.stdout and not good.with_subject(ANN, "by-parts"), done)
+    relay = f"{sys.executable} -c 'import socket,sys,threading;s=socket.create_connection((\"127.0.0.1\",{good.mta}));" \
+        "threading.Thread(target=lambda:[s.sendall(b) for b in iter(lambda:sys.stdin.buffer.raw.read(4096),b\"\")],daemon=True).start();" \
+        "[(sys.stdout.buffer.write(b),sys.stdout.flush()) for b in iter(lambda:s.recv(4096),b\"\")]'"
+    done = run("send", "--pipe", relay, "--tls", "none", *at_mta[2:], "--subject", "by-pipe")
+    check("a program is the connection", done.returncode == 0 and len(good.with_subject(ANN, "by-pipe")) == 1,
+          done.stdout + done.stderr)
+    with socketserver.ThreadingUnixStreamServer(str(folder / "socket"), Script) as local:
+        local.script = {"QUIT": "221 2.0.0 Bye", "greeting": "220 local.example", "EHLO": "250 local.example",
+                        "MAIL": "250 2.1.0 Ok", "RCPT": "550 5.1.1 Nobody"}
+        local.daemon_threads = True
+        threading.Thread(target=local.serve_forever, daemon=True).start()
+        done = run("send", "--socket", "socket", *at_mta[2:], "--quit-after", "rcpt")
+        check("a socket of the machine is the host", done.returncode == 8 and "Nobody" in done.stdout, done)
+        local.shutdown()
+    done = run("send", *at_mta, "--no-extensions", "--subject", "by-helo", "--trace")
+    check("HELO, and nothing more", done.returncode == 0 and "C: HELO" in done.stderr
+          and "SIZE=" not in done.stderr and len(good.with_subject(ANN, "by-helo")) == 1, done.stderr)
+    done = run("--config", str(config), "send", "--mx", "remote.example", "--from", "bob@client.example",
+               "--to", "eva@remote.example", "--to", "dan@elsewhere.example", "--quit-after", "mail")
+    check("the MX of a named domain is taken", done.returncode == 0, done.stdout + done.stderr)
+    done = run("send", *at_mta, "--user", ANN, "--auth-optional", "--quit-after", "auth",
+               environment={"MAILWRIGHT_PASSWORD": PASSWORD})
+    check("no login is needed where none is offered", done.returncode == 0, done.stdout)
+
     # doctor smtp: a sound server, and one that is broken in one thing
     login = ["--user", ANN, "--password-stdin"]
     report, code = examined("smtp", submission, *ca, *login, text=PASSWORD + "\n")
@@ -300,6 +372,13 @@ try:
     done = good.run("doctor", "message", "nothing-of-the-kind")
     check("what is neither file nor id is told", done.returncode == 1 and "no id" in done.stderr, done)
 
+    def sections(done):
+        return [one["title"] for one in json.loads(done.stdout)["sections"]]
+
+    own_copy = good.with_subject(ANN, "by-local")[0]
+    done = good.run("doctor", "message", str(own_copy["id"]), "--json")
+    check("a copy is told with the way it came, if it waited on it", "proofs, checked anew" in sections(done),
+          done.stdout)
     done = run("--data", str(folder / "none"), "doctor")
     check("where there is no data folder it is told, and none is made", done.returncode == 2
           and "there is none at" in done.stdout and not (folder / "none").exists(), done)
@@ -359,6 +438,31 @@ queue_age = "1s"
     check("a message that waits is told with its attempts and the conversation",
           done.returncode == 0 and "Attempt 1" in done.stdout and "C: RCPT TO:" in done.stdout, done)
     check("with the reply and what it means", "450 4.2.0" in json.dumps(checkup()[0]))
+    def submitted(to, subject):
+        """The id that the server gives to a message."""
+        done = run("send", "--server", f"127.0.0.1:{own.msa}", "--user", ANN, "--insecure", "--to", to,
+                   "--subject", subject, environment={"MAILWRIGHT_PASSWORD": PASSWORD})
+        found = re.search(r"Accepted as (\w+)", done.stdout)
+        return found[1] if found else done.stdout + done.stderr
+
+    over = submitted("dan@remote.example", "over")
+    check("a message is relayed", wait_for(lambda: world.with_subject("dan", "over"), 30, 0.2), over)
+    failed = submitted("nobody@remote.example", "failed")
+
+    def told(one, word):
+        return wait_for(lambda: word in own.run("doctor", "message", one).stdout, 30, 0.5)
+
+    told(over, "relayed")
+    done = own.run("doctor", "message", over, "--verbose")
+    check("one that is over is told with its attempt, its reply and the conversation",
+          done.returncode == 0 and "C: RCPT TO:<dan@remote.example>" in done.stdout
+          and "Attempt 1" in done.stdout and "relayed" in done.stdout, done)
+    told(failed, "User unknown")
+    done = own.run("doctor", "message", failed)
+    check("one that failed is told with the reason and what it means", done.returncode == 1
+          and "User unknown" in done.stdout and "means:" in done.stdout, done)
+    done = own.run("doctor", "message", "0cnmjhnx40001")
+    check("an id that nothing has is told", done.returncode == 1 and "there is no message" in done.stderr, done)
     subprocess.run(["nft", "add rule ip gate in ip daddr 127.0.0.2 tcp dport 25 drop"], check=True)
     report, code = checkup()
     check("a blocked port 25 speaks", code == 1 and ("out.port25", "wrong") in loud(report), loud(report))

@@ -156,9 +156,20 @@ pub fn explain(text: &str) -> Explanation {
 
 /// What a refusal means and what to do, for a check.
 pub(crate) fn advice(reply: &Reply) -> (String, String) {
-    let explanation = explain(&reply.to_string());
+    told(&reply.to_string())
+}
+
+/// What a line means, and what to do.
+pub(crate) fn told(line: &str) -> (String, String) {
+    let explanation = explain(line);
     let first = explanation.meanings.into_iter().next();
-    first.map(|meaning| (meaning.means, meaning.mend)).unwrap_or_default()
+    first.map_or_else(
+        || {
+            let means = "The host gives no reason that is known here; its own words say why.";
+            (means.to_owned(), "Ask whoever runs the host.".to_owned())
+        },
+        |meaning| (meaning.means, meaning.mend),
+    )
 }
 
 impl Explanation {

@@ -242,4 +242,4 @@ fn login_check(mechanism: &str, result: Result<(), &str>) -> Check {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

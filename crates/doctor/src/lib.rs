@@ -16,6 +16,8 @@ mod handshake;
 pub mod host;
 mod login;
 pub mod message;
+#[cfg(test)]
+mod pairs;
 mod reach;
 mod report;
 pub mod road;

@@ -56,7 +56,7 @@ fn domain_of(address: &str) -> Option<String> {
 fn form(world: &World, message: &[u8]) -> Section {
     let mut section = Section::new("form");
     let block = HeaderBlock::new(message);
-    section.push(match block.ending() {
+    let header = match block.ending() {
         Ending::Junk => Check::wrong(
             "message.header",
             "Header",
@@ -66,24 +66,28 @@ fn form(world: &World, message: &[u8]) -> Section {
         .means("Programs disagree where the body begins; signatures break by it.")
         .mend("Write an empty line behind the last field."),
         Ending::Message => Check::warning("message.header", "Header", "there is no body")
-            .means("Some filters take a message without a body for spam."),
+            .means("Some filters take a message without a body for spam.")
+            .mend("Write an empty line behind the last field, and a text."),
         Ending::Blank => Check::right("message.header", "Header", "it ends as it should"),
-    });
+    };
+    section.push(header.tried("whether the header ends with an empty line"));
     section.push(from(&block));
     section.push(date(world, &block));
     let has_id = block.count("Message-ID") == 1;
-    section.push(if has_id {
+    let id = if has_id {
         Check::right("message.id", "Message-ID", "one")
     } else {
         let found = if block.count("Message-ID") == 0 { "none" } else { "more than one" };
         Check::warning("message.id", "Message-ID", found)
             .means("Gmail and others refuse such messages, or take them for spam.")
             .mend("Have the program that writes the message set one.")
-    });
+    };
+    section.push(id.tried("the Message-ID fields"));
     let longest = message.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
     if longest > LINE_MAX + 1 {
         section.push(
             Check::warning("message.lines", "Lines", format!("one has {longest} octets"))
+                .tried("the longest line; 998 octets are allowed")
                 .means("Servers on the way may cut it, which breaks signatures.")
                 .mend("Send it as quoted-printable or base64."),
         );
@@ -94,7 +98,7 @@ fn form(world: &World, message: &[u8]) -> Section {
 fn from(block: &HeaderBlock<'_>) -> Check {
     const ID: &str = "message.from";
     const TITLE: &str = "From";
-    match (block.count("From"), author(block)) {
+    let check = match (block.count("From"), author(block)) {
         (1, Some(author)) => Check::right(ID, TITLE, author),
         (count, _) => {
             let found = match count {
@@ -106,7 +110,8 @@ fn from(block: &HeaderBlock<'_>) -> Check {
                 .means("Large providers refuse such messages; DMARC has no domain to go by.")
                 .mend("Write one From field with one address.")
         }
-    }
+    };
+    check.tried("the From fields")
 }
 
 fn date(world: &World, block: &HeaderBlock<'_>) -> Check {
@@ -114,10 +119,11 @@ fn date(world: &World, block: &HeaderBlock<'_>) -> Check {
     const TITLE: &str = "Date";
     let Some(field) = block.find("Date") else {
         return Check::warning(ID, TITLE, "none")
+            .tried("the Date field")
             .means("It is sorted by when it came, and filters take it for spam.")
             .mend("Have the program that writes the message set one.");
     };
-    match sent_date(field.value) {
+    let check = match sent_date(field.value) {
         Some(at) if at.since(world.clock.now()).as_secs() > 86_400 => {
             Check::warning(ID, TITLE, format!("{at}, which is to come"))
                 .means("The clock of the sender is wrong; filters take it for spam.")
@@ -127,8 +133,9 @@ fn date(world: &World, block: &HeaderBlock<'_>) -> Check {
         None => Check::warning(ID, TITLE, format!("{}, which is no date", field.text()))
             .means("It is sorted by when it came, and filters take it for spam.")
             .mend("Mend the program that writes the message."),
-    }
+    };
+    check.tried("the Date field")
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -174,6 +174,7 @@ async fn at(world: &World, hop: &Hop, from: &ReversePath, to: &Address) -> (Sect
             }
             other => section.push(
                 Check::warning("road.connect", address.to_string(), other.words())
+                    .tried(format!("TCP to port {port}"))
                     .means(
                         "The next address, then the next host is tried; with none left, mail \
                             waits.",
@@ -233,7 +234,7 @@ fn end(word: Word, to: &Address) -> Section {
     const ID: &str = "road.end";
     const TITLE: &str = "The end of the road";
     let mut section = Section::new("");
-    section.push(match word {
+    let check = match word {
         Word::Taken => Check::right(
             ID,
             TITLE,
@@ -249,12 +250,13 @@ fn end(word: Word, to: &Address) -> Section {
         Word::None => Check::wrong(ID, TITLE, "no host gave its word")
             .means("The message would wait in the queue, and be tried again.")
             .mend("The checks above say where each host came to an end."),
-    });
+    };
+    section.push(check.tried("the road up to RCPT; nothing was sent"));
     section
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use mailwright_net::dns::Fake;
 
     use super::*;
@@ -276,13 +278,14 @@ mod tests {
         zone.add_mx("far.example", 20, "mx.far.example");
         zone.add_address("down.far.example", "192.0.2.9".parse().unwrap());
         zone.add_address("mx.far.example", "192.0.2.1".parse().unwrap());
+        zone.add_mx("only.example", 10, "mx.far.example");
         zone.add_mx("null.example", 0, ".");
         zone.add_mx("own.example", 5, "doctor.example");
         zone.set_broken("broken.example", true);
         zone
     }
 
-    async fn go(to: &str, script: Script, config: &Config) -> Report {
+    pub(crate) async fn go(to: &str, script: Script, config: &Config) -> Report {
         let seal = Seal::new(&["mx.far.example"]);
         let script = script.with_tls(&seal.acceptor);
         let hosts = vec![("192.0.2.1:25", fake::Host::Plays(script))];
@@ -296,7 +299,7 @@ mod tests {
         loud.map(|check| (check.id, check.verdict)).collect()
     }
 
-    fn sound() -> Script {
+    pub(crate) fn sound() -> Script {
         Script::new("220 mx.far.example ESMTP", ANSWERS)
     }
 

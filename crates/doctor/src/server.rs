@@ -187,4 +187,4 @@ async fn doors(world: &World, subject: &Subject) -> Section {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,12 +49,14 @@ pub(super) fn no_session(failure: &Failure, first: &[u8], port: u16) -> Check {
 }
 
 fn turned_away(reply: &Reply) -> Check {
-    let (means, mend) = code::advice(reply);
-    let means = if means.is_empty() {
-        "The host wants no session with this address: a blocklist, a missing PTR record, or load."
-            .to_owned()
+    let is_known = !code::explain(&reply.to_string()).meanings.is_empty();
+    let (known, mend) = code::advice(reply);
+    let means = if is_known {
+        known
     } else {
-        means
+        "The host wants no session with this address: a blocklist, a missing PTR record, or \
+             load."
+            .to_owned()
     };
     Check::wrong("smtp.greeting", "Greeting", reply.to_string()).means(means).mend(mend)
 }

@@ -40,7 +40,9 @@ pub(super) fn reached(place: &SocketAddr, reach: &Reach, any_open: bool, is_aske
         Reach::Forbidden => Check::unknown(ID, title, found)
             .means("A rule of this machine stops the connection before it leaves.")
             .mend("Look at the local firewall, or run it elsewhere."),
-        Reach::Other(_) => Check::wrong(ID, title, found),
+        Reach::Other(_) => Check::wrong(ID, title, found)
+            .means("The connection failed in a way that says nothing of its place.")
+            .mend("Try again, and from another network."),
     };
     if any_open && place.ip().is_loopback() && matches!(reach, Reach::Refused) {
         // This machine's own two addresses: one is enough.
@@ -54,7 +56,7 @@ pub(super) fn reached(place: &SocketAddr, reach: &Reach, any_open: bool, is_aske
     } else if check.verdict == Verdict::Wrong && !is_asked {
         // Which ports have to be open is judged together.
         check.verdict = Verdict::CannotKnow;
-        check.mend.clear();
+        check = check.mend("\"all ports\" below says whether it has to be open.");
     }
     check.tried(format!("TCP to port {port}"))
 }
@@ -99,6 +101,7 @@ fn none(service: Service, seen: &[Seen]) -> Check {
         check.means(format!("The host is there, and no {} server on it.", service.name()))
     }
     .mend("Try from another network; if it is the same there, look at the host.")
+    .tried("a connection to each port")
 }
 
 fn submission(implicit: Option<&Seen>, starttls: Option<&Seen>, other: Option<&Seen>) -> Check {

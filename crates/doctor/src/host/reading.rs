@@ -376,7 +376,9 @@ fn silence(quiet: Quiet) -> Check {
         Quiet::Closed => Check::wrong(ID, TITLE, "connected, and hung up at once")
             .means("The host turns this address away without a word, or nothing is behind it.")
             .mend("Look at the log of the host; try from another address."),
-        Quiet::Endless => Check::wrong(ID, TITLE, "a line that does not end"),
+        Quiet::Endless => Check::wrong(ID, TITLE, "a line that does not end")
+            .means("It is no server of this kind, or one that is broken.")
+            .mend("Look at which program listens there."),
     }
 }
 

@@ -7,6 +7,7 @@ use mailwright_smtp::client::{
 };
 use mailwright_smtp::reply::Bounds;
 use mailwright_words::{Address, Envelope, Recipient, Reply, ReversePath};
+use tokio::time::Instant;
 
 use super::{Line, Seen, banner, login_check};
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
     world::Stream,
 };
 
-/// How long a host may take to be ready.
-const SLOW: Duration = Duration::from_secs(5);
+/// How long a host may take to be ready: some wait six seconds on purpose, to see who talks first.
+const SLOW: Duration = Duration::from_secs(8);
 
 /// Whether an examination goes on.
 type Going = Option<()>;
@@ -85,16 +86,17 @@ impl<'a> Visit<'a> {
 
     /// Greeting and hello.
     async fn greet(&mut self, section: &mut Section, seen: &mut Seen) -> Going {
-        let begin = self.line.world.clock.elapsed();
+        let begin = Instant::now();
         let step = self.dialogue.advance().await;
         if let Some(reply) = self.dialogue.session.greeting() {
             seen.name = self.dialogue.session.greeting_name().map(str::to_owned);
             section.push(banner::greeting(reply).tried("to be greeted"));
         }
-        let took = self.line.world.clock.elapsed().saturating_sub(begin);
+        let took = begin.elapsed();
         if took > SLOW && step == Step::Ready {
             section.push(
                 Check::warning("smtp.slow", "Speed", format!("{} s until ready", took.as_secs()))
+                    .tried("how long the greeting and the answer to EHLO take")
                     .means(
                         "The host makes strangers wait, or waits itself, mostly for a name server \
                          that does not know your address.",
@@ -169,7 +171,9 @@ impl<'a> Visit<'a> {
             _ if is_offered => {
                 section.push(
                     Check::wrong("smtp.starttls", "STARTTLS", "the session broke")
-                        .tried("STARTTLS"),
+                        .tried("STARTTLS")
+                        .means("The host offers TLS, and hangs up or says no more when asked.")
+                        .mend("Look at the log of the host; try from another network."),
                 );
                 return None;
             }
@@ -235,6 +239,8 @@ impl<'a> Visit<'a> {
             }
             Outcome::Nothing(Bar::Mechanism) => {
                 Check::unknown("login", "Login", "no mechanism in common; not tried")
+                    .means("The host offers none that this program knows.")
+                    .mend("--auth tries one that is not offered.")
             }
             Outcome::Nothing(Bar::Readable) => {
                 Check::unknown("login", "Login", "not tried: others could read the password")
@@ -249,10 +255,16 @@ impl<'a> Visit<'a> {
             .means("Somebody else may answer in the host's place.")
             .mend("Do not use this password here until the certificate is good."),
             Outcome::Broken(_) => {
-                section.push(Check::wrong("login", "Login", "the session broke"));
+                section.push(
+                    Check::wrong("login", "Login", "the session broke")
+                        .tried("AUTH")
+                        .means("The host hung up, or said no more.")
+                        .mend("Look at the log of the host, which may say why."),
+                );
                 return None;
             }
         };
+        let check = if check.tried.is_empty() { check.tried("the login") } else { check };
         section.push(check);
         Some(())
     }
@@ -281,7 +293,14 @@ pub(crate) async fn rehearse(
         Step::Failed(Failure::Refused(_, reply)) => {
             return vec![answer("smtp.mail", format!("Sender {from}"), &reply).tried("MAIL")];
         }
-        _ => return vec![Check::wrong("smtp.mail", "Sender", "the session broke").tried("MAIL")],
+        _ => {
+            return vec![
+                Check::wrong("smtp.mail", "Sender", "the session broke")
+                    .tried("MAIL")
+                    .means("The host hung up, or said no more.")
+                    .mend("Look at the log of the host, which may say why."),
+            ];
+        }
     };
     let mut checks = vec![answer("smtp.mail", format!("Sender {from}"), &mail).tried("MAIL")];
     for (address, reply) in to.iter().zip(&recipients) {

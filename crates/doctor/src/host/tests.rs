@@ -39,11 +39,11 @@ const POP3: &[(&str, &str)] = &[
     ("QUIT", "+OK bye"),
 ];
 
-fn smtp() -> Script {
+pub(crate) fn smtp() -> Script {
     Script::new("220 mx.example ESMTP", SMTP)
 }
 
-fn question(service: Service, place: &str) -> Question {
+pub(crate) fn question(service: Service, place: &str) -> Question {
     Question {
         place: place.parse().unwrap(),
         service,
@@ -287,7 +287,7 @@ async fn a_password_is_not_shown_to_a_host_that_is_not_believed() {
     assert!(!report.text(true).contains("AUTH PLAIN ***"), "{}", report.text(true));
 }
 
-fn imap() -> Script {
+pub(crate) fn imap() -> Script {
     Script { tagged: true, ..Script::new("* OK ready", IMAP) }
 }
 

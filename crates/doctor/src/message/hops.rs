@@ -51,10 +51,9 @@ fn hop(number: usize, text: &str, before: Option<Timestamp>, at: Option<Timestam
             .mend("The queue or the log of the host before this one says why.")
     } else if earlier > SKEW {
         let found = format!("{way}, {} s before it was there", earlier.as_secs());
-        Check::unknown(ID, title, found).means(
-            "The clock of this host or of the one before is wrong, so delays cannot be \
-                    told.",
-        )
+        Check::unknown(ID, title, found)
+            .means("The clock of this host or of the one before is wrong: delays are not known.")
+            .mend("If one of them is yours, switch on time synchronization.")
     } else {
         Check::right(ID, title, format!("{way}, after {} s", later.as_secs()))
     };

@@ -28,7 +28,12 @@ pub(super) async fn examine(world: &World, message: &[u8], known: &Known) -> Pro
     let now = world.clock.now();
     let came = known.came.filter(|came| *came < now).unwrap_or(now);
     let Ok(verifier) = Verifier::new(Arc::clone(&world.resolver)) else {
-        section.push(Check::unknown("message.spf", "Proofs", "they cannot be checked here"));
+        section.push(
+            Check::unknown("message.spf", "Proofs", "they cannot be checked here")
+                .tried("SPF, DKIM, DMARC and ARC")
+                .means("This program could not make what checks them.")
+                .mend("Try again; if it stays so, it is a fault of ours."),
+        );
         return Proof { section, examined: None };
     };
     let carrier = &known.carrier;
@@ -162,7 +167,8 @@ fn signature(signed: &Signed, has_ended: bool) -> Check {
         Word::Fail => match change {
             Some(change) => changed(dkim, &title, (&change.body, &change.header)),
             None => Check::wrong(id, title, dkim.reason.clone())
-                .means("The signature counts for nothing."),
+                .means("The signature counts for nothing.")
+                .mend("Compare the message with what was sent, from the hop of the signer on."),
         },
         Word::TempError => Check::unknown(id, title, format!("{} ({key})", dkim.reason))
             .means("The name servers of the signer failed; it says nothing of the message.")
@@ -310,7 +316,8 @@ fn arc(examined: &Examined) -> Option<Check> {
         Word::None => return None,
         Word::Pass => Check::right(ID, TITLE, format!("the seals of {who} fit")),
         Word::TempError => Check::unknown(ID, TITLE, arc.reason.clone())
-            .means("A name server failed; it says nothing of the chain."),
+            .means("A name server failed; it says nothing of the chain.")
+            .mend("Try again later."),
         _ => {
             let of = if who.is_empty() { String::new() } else { format!(" of {who}") };
             Check::warning(ID, TITLE, format!("the chain{of} is broken: {}", arc.reason))
@@ -329,7 +336,9 @@ fn reverse(examined: &Examined) -> Option<Check> {
     let name = iprev.name.as_deref().unwrap_or("none");
     let check = match iprev.word {
         Word::Pass => Check::right(ID, TITLE, name.to_owned()),
-        Word::TempError => Check::unknown(ID, TITLE, iprev.reason.clone()),
+        Word::TempError => Check::unknown(ID, TITLE, iprev.reason.clone())
+            .means("A name server failed; it says nothing of the address.")
+            .mend("Try again later."),
         _ => Check::warning(ID, TITLE, format!("{name}: {}", iprev.reason))
             .means("Gmail and others refuse mail from addresses whose name does not lead back.")
             .mend("Whoever owns the address sets its PTR record; the name leads back to it."),

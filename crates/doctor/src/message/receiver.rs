@@ -43,6 +43,11 @@ pub(super) async fn examine(world: &World, message: &[u8], examined: Option<&Exa
 async fn domain_is_there(world: &World, domain: &str) -> Check {
     const ID: &str = "message.domain";
     const TITLE: &str = "Domain in From";
+    let silent = |why: &str| {
+        Check::unknown(ID, TITLE, format!("the DNS gives no answer: {why}"))
+            .means("Whether the domain takes mail cannot be known now; receivers wait, too.")
+            .mend("Try again later; if it stays so, look at the domain's name servers.")
+    };
     let check = match world.resolver.mx(domain).await {
         Answer::Found(records) if records.iter().all(|(_, host)| host == ".") => {
             Check::warning(ID, TITLE, format!("{domain} takes no mail (null MX)"))
@@ -50,15 +55,11 @@ async fn domain_is_there(world: &World, domain: &str) -> Check {
                 .mend("Write from a domain that takes mail.")
         }
         Answer::Found(_) => Check::right(ID, TITLE, format!("{domain} takes mail")),
-        Answer::Temporary(why) => {
-            Check::unknown(ID, TITLE, format!("the DNS gives no answer: {why}"))
-        }
+        Answer::Temporary(why) => silent(&why),
         Answer::NoSuchDomain => gone(domain, "does not exist"),
         Answer::NoData => match world.resolver.addresses(domain).await {
             Answer::Found(_) => Check::right(ID, TITLE, format!("{domain} has an address")),
-            Answer::Temporary(why) => {
-                Check::unknown(ID, TITLE, format!("the DNS gives no answer: {why}"))
-            }
+            Answer::Temporary(why) => silent(&why),
             _ => gone(domain, "has neither MX nor address"),
         },
     };

@@ -57,7 +57,8 @@ fn stamp(who: &str, part: &str) -> Option<Check> {
         "fail" | "permerror" => Check::wrong(ID, title, found).means(means).mend(mend),
         "none" if method == "arc" => return None,
         "temperror" => Check::unknown(ID, title, found)
-            .means("A name server failed while it was looked at; it says nothing of the message."),
+            .means("A name server failed while it was looked at; it says nothing of the message.")
+            .mend("The checks below look at it anew."),
         _ => Check::warning(ID, title, found).means(means).mend(mend),
     };
     Some(check.tried("its Authentication-Results field"))

@@ -23,18 +23,18 @@ const MESSAGE: &str = "From: Ann <ann@far.example>\r\nTo: bob@home.example\r\nSu
     List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\nHello.\r\nBye.\r\n";
 
 /// A message, and the DNS of who wrote it.
-struct Case {
+pub(crate) struct Case {
     signer: Signer,
 }
 
 impl Case {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
         let keys = vec![Selected { selector: "one".to_owned(), key }];
         Self { signer: Signer { domain: "far.example".to_owned(), keys } }
     }
 
-    fn sound(&self) -> String {
+    pub(crate) fn sound(&self) -> String {
         let mut digester = Digester::default();
         digester.push(MESSAGE.as_bytes());
         let at = Timestamp::new(1_795_500_900_000);
@@ -42,7 +42,7 @@ impl Case {
         format!("{TRACE}{}{MESSAGE}", String::from_utf8(fields).unwrap())
     }
 
-    fn zone(&self) -> Fake {
+    pub(crate) fn zone(&self) -> Fake {
         let zone = Fake::new();
         let key = &self.signer.keys[0].key;
         let text = record(key.algorithm(), &key.public().unwrap());
@@ -55,12 +55,12 @@ impl Case {
         zone
     }
 
-    async fn look(&self, message: &str) -> Report {
+    pub(crate) async fn look(&self, message: &str) -> Report {
         look(message, self.zone()).await
     }
 }
 
-async fn look(message: &str, zone: Fake) -> Report {
+pub(crate) async fn look(message: &str, zone: Fake) -> Report {
     let world = fake::world(Vec::new(), zone, None);
     examine(&world, "a message", message.as_bytes(), &Carrier::default()).await
 }

@@ -36,6 +36,7 @@ async fn of_addresses(world: &World, list: &str, addresses: &[IpAddr]) -> Vec<Ch
     if addresses.is_empty() {
         return vec![
             Check::unknown("list.address", list, "no address to look up")
+                .tried("the addresses of the host's name, and those it sends from")
                 .means("The host's name has no public address, and none is set to send from.")
                 .mend("Set `relay.source_ipv4`, or give the name its address."),
         ];
@@ -145,9 +146,13 @@ async fn look(world: &World, list: &str, asked: &str, who: &str) -> Check {
         }
         Word::Refused(code) => {
             Check::unknown("list.entry", title, format!("it refuses the question ({code})"))
+                .means("It is no listing: the list answers nobody who asks this way.")
+                .mend("Ask it through a resolver of your own, or as its terms say.")
         }
         Word::Silent(why) => {
             Check::unknown("list.entry", title, format!("it gives no answer: {why}"))
+                .means("Whether it lists you cannot be known now.")
+                .mend("Try again later.")
         }
     };
     check.tried(asked)

@@ -30,6 +30,7 @@ pub(super) fn examine(subject: &Subject, now: Timestamp, clock: Check) -> Sectio
         }
         None => section.push(
             Check::wrong("data.folder", "Data folder", "it cannot be looked at")
+                .tried("the data folder of the configuration")
                 .means("There is no data folder yet, or this user may not read it.")
                 .mend("Start the server once, or run this as the user it runs as."),
         ),
@@ -91,7 +92,10 @@ fn space(folder: &Folder) -> Check {
     const ID: &str = "data.space";
     const TITLE: &str = "Free space";
     let Some(disk) = folder.disk else {
-        return Check::unknown(ID, TITLE, "the disk does not tell");
+        return Check::unknown(ID, TITLE, "the disk does not tell")
+            .tried("the file system of the data folder")
+            .means("How much room is left cannot be known from here.")
+            .mend("Look with `df` on the machine that holds it.");
     };
     let least = folder.free_min.min(disk.octets / 10);
     let free = size(disk.octets_free);

@@ -101,6 +101,7 @@ async fn dnssec(world: &World, subject: &Subject) -> Check {
     let check = match (bogus, sound) {
         (Answer::Temporary(_), Answer::Temporary(why)) => {
             Check::unknown(ID, TITLE, format!("nothing can be looked up: {why}"))
+                .means("Without answers, signatures cannot be judged.")
                 .mend("See the check of the resolver.")
         }
         (Answer::Temporary(_), _) => Check::right(ID, TITLE, "a wrong signature is found out"),
@@ -112,6 +113,7 @@ async fn dnssec(world: &World, subject: &Subject) -> Check {
         (Answer::Found(_), _) => Check::right(ID, TITLE, "signatures are not checked (dns.dnssec)"),
         (Answer::NoSuchDomain | Answer::NoData, _) => {
             Check::unknown(ID, TITLE, format!("{name} is not there"))
+                .means("Whether wrong signatures are found out cannot be tried without it.")
                 .mend("Set `doctor.bogus_name` to a name whose signature is wrong.")
         }
     };

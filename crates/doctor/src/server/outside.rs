@@ -114,8 +114,7 @@ fn judge(id: &'static str, title: String, all: &[Tried], port: u16) -> Check {
     let check = if greeted && turned_away.is_none() {
         Check::right(id, title, found)
     } else if let Some(line) = turned_away {
-        let first = crate::code::explain(&line).meanings.into_iter().next();
-        let (means, mend) = first.map(|meaning| (meaning.means, meaning.mend)).unwrap_or_default();
+        let (means, mend) = crate::code::told(&line);
         let check =
             if greeted { Check::warning(id, title, found) } else { Check::wrong(id, title, found) };
         check.means(means).mend(mend)

@@ -10,9 +10,9 @@ use crate::{
     fake::{self, Host, Script},
 };
 
-const NOW: i64 = 1_795_500_937_042;
+pub(crate) const NOW: i64 = 1_795_500_937_042;
 
-fn sound() -> Subject {
+pub(crate) fn sound() -> Subject {
     let day = 86_400_000;
     let at = |days: i64| Timestamp::new(NOW + days * day);
     Subject {
@@ -68,7 +68,7 @@ fn sound() -> Subject {
     }
 }
 
-fn waiting(seconds: u64) -> Waiting {
+pub(crate) fn waiting(seconds: u64) -> Waiting {
     Waiting {
         destination: "far.example".to_owned(),
         age: Duration::from_secs(seconds),
@@ -79,7 +79,7 @@ fn waiting(seconds: u64) -> Waiting {
 }
 
 /// A DNS in which all is well.
-fn zone() -> Fake {
+pub(crate) fn zone() -> Fake {
     let zone = Fake::new();
     let own: IpAddr = "203.0.113.7".parse().unwrap();
     zone.add_address("mx.example", own);
@@ -96,15 +96,19 @@ fn zone() -> Fake {
     zone
 }
 
-fn greets() -> Host {
+pub(crate) fn greets() -> Host {
     Host::Plays(Script::new("220 mx ESMTP", &[]))
 }
 
-fn hosts() -> Vec<(&'static str, Host)> {
+pub(crate) fn hosts() -> Vec<(&'static str, Host)> {
     vec![("127.0.0.1:25", greets()), ("198.51.100.1:25", greets())]
 }
 
-async fn look(subject: &Subject, zone: Fake, mut hosts: Vec<(&'static str, Host)>) -> Report {
+pub(crate) async fn look(
+    subject: &Subject,
+    zone: Fake,
+    mut hosts: Vec<(&'static str, Host)>,
+) -> Report {
     if !hosts.iter().any(|(at, _)| at.ends_with(":123")) {
         hosts.push(("192.0.2.123:123", Host::Tells(3)));
         hosts.push(("192.0.2.124:123", Host::Tells(-40)));

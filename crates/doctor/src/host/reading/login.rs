@@ -17,7 +17,10 @@ const TITLE: &str = "Login";
 const LINES_MAX: usize = 50;
 
 fn broken() -> Check {
-    Check::wrong(ID, TITLE, "the session broke").means("The host hung up, or said no more.")
+    Check::wrong(ID, TITLE, "the session broke")
+        .tried("the login")
+        .means("The host hung up, or said no more.")
+        .mend("Look at the log of the host, which may say why.")
 }
 
 impl Visit<'_> {
@@ -42,6 +45,7 @@ impl Visit<'_> {
                 .means("The connection is not encrypted, or the certificate is not good.")
                 .mend("Mend that first; --insecure tries all the same."),
         };
+        let check = if check.tried.is_empty() { check.tried("the login") } else { check };
         section.push(check);
     }
 
@@ -51,7 +55,9 @@ impl Visit<'_> {
         let is_plain = |text: &str| text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
         if !is_plain(user) || !is_plain(password) {
             return Check::unknown(ID, TITLE, "not tried: it is not plain ASCII")
-                .means("A host without SASL has no way to say such a name or password.");
+                .tried("LOGIN, as the host knows no SASL")
+                .means("A host without SASL has no way to say such a name or password.")
+                .mend("Use a password of plain ASCII for this host.");
         }
         let (name, lines) = if self.is_imap() {
             let line = format!("l LOGIN {} {}", quoted(user), quoted(password));
