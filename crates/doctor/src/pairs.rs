@@ -1,8 +1,8 @@
 //! Each check in a broken world, where it speaks, and in a sound one, where it is silent; the two
 //! differ in one thing.
 //!
-//! A sound world is silent altogether. What else speaks in a broken one is not asked here: the tests
-//! beside each examination say so for the common faults.
+//! A sound world is silent altogether. What else speaks in a broken one is not asked here: the
+//! tests beside each examination say so for the common faults.
 
 use std::collections::BTreeSet;
 

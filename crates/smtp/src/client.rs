@@ -9,6 +9,7 @@ mod body;
 mod capability;
 mod command;
 mod habits;
+mod opening;
 mod rehearsal;
 mod transaction;
 mod transcript;
@@ -452,16 +453,6 @@ impl Session {
         false
     }
 
-    fn say_hello(&mut self) {
-        let (verb, expect) = match (self.settings.lmtp, self.habits.extended) {
-            (true, _) => ("LHLO", Expect::Hello),
-            (false, true) => ("EHLO", Expect::Hello),
-            (false, false) => ("HELO", Expect::Helo),
-        };
-        let line = format!("{verb} {}", self.settings.hostname);
-        self.pending.push_back(Command::new(line, expect));
-    }
-
     fn heard(&mut self, reply: Reply) {
         self.progress = self.progress.saturating_add(1);
         let expect = self.expected.pop_front();
@@ -492,77 +483,6 @@ impl Session {
             // It says nothing of the recipients, however permanent it sounds.
             None | Some(Expect::Rset) => self.lose_at(phase, Cause::Unexpected(reply.code)),
             Some(expect) => self.transaction_answered(expect, reply),
-        }
-    }
-
-    fn opened(&mut self, expect: Expect, reply: Reply) {
-        match (expect, reply.code) {
-            (Expect::Greeting, 220) => {
-                self.greeting = Some(reply);
-                if self.habits.hello {
-                    return self.say_hello();
-                }
-                self.stage = Stage::Ready;
-                self.steps.push_back(Step::Ready);
-            }
-            (Expect::Hello | Expect::Helo, 250) => {
-                self.capabilities = Capabilities::read(&reply);
-                self.hello = Some(reply);
-                if expect == Expect::Helo {
-                    self.capabilities =
-                        Capabilities { name: self.capabilities.name.clone(), ..Default::default() };
-                }
-                self.stage = Stage::Ready;
-                self.steps.push_back(Step::Ready);
-            }
-            (Expect::Hello, 500..) if !self.settings.lmtp => {
-                let line = format!("HELO {}", self.settings.hostname);
-                self.pending.push_back(Command::new(line, Expect::Helo));
-            }
-            (_, 400..) => self.turned_away(expect.phase(), reply),
-            (_, code) => self.lose_at(expect.phase(), Cause::Unexpected(code)),
-        }
-    }
-
-    fn tls_answered(&mut self, reply: Reply) {
-        if reply.code != 220 {
-            self.steps.push_back(Step::TlsRefused(reply));
-        } else if self.reader.is_empty() {
-            self.stage = Stage::Handshake;
-            self.steps.push_back(Step::StartTls);
-        } else {
-            self.lose_at(Phase::Tls, Cause::Injection);
-        }
-    }
-
-    fn xclient_answered(&mut self, reply: Reply) {
-        match reply.code {
-            220 => {
-                self.capabilities = Capabilities::default();
-                self.greeting = Some(reply);
-                self.stage = Stage::Opening;
-                self.say_hello();
-            }
-            400..=599 => self.steps.push_back(Step::XclientRefused(reply)),
-            code => self.lose_at(Phase::Hello, Cause::Unexpected(code)),
-        }
-    }
-
-    fn auth_answered(&mut self, reply: Reply) {
-        self.stage = Stage::Ready;
-        self.initial = None;
-        match reply.code {
-            235 => self.steps.push_back(Step::Authenticated(reply)),
-            400..=599 => self.steps.push_back(Step::AuthRefused(reply)),
-            code => self.lose_at(Phase::Auth, Cause::Unexpected(code)),
-        }
-    }
-
-    fn challenge(&mut self, reply: &Reply) {
-        match (self.initial.take(), command::decode(reply.lines.first())) {
-            (Some(initial), Some(_)) => self.respond(Some(&initial)),
-            (None, Some(challenge)) => self.steps.push_back(Step::Challenge(challenge)),
-            (_, None) => self.respond(None),
         }
     }
 

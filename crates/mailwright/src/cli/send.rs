@@ -11,7 +11,8 @@ use super::login::{HostOptions, LoginOptions, local};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 as asked for; 1 files or options; 2 command line; what went \
-    wrong: 3 connection, 4 EHLO, 5 TLS, 6 login, 7 MAIL, 8 RCPT, 9 DATA and the message, 10 XCLIENT."
+    wrong: 3 connection, 4 EHLO, 5 TLS, 6 login, 7 MAIL, 8 RCPT, 9 DATA and the message, \
+    10 XCLIENT."
 )]
 pub(crate) struct Send {
     /// The host, with `:PORT` if need be [default: the best MX of the recipients' domain]
@@ -56,8 +57,8 @@ pub(crate) struct Send {
     /// Send this file as the whole message, header and all; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) raw: Option<PathBuf>,
-    /// As --raw, with `{{from}}`, `{{to}}`, `{{subject}}`, `{{date}}`, `{{id}}` and `{{body}}` in it
-    /// replaced
+    /// As --raw, with `{{from}}`, `{{to}}`, `{{subject}}`, `{{date}}`, `{{id}}` and `{{body}}`
+    /// replaced in it
     #[arg(long, value_name = "FILE", conflicts_with = "raw")]
     pub(crate) template: Option<PathBuf>,
     /// Print the message, and send nothing
