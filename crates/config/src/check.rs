@@ -22,6 +22,7 @@ pub(crate) fn check(config: &Config) -> Checked {
     intake(config)?;
     door(config)?;
     verification(config)?;
+    checks(config)?;
     listeners(config)?;
     relay(config)?;
     publish(config)?;
@@ -76,6 +77,7 @@ fn limits(config: &Config) -> Checked {
         ("auth.checks_max", wide(config.auth.checks_max), 1),
         ("egress.at_once", wide(config.egress.at_once), 1),
         ("egress.size_max", config.egress.size_max, 1 << 10),
+        ("checks.filter_size_max", config.checks.filter_size_max, 1 << 10),
         ("relay.messages_per_connection_max", wide(config.relay.messages_per_connection_max), 1),
         ("relay.recipients_max", wide(config.relay.recipients_max), 1),
         ("relay.hosts_max", wide(config.relay.hosts_max), 1),
@@ -176,6 +178,34 @@ fn verification(config: &Config) -> Checked {
         let message = format!("\"{domain}\" is no domain; write \"example.com\"");
         need(is_name(domain), "verification.trusted_sealers", &message)
     })
+}
+
+fn checks(config: &Config) -> Checked {
+    let checks = &config.checks;
+    need(!checks.timeout.is_zero(), "checks.timeout", "has to be more than nothing")?;
+    let lists = [
+        ("checks.address_lists", &checks.address_lists),
+        ("checks.domain_lists", &checks.domain_lists),
+    ];
+    for (field, zones) in lists {
+        zones.iter().try_for_each(|zone| {
+            let message = format!("\"{zone}\" is no zone; write \"zen.example.com\"");
+            need(is_name(zone) && zone.contains('.'), field, &message)
+        })?;
+    }
+    let named = checks.helo.as_deref().is_none_or(is_name);
+    need(named, "checks.helo", "is no host name; write one such as \"mail.example.com\"")?;
+    let web = checks.rspamd.as_deref().is_none_or(|url| {
+        ["http://", "https://"]
+            .iter()
+            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
+    });
+    need(web, "checks.rspamd", "is no address; write \"http://127.0.0.1:11333\"")?;
+    let place = checks.spamd.as_deref().is_none_or(|place| {
+        let port = place.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        place.starts_with('/') || port.is_some_and(|port| port > 0)
+    });
+    need(place, "checks.spamd", "is no place; write \"127.0.0.1:783\" or the path of a socket")
 }
 
 fn listeners(config: &Config) -> Checked {

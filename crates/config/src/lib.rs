@@ -6,6 +6,7 @@
 //! credentials are not configuration: they live in the store.
 
 mod check;
+mod checks;
 mod dkim;
 mod docs;
 mod doctor;
@@ -22,6 +23,7 @@ mod pattern;
 mod problem;
 mod publish;
 mod queue;
+mod records;
 mod relay;
 mod release;
 mod reload;
@@ -37,6 +39,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use checks::Checks;
 pub use dkim::Dkim;
 pub use docs::docs;
 pub use doctor::Doctor;
@@ -53,6 +56,7 @@ pub use pattern::{ReplyAction, ReplyRule};
 pub use problem::Problem;
 pub use publish::{Acme, Https, MtaSts, Reports, StsMode};
 pub use queue::{Queue, Storage};
+pub use records::{GivenRecord, GivenRecords, RecordData};
 pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
 pub use release::{Release, ReleaseTo};
 pub use reload::Reload;
@@ -116,6 +120,8 @@ pub struct Config {
     pub doctor: Doctor,
     /// The sandbox: inboxes that catch mail.
     pub sandbox: Sandbox,
+    /// What the checks of a message ask beyond it.
+    pub checks: Checks,
     /// What is asked over the web in the name of a message.
     pub egress: Egress,
     /// Ports that take or show mail, by a name of your choice. A file that has one
@@ -151,6 +157,7 @@ impl Default for Config {
             mailboxes: Mailboxes::default(),
             doctor: Doctor::default(),
             sandbox: Sandbox::default(),
+            checks: Checks::default(),
             egress: Egress::default(),
             listeners: listener::first_run(),
             routes: BTreeMap::new(),

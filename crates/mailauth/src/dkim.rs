@@ -28,6 +28,8 @@ pub struct Dkim {
     ///
     /// Source: RFC 6008.
     pub start: String,
+    /// The header fields that it covers, in lower case.
+    pub covers: Vec<String>,
     /// Why.
     pub reason: String,
 }
@@ -40,6 +42,7 @@ impl Dkim {
             selector: signature.s.clone(),
             algorithm: signature.a.name().to_owned(),
             start: base64_start(&signature.b),
+            covers: signature.h.iter().map(|name| name.to_ascii_lowercase()).collect(),
             reason: reason.to_owned(),
         }
     }
@@ -47,7 +50,8 @@ impl Dkim {
     fn malformed(word: Word, reason: &str) -> Self {
         let (domain, selector) = (String::new(), String::new());
         let (algorithm, start) = (String::new(), String::new());
-        Self { word, domain, selector, algorithm, start, reason: reason.to_owned() }
+        let (covers, reason) = (Vec::new(), reason.to_owned());
+        Self { word, domain, selector, algorithm, start, covers, reason }
     }
 }
 

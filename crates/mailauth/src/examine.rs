@@ -5,6 +5,7 @@
 //! was changed is looked for.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mail_auth::AuthenticatedMessage;
 use mail_auth::common::verify::VerifySignature as _;
@@ -21,11 +22,14 @@ use crate::{Arc, Change, Dkim, Dmarc, Iprev, Spf, Word, arc, dkim};
 /// Stands where nobody asks where the client was.
 const NOWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
+/// Why SPF cannot be known.
+const NO_ADDRESS: &str = "the address that sends is not known";
+
 /// Who brought a message, as far as is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Client<'a> {
-    /// Where it was.
-    pub ip: IpAddr,
+    /// Where it was; without it SPF cannot be known, nor DMARC where that hangs on it.
+    pub ip: Option<IpAddr>,
     /// How it named itself; empty where that is not known.
     pub helo: &'a str,
     /// The reverse-path, where that is known.
@@ -89,7 +93,7 @@ impl Verifier {
         let nobody = ReversePath::Null;
         let known = letter.client;
         let facts = Facts {
-            ip: known.map_or(NOWHERE, |client| client.ip),
+            ip: known.and_then(|client| client.ip).unwrap_or(NOWHERE),
             helo: known.map_or("", |client| client.helo),
             mail_from: known.and_then(|client| client.mail_from).unwrap_or(&nobody),
             block,
@@ -99,15 +103,7 @@ impl Verifier {
         };
         let (helo, mail_from, iprev) = match known {
             None => (None, None, None),
-            Some(client) => {
-                let (helo, sender, iprev) = tokio::join!(
-                    self.spf_of_helo(facts, limits.timeout),
-                    self.spf_of_sender(facts, limits.timeout),
-                    self.iprev(client.ip, limits.timeout),
-                );
-                let helo = (!client.helo.is_empty()).then_some(helo);
-                (helo, sender, Some(iprev))
-            }
+            Some(client) => self.client(client, facts, limits.timeout).await,
         };
         let (dkim, arc) = self.seals(&letter, message.as_ref(), limits).await;
         let is_null = known.is_some_and(|client| client.mail_from == Some(&ReversePath::Null));
@@ -119,6 +115,28 @@ impl Verifier {
         let bounds = (limits.timeout, limits.authors_max);
         let dmarc = self.authors(&facts, message.as_ref(), &evidence, bounds).await;
         Examined { helo, mail_from, dkim, dmarc, arc, iprev }
+    }
+
+    /// What SPF and its name say of the client.
+    async fn client(
+        &self,
+        client: Client<'_>,
+        facts: Facts<'_>,
+        limit: Duration,
+    ) -> (Option<Spf>, Option<Spf>, Option<Iprev>) {
+        let Some(ip) = client.ip else {
+            let unknown = |domain: &str| Spf::of(Word::TempError, domain, NO_ADDRESS);
+            let helo = (!client.helo.is_empty()).then(|| unknown(client.helo));
+            let sender = client.mail_from.and_then(ReversePath::address);
+            let sender = sender.map(|address| unknown(&label(address.domain().as_str())));
+            return (helo, sender, None);
+        };
+        let (helo, sender, iprev) = tokio::join!(
+            self.spf_of_helo(facts, limit),
+            self.spf_of_sender(facts, limit),
+            self.iprev(ip, limit),
+        );
+        ((!client.helo.is_empty()).then_some(helo), sender, Some(iprev))
     }
 
     async fn seals(

@@ -9,10 +9,12 @@ use std::{
     process::ExitCode,
 };
 
-use mailwright_config::{Live, Source};
-use mailwright_net::egress::Egress;
+use mailwright_config::{GivenRecords, Live, Source};
+use mailwright_net::{Clock as _, System, egress::Egress};
 use mailwright_sandbox::{
     facts::Context,
+    message::Message,
+    outside::{Journey, Outside},
     report::{Demand, Report, json, junit, sarif},
     support::Audience,
 };
@@ -34,7 +36,8 @@ const NOTHING: u8 = 2;
 struct Named {
     name: String,
     bytes: Vec<u8>,
-    context: Context,
+    /// How it came, as far as that is known.
+    journey: Journey,
 }
 
 /// Checks the messages and prints a report of each.
@@ -49,15 +52,12 @@ pub(crate) async fn run(check: &Check, source: &Source) -> Result<ExitCode, Fail
     let demands =
         Demand::parse_all(&check.fail_on).map_err(|error| refused(&error).with(NOTHING))?;
     let messages = messages(check, source).await.map_err(|failure| failure.with(NOTHING))?;
-    let egress = if check.online {
-        Some(egress(source).map_err(|failure| failure.with(NOTHING))?)
-    } else {
-        None
-    };
+    let (outside, egress) = outside(check, source).map_err(|failure| failure.with(NOTHING))?;
     let mut reports = Vec::new();
-    for Named { name, bytes, context } in messages {
+    for Named { name, bytes, journey } in messages {
+        let context = told(check, &outside, &bytes, journey).await;
         let mut report = Report::new(&bytes, &audience, context);
-        if let Some(egress) = &egress {
+        if let Some(egress) = egress.as_ref().filter(|_| check.online) {
             let settings = egress.settings();
             report.ask_links(egress, (settings.links_max, settings.at_once)).await;
         }
@@ -83,14 +83,48 @@ async fn messages(check: &Check, source: &Source) -> Result<Vec<Named>, Failure>
         all.push(Named {
             name: file.display().to_string(),
             bytes: mailwright_doctor::compose::with_crlf(&bytes),
-            context: Context::default(),
+            journey: Journey::default(),
         });
     }
     Ok(all)
 }
 
-fn egress(source: &Source) -> Result<Egress, Failure> {
-    world::egress(&Live::new(load(source)?))
+/// Who is asked about a message: nobody, unless the command or the configuration says so.
+fn outside(check: &Check, source: &Source) -> Result<(Outside, Option<Egress>), Failure> {
+    let config = load(source)?;
+    let settings = config.checks.clone();
+    let asks = check.online || settings.dns || settings.rspamd.is_some();
+    let egress = if asks { Some(world::egress(&Live::new(config))?) } else { None };
+    let mut outside = Outside::new(settings, egress.clone(), check.online);
+    if let Some(file) = &check.records {
+        let place = file.display();
+        let bytes =
+            read(file).map_err(|error| Failure::of(&format!("cannot read {place}"), &error))?;
+        let records = GivenRecords::parse(&String::from_utf8_lossy(&bytes));
+        outside = outside.with(records.map_err(|why| Failure::new(format!("{place}: {why}")))?);
+    }
+    Ok((outside, egress))
+}
+
+/// What is known of a message beside its octets.
+async fn told(check: &Check, outside: &Outside, bytes: &[u8], mut journey: Journey) -> Context {
+    if let Some(ip) = check.ip {
+        (journey.client, journey.is_named) = (Some(ip), true);
+    }
+    if let Some(helo) = &check.helo {
+        journey.helo.clone_from(helo);
+    }
+    if let Some(from) = &check.from {
+        journey.reverse_path = Some(from.trim_matches(['<', '>']).to_owned());
+    }
+    let (received, reverse_path) = (journey.came, journey.reverse_path.clone());
+    if journey.reverse_path.is_none() {
+        let author = Message::read(bytes).people("from").into_iter().next();
+        journey.reverse_path = author.map(|author| author.address());
+    }
+    journey.came = journey.came.or_else(|| Some(System::new().now()));
+    let verdicts = outside.ask(bytes, journey).await;
+    Context { received, reverse_path, verdicts }
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {

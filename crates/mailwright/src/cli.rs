@@ -2,6 +2,7 @@
 //!
 //! Scripts rely on these names and forms; a change here is a breaking change.
 
+mod check;
 mod doctor;
 mod inbox;
 mod login;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::check::{Check, ReportFormat};
 pub(crate) use doctor::{CarrierOptions, Doctor, DoctorCommand, Form, HostExam};
 pub(crate) use inbox::{InboxCommand, TokenCommand};
 pub(crate) use login::{HostOptions, TlsVersion};
@@ -77,59 +79,6 @@ pub(crate) enum Command {
     /// What is done to a server's data, running or not
     #[command(flatten)]
     Admin(Box<AdminCommand>),
-}
-
-/// What is checked, and when that fails.
-#[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 no condition holds, 1 one does, 2 nothing could be checked.")]
-pub(crate) struct Check {
-    /// Messages in files; `-` is standard input
-    #[arg(required_unless_present_any = ["inbox", "rules"], value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// All messages of an inbox of a running sandbox, up to a thousand
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
-    pub(crate) inbox: Option<String>,
-    /// Only those messages of the inbox, in its search language
-    #[arg(long, value_name = "QUERY", requires = "inbox")]
-    pub(crate) query: Option<String>,
-    /// Where the sandbox is
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8025")]
-    pub(crate) server: String,
-    /// The sandbox's password
-    #[arg(long, value_name = "TOKEN", env = "MAILWRIGHT_SANDBOX_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
-    /// Ask whether links work; `[egress]` of the configuration says who may be asked. Links that
-    /// unsubscribe are never asked for
-    #[arg(long)]
-    pub(crate) online: bool,
-    /// Fail when one of these holds, such as `html<90,spam>3,links.broken>0`
-    #[arg(long, value_name = "CONDITIONS", default_value = "")]
-    pub(crate) fail_on: String,
-    /// Whose clients count: `current`, `all`, or shares such as `gmail.*=60,outlook.windows=20`
-    #[arg(long, value_name = "CLIENTS", default_value = "current")]
-    pub(crate) clients: String,
-    /// How the report is printed
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: ReportFormat,
-    /// As JSON: the same as `--format json`
-    #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
-    /// Print all rules instead of checking anything
-    #[arg(long)]
-    pub(crate) rules: bool,
-}
-
-/// A form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people
-    Text,
-    /// An array of objects
-    Json,
-    /// XML that build servers show as tests
-    Junit,
-    /// SARIF 2.1.0, which code hosts show beside the lines
-    Sarif,
 }
 
 /// Commands about the configuration alone.

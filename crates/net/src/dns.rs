@@ -1,11 +1,14 @@
 //! Names: a resolver with three-way answers, so that no answer is never taken for a negative one.
 
 mod fake;
+mod given;
+pub mod list;
 mod proof;
 mod signed;
 mod system;
 
 pub use fake::Fake;
+pub use given::Given;
 pub use hickory_resolver::net::NetError as SystemError;
 pub use signed::{Signed, Tlsa};
 pub use system::System;

@@ -23,7 +23,7 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, LOCATION, USER_AGENT},
 };
 use http_body_util::Full;
-use mailwright_config::{Config, Egress as Settings, Live};
+use mailwright_config::{Config, Egress as Settings, Live, Opened};
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::{address::Closed, gate::Target};
@@ -52,8 +52,8 @@ pub struct Ask {
     pub body: Bytes,
     /// Octets of the answer's body that are taken; none, and it is not read.
     pub size_max: Option<usize>,
-    /// Redirects that are followed, at most as many as are configured. With another method than
-    /// `GET` and `HEAD` none is.
+    /// Redirects that are followed, at most as many as are configured. With 0, and with another
+    /// method than `GET` and `HEAD`, none is, and a redirect is the answer.
     pub redirects_max: usize,
 }
 
@@ -227,6 +227,21 @@ impl Egress {
         Self { pick, places, ..self }
     }
 
+    /// What looks names up.
+    pub fn resolver(&self) -> Arc<dyn Resolver> {
+        Arc::clone(&self.resolver)
+    }
+
+    /// The same for a host that the operator named: it may be asked wherever it is, for as long as
+    /// `limit`, and no redirect is followed.
+    #[must_use]
+    pub fn opened(&self, host: Opened, limit: Duration) -> Self {
+        let mut config = (*self.config.now()).clone();
+        config.egress.allow = vec![host];
+        (config.egress.timeout, config.egress.redirects_max) = (limit, 0);
+        Self { config: Live::new(config), ..self.clone() }
+    }
+
     /// The limits in force.
     pub fn settings(&self) -> Settings {
         (self.pick)(&self.config.now())
@@ -268,7 +283,8 @@ impl Egress {
             let answered = self.once(&target, &ask, settings).await?;
             let location = answered.headers.get(LOCATION).and_then(|to| to.to_str().ok());
             let is_redirect = matches!(answered.status.as_u16(), 301..=303 | 307 | 308);
-            let Some(location) = location.filter(|_| is_redirect && may_follow) else {
+            let follows = is_redirect && may_follow && ask.redirects_max > 0;
+            let Some(location) = location.filter(|_| follows) else {
                 return Ok(answered);
             };
             if hops.len() >= most {

@@ -2,16 +2,20 @@
 //! wrong with its structure and its links.
 //!
 //! Pure functions over the octets of a message, with the time and the answers of the network as
-//! arguments; only [`links::statuses`] asks, and when it is told to. Every input is hostile:
+//! arguments; only [`links::statuses`] and [`outside`] ask, and when they are told to. Every input
+//! is hostile:
 //! what is looked at and what is told is bounded, and the order
 //! of findings is always the same.
 
+pub mod auth;
 pub mod colour;
 pub mod css;
 pub mod facts;
+pub mod filter;
 pub mod html;
 pub mod links;
 pub mod message;
+pub mod outside;
 pub mod report;
 pub mod spam;
 pub mod structure;

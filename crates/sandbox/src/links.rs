@@ -9,6 +9,7 @@ pub use extract::{LINKS_MAX, Link, Source, extract};
 pub(crate) use lint::placeholder;
 pub use lint::{LinkFault, LinkFinding, lint};
 pub use status::{
-    Answer, Fetch, FetchError, FetchErrorKind, Later, LinkStatus, Method, Verdict, status, statuses,
+    Answer, Fetch, FetchError, FetchErrorKind, Later, LinkStatus, Method, Unled, Verdict, status,
+    statuses,
 };
 pub use url::{Url, host_of, site};

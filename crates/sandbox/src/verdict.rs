@@ -1,87 +1,137 @@
-//! What others say of a message: SPF, DKIM, DMARC and lists, as the checks take it.
+//! What others say of a message: SPF, DKIM, DMARC, lists and filters, as the checks take it.
 //!
-//! It is told, not found out here; `mailauth` judges, and lists are asked in `blocklist`.
+//! It is told, not found out here: `outside` asks, and `mailauth` judges.
 
-/// What SPF says of the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spf {
-    /// It may send for the domain.
-    Pass,
-    /// It may not.
-    Fail,
-    /// It should not.
-    SoftFail,
-    /// The domain does not say.
-    Neutral,
-    /// The domain has no record.
-    None,
-    /// The record makes no sense.
-    PermError,
-    /// It could not be found out.
-    TempError,
+use std::net::{IpAddr, Ipv4Addr};
+
+pub use mailwright_mailauth::{Dkim, Dmarc, Policy, Spf, Word};
+pub use mailwright_net::dns::list::ListKind;
+
+/// How a message comes out when its origin is checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// The address that was judged; none where it is not known.
+    pub client: Option<IpAddr>,
+    /// SPF of the reverse-path, or of the client's name where that is null; none without both.
+    pub spf: Option<Spf>,
+    /// Each signature.
+    pub dkim: Vec<Dkim>,
+    /// DMARC of the author's domain; none where the message names no author.
+    pub dmarc: Option<Dmarc>,
 }
 
-impl Spf {
-    /// The word of RFC 8601 for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::SoftFail => "softfail",
-            Self::Neutral => "neutral",
-            Self::None => "none",
-            Self::PermError => "permerror",
-            Self::TempError => "temperror",
-        }
+/// What a list said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// Its zone.
+    pub zone: String,
+    /// What it has.
+    pub kind: ListKind,
+    /// Why nothing that it says can be relied on; nothing was asked of it then.
+    pub unsound: Option<String>,
+    /// What was looked up.
+    pub entries: Vec<ListEntry>,
+}
+
+/// A name or address that was looked up in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry {
+    /// What was looked up.
+    pub what: String,
+    /// What the list said.
+    pub found: Found,
+}
+
+/// What a list said of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It has it.
+    Listed {
+        /// Its codes.
+        codes: Vec<Ipv4Addr>,
+        /// What it says for it.
+        reason: Option<String>,
+    },
+    /// It does not have it.
+    Free,
+    /// It did not say, for this reason.
+    Unknown(String),
+}
+
+impl Found {
+    /// Whether the list has it.
+    pub const fn is_listed(&self) -> bool {
+        matches!(self, Self::Listed { .. })
     }
 }
 
-/// What DKIM says of one signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dkim {
-    /// The domain that signed.
-    pub domain: String,
-    /// The key's selector.
-    pub selector: String,
-    /// Whether it is good; else why not.
-    pub result: Result<(), String>,
-    /// The header fields that it covers, in lower case.
-    pub covers: Vec<String>,
+/// What a filter of spam makes of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinion {
+    /// The filter: `spamd` or `rspamd`.
+    pub filter: &'static str,
+    /// What it says, or why it does not.
+    pub rating: Result<Rating, String>,
 }
 
-/// What DMARC says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dmarc {
-    /// SPF or DKIM passed for the author's domain.
-    Pass,
-    /// Neither did; the domain asks for this: `none`, `quarantine` or `reject`.
-    Fail(String),
-    /// The domain has no policy.
-    None,
-    /// It could not be found out, for this reason.
-    Error(String),
+/// A score, and what it is made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rating {
+    /// The score.
+    pub score: f64,
+    /// From which score on the filter acts.
+    pub threshold: f64,
+    /// Whether the filter takes it for spam.
+    pub is_spam: bool,
+    /// What it would do, where it says so.
+    pub action: Option<String>,
+    /// The rules that hold, the most points first.
+    pub symbols: Vec<Symbol>,
 }
 
-/// A name or address that a list has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// The list's zone.
-    pub list: String,
-    /// What is listed.
-    pub what: String,
-    /// Whether it is an address of a client, not a domain.
-    pub is_address: bool,
+/// A rule of a filter that holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Symbol {
+    /// Its name.
+    pub name: String,
+    /// What it adds.
+    pub points: f64,
+    /// What it means, in the filter's words; may be empty.
+    pub explanation: String,
 }
 
 /// All of it; what was not asked for is missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdicts {
-    /// SPF, where the client's address is known.
-    pub spf: Option<Spf>,
-    /// Each signature; nothing where they were not checked.
-    pub dkim: Option<Vec<Dkim>>,
-    /// DMARC.
-    pub dmarc: Option<Dmarc>,
-    /// What is listed; nothing where no list was asked.
-    pub listings: Option<Vec<Listing>>,
+    /// Where it is from.
+    pub auth: Option<Auth>,
+    /// What lists said; nothing where none was asked.
+    pub lists: Option<Vec<List>>,
+    /// What filters said.
+    pub filters: Vec<Opinion>,
+}
+
+impl Verdicts {
+    /// Everything that is listed, with its list.
+    pub fn listed(&self) -> impl Iterator<Item = (&List, &ListEntry)> {
+        self.lists.iter().flatten().flat_map(|list| {
+            let listed = list.entries.iter().filter(|entry| entry.found.is_listed());
+            listed.map(move |entry| (list, entry))
+        })
+    }
+
+    /// How many lists, or questions of them, have no answer.
+    pub fn unanswered(&self) -> usize {
+        let each = self.lists.iter().flatten().map(|list| {
+            let silent = |entry: &&ListEntry| matches!(entry.found, Found::Unknown(_));
+            usize::from(list.unsound.is_some()) + list.entries.iter().filter(silent).count()
+        });
+        each.sum()
+    }
+
+    /// What the filter of this name says, where it does.
+    pub fn rating(&self, filter: &str) -> Option<&Rating> {
+        let opinion = self.filters.iter().find(|opinion| opinion.filter == filter)?;
+        opinion.rating.as_ref().ok()
+    }
 }

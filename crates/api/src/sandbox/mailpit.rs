@@ -50,6 +50,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         .route("/api/v1/message/{id}/part/{part}", get(one::part))
         .route("/api/v1/message/{id}/part/{part}/thumb", get(thumb::thumb))
         .route("/api/v1/message/{id}/html-check", get(checks::html_check))
+        .route("/api/v1/message/{id}/link-check", get(checks::link_check))
         .route("/api/v1/message/{id}/sa-check", get(checks::spam_check))
         .route("/api/v1/chaos", get(chaos::triggers).put(chaos::set))
         .route("/api/v1/info", get(server::info))

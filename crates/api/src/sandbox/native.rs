@@ -55,7 +55,7 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/api/inboxes/{inbox}/tags", get(tags))
         .route("/api/messages/{id}", get(message).delete(delete_message).patch(change_message))
         .route("/api/messages/{id}/raw", get(raw))
-        .route("/api/messages/{id}/check", get(super::checks::check))
+        .route("/api/messages/{id}/check", get(super::checks::check).post(super::checks::check_so))
         .route("/api/messages/{id}/headers", get(headers))
         .route("/api/messages/{id}/release", post(release::one))
         .route("/api/messages/{id}/releases", get(release::releases))

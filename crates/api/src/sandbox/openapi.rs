@@ -32,7 +32,7 @@ const REGEX: (&str, &str) = ("regex", "a pattern whose matches are told; may com
 const HOOK: &str = "/api/inboxes/{inbox}/webhooks/{webhook}";
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 41] = [
+pub(crate) const OPERATIONS: [Operation; 42] = [
     Operation { answer: Some("Inboxes"), ..operation("get", "/api/inboxes", "Lists the inboxes") },
     Operation {
         success: 201,
@@ -236,10 +236,18 @@ pub(crate) const OPERATIONS: [Operation; 41] = [
         query: &[
             ("clients", "whose clients count, as `mailwright check --clients` has it"),
             ("fail_on", "conditions that are told of when they hold"),
-            ("online", "`true` asks whether links work"),
+            ("online", "`true` asks whether links work, and the DNS for its origin"),
             ("format", "`json`, `sarif`, `junit` or `text`"),
+            ("ip", "the address that will send, in place of the client's"),
+            ("helo", "how it will name itself"),
+            ("from", "the reverse-path, in place of the envelope's"),
+            ("records", "records of the DNS that are taken for published, as in a zone file"),
         ],
         ..operation("get", "/api/messages/{id}/check", "Checks a message")
+    },
+    Operation {
+        body: Some("Check"),
+        ..operation("post", "/api/messages/{id}/check", "Checks a message, asked by a body")
     },
     operation("get", "/api/messages/{id}/parts/{part}", "Gives a part, decoded"),
     operation("get", "/api/messages/{id}/parts/{part}/thumb", "Gives a small picture of a part"),

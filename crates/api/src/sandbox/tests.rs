@@ -11,7 +11,7 @@ use axum::{
 use mailwright_config::{Config, Live};
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
-use mailwright_net::{Clock, System, dns, egress::Egress, tls::Inspector};
+use mailwright_net::{Clock, System, dns::Fake, egress::Egress, tls::Inspector};
 use mailwright_store::{Options, Store};
 use mailwright_words::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use super::{Backing, openapi, router};
 
+mod checks;
 mod hook;
 mod mailpit;
 mod release;
@@ -27,9 +28,15 @@ mod token;
 struct World {
     _folder: tempfile::TempDir,
     routes: Router,
+    /// The DNS that is asked.
+    dns: Arc<Fake>,
 }
 
 async fn world() -> World {
+    world_with(|_| ()).await
+}
+
+async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(System::new());
     let mut config = Config::default();
@@ -37,18 +44,21 @@ async fn world() -> World {
     config.intake.free_space_min = 0;
     config.sandbox.is_open = true;
     config.sandbox.release.to = vec!["real.example".parse().unwrap()];
+    change(&mut config);
     let store = Store::open(Options::new(folder.path()), Timestamp::new(1)).unwrap();
     let settings = mailwright_directory::Settings::of(&config);
     let directory = Directory::open(store.clone(), settings).await.unwrap();
     let settings = mailwright_intake::Settings::of(&config).unwrap();
     let intake = Intake::new(store.clone(), directory.clone(), settings);
     let config = Live::new(config);
-    let resolver = Arc::new(dns::System::new(&config.now().dns).unwrap());
+    let dns = Arc::new(Fake::new());
+    let resolver = Arc::<Fake>::clone(&dns);
     let inspector = Inspector::new(&[], Arc::clone(&clock)).unwrap();
-    let hooks = Egress::new(resolver, inspector, config.clone());
-    let hooks = Some(hooks.picking(Config::webhook_egress));
-    let backing = Backing { store, directory, intake, clock, config, egress: None, hooks };
-    World { _folder: folder, routes: router(backing) }
+    let egress = Egress::new(resolver, inspector, config.clone());
+    let hooks = Some(egress.clone().picking(Config::webhook_egress));
+    let egress = Some(egress);
+    let backing = Backing { store, directory, intake, clock, config, egress, hooks };
+    World { _folder: folder, routes: router(backing), dns }
 }
 
 impl World {
@@ -276,7 +286,7 @@ async fn a_message_is_checked_in_each_form() {
         assert_eq!(code, StatusCode::OK);
         assert!(String::from_utf8(bytes).unwrap().starts_with(start), "{format}");
     }
-    for wrong in ["format=x", "fail_on=x", "clients=x", "online=true"] {
+    for wrong in ["format=x", "fail_on=x", "clients=x", "ip=x", "records=x"] {
         let (code, _) = world.ask("get", &format!("/api/messages/{id}/check?{wrong}"), None).await;
         assert_eq!(code, StatusCode::BAD_REQUEST, "{wrong}");
     }
@@ -305,6 +315,7 @@ async fn what_is_described_is_what_the_server_does() {
         }
         let body = one.body.map(|schema| match schema {
             "NewInbox" => json!({}),
+            "Check" => json!({ "fail_on": "spam>9", "online": true }),
             "InboxSettings" => json!({ "faults": [{ "at": "mail", "delay": "1ms" }] }),
             "NewToken" => json!({ "label": "test" }),
             "NewWebhook" => json!({ "url": "https://hooks.example/x" }),

@@ -38,7 +38,7 @@ pub(super) async fn examine(world: &World, message: &[u8], known: &Known) -> Pro
     };
     let carrier = &known.carrier;
     let client = carrier.ip.map(|ip| Client {
-        ip,
+        ip: Some(ip),
         helo: carrier.helo.as_deref().unwrap_or_default(),
         mail_from: carrier.from.as_ref(),
     });

@@ -3,7 +3,7 @@
 use http::{Method, header::AUTHORIZATION};
 use mailwright_config::{Config, Live, Opened};
 use mailwright_net::egress::{Ask, Egress};
-use mailwright_sandbox::facts::Context;
+use mailwright_sandbox::outside::Journey;
 use serde_json::Value;
 
 use super::Named;
@@ -89,7 +89,16 @@ impl Server {
         let id = text("id");
         let bytes = self.get(&format!("/api/messages/{}/raw", encoded(id)), MESSAGE_MAX).await?;
         let name = format!("{id}.eml");
-        Ok(Named { name, bytes, context: Context::default() })
+        let envelope = entry.get("envelope");
+        let from = envelope.and_then(|envelope| envelope.get("from")).and_then(Value::as_str);
+        let to = envelope.and_then(|envelope| envelope.get("to")).and_then(Value::as_array);
+        let to = to.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let journey = Journey {
+            reverse_path: from.map(str::to_owned),
+            recipients: to.collect(),
+            ..Journey::default()
+        };
+        Ok(Named { name, bytes, journey })
     }
 
     async fn get(&self, path: &str, size_max: usize) -> Result<Vec<u8>, Failure> {

@@ -2,7 +2,9 @@
 
 use std::fmt::{Result, Write as _};
 
-use mailwright_sandbox::{links::LinkFault, report::NUMBERS, spam, structure, support::table};
+use mailwright_sandbox::{
+    auth, links::LinkFault, report::NUMBERS, spam, structure, support::table,
+};
 
 /// The page, as Markdown.
 pub(super) fn page() -> String {
@@ -41,6 +43,11 @@ fn write(page: &mut String) -> Result {
     for fault in LinkFault::ALL {
         let broken = if fault.is_broken() { "yes" } else { "no" };
         writeln!(page, "| `{}` | {broken} | {} |", fault.name(), cell(fault.explanation()))?;
+    }
+    writeln!(page, "\n## Origin\n\n| rule | level | means |\n|---|---|---|")?;
+    for rule in auth::RULES {
+        let means = cell(rule.explanation);
+        writeln!(page, "| `{}` | {} | {means} |", rule.name, rule.level.as_str())?;
     }
     writeln!(page, "\n## Spam\n\n| rule | points | means |\n|---|---|---|")?;
     for rule in spam::rules() {

@@ -27,6 +27,15 @@ pub enum Method {
     Get,
 }
 
+impl Method {
+    const fn of_http(self) -> HttpMethod {
+        match self {
+            Self::Head => HttpMethod::HEAD,
+            Self::Get => HttpMethod::GET,
+        }
+    }
+}
+
 /// What a server said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -67,27 +76,36 @@ pub trait Fetch: Sync {
 
 impl Fetch for Egress {
     fn fetch<'a>(&'a self, method: Method, url: &'a str) -> Later<'a, Result<Answer, FetchError>> {
-        let method = match method {
-            Method::Head => HttpMethod::HEAD,
-            Method::Get => HttpMethod::GET,
-        };
-        Box::pin(async move {
-            match self.ask(Ask::new(method, url)).await {
-                Ok(answered) => Ok(Answer {
-                    status: answered.status.as_u16(),
-                    redirects: answered.hops.into_iter().map(|hop| hop.url).collect(),
-                }),
-                Err(unanswered) => Err(FetchError {
-                    kind: match &unanswered.error {
-                        error if error.is_forbidden() => FetchErrorKind::Forbidden,
-                        EgressError::Certificate { .. } => FetchErrorKind::Certificate,
-                        _ => FetchErrorKind::Unreachable,
-                    },
-                    text: unanswered.error.to_string(),
-                    redirects: unanswered.hops.into_iter().map(|hop| hop.url).collect(),
-                }),
-            }
-        })
+        Box::pin(asked(self, Ask::new(method.of_http(), url)))
+    }
+}
+
+/// Asks as the guarded client does, and takes a redirect for the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Unled<'e>(pub &'e Egress);
+
+impl Fetch for Unled<'_> {
+    fn fetch<'a>(&'a self, method: Method, url: &'a str) -> Later<'a, Result<Answer, FetchError>> {
+        let ask = Ask { redirects_max: 0, ..Ask::new(method.of_http(), url) };
+        Box::pin(asked(self.0, ask))
+    }
+}
+
+async fn asked(egress: &Egress, ask: Ask) -> Result<Answer, FetchError> {
+    match egress.ask(ask).await {
+        Ok(answered) => Ok(Answer {
+            status: answered.status.as_u16(),
+            redirects: answered.hops.into_iter().map(|hop| hop.url).collect(),
+        }),
+        Err(unanswered) => Err(FetchError {
+            kind: match &unanswered.error {
+                error if error.is_forbidden() => FetchErrorKind::Forbidden,
+                EgressError::Certificate { .. } => FetchErrorKind::Certificate,
+                _ => FetchErrorKind::Unreachable,
+            },
+            text: unanswered.error.to_string(),
+            redirects: unanswered.hops.into_iter().map(|hop| hop.url).collect(),
+        }),
     }
 }
 

@@ -112,23 +112,14 @@ pub fn host_of(text: &str) -> Option<String> {
     Url::parse(text).filter(|url| url.is_web() && !url.host.is_empty()).map(|url| url.host)
 }
 
-/// About the domain that was registered: the last two labels of a host, or the last three where the
-/// second is one of those under which countries register.
+/// The domain that was registered, by the public suffix list: that of `a.shop.co.uk` is
+/// `shop.co.uk`. An address, and a name that nobody could register, stands for itself.
 pub fn site(host: &str) -> &str {
     let host = host.trim_end_matches('.');
-    let Some((head, top)) = host.rsplit_once('.') else { return host };
-    let labels_under = |head: &str, count: usize| {
-        let mut start = head.len();
-        for _ in 0..count {
-            start = head.get(..start).and_then(|rest| rest.rfind('.')).unwrap_or(0);
-        }
-        if start == 0 { 0 } else { start + 1 }
-    };
-    let second = head.rsplit('.').next().unwrap_or_default();
-    let shared =
-        matches!(second, "co" | "com" | "org" | "net" | "ac" | "gov" | "edu" | "or" | "ne");
-    let count = if top.len() == 2 && shared { 2 } else { 1 };
-    host.get(labels_under(head, count)..).unwrap_or(host)
+    if host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {
+        return host;
+    }
+    psl::domain_str(host).unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -173,6 +164,12 @@ mod tests {
             ("www.shop.co.uk", "shop.co.uk"),
             ("shop.co.uk", "shop.co.uk"),
             ("a.shop.de", "shop.de"),
+            ("www.shop.kawasaki.jp", "www.shop.kawasaki.jp"),
+            ("ann.github.io", "ann.github.io"),
+            ("a.b.test.", "b.test"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("", ""),
         ] {
             assert_eq!(site(host), expected);
         }

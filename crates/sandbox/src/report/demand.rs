@@ -1,9 +1,11 @@
 //! Demands: numbers of a report that a test may not go past.
 
 use super::Report;
+use crate::auth::OneClick;
+use crate::verdict::Word;
 
 /// The numbers that can be demanded, with what each is.
-pub const NUMBERS: [(&str, &str); 10] = [
+pub const NUMBERS: [(&str, &str); 20] = [
     ("html", "how well clients show it, 0 to 100"),
     ("html.full", "the share of clients that support all it uses, 0 to 100"),
     ("spam", "the spam score"),
@@ -12,6 +14,16 @@ pub const NUMBERS: [(&str, &str); 10] = [
     ("links.faults", "faults of links, of any kind"),
     ("structure", "faults of parts, header and accessibility, without notes"),
     ("structure.errors", "those among them that are errors"),
+    ("auth", "faults of where it is from: errors and warnings about SPF, DKIM, DMARC, one click"),
+    ("auth.spf", "1 where SPF passes, else 0"),
+    ("auth.dkim", "good signatures"),
+    ("auth.dmarc", "1 where DMARC passes, else 0"),
+    ("auth.oneclick", "1 where unsubscribing with one click works, else 0; mailings alone"),
+    ("auth.unknown", "what of that could not be found out"),
+    ("lists", "addresses and domains of it that blocklists have"),
+    ("lists.unknown", "blocklists, and questions of them, without an answer to rely on"),
+    ("spamd", "the score of `spamd`"),
+    ("rspamd", "the score of rspamd"),
     ("errors", "findings of any kind that are errors"),
     ("warnings", "findings of any kind that are warnings"),
 ];
@@ -58,12 +70,46 @@ impl Demand {
         Ok(Self { name, below, bound })
     }
 
-    /// The sentence that says so when it fails.
+    /// The sentence that says so when it fails; a number that is not known fails.
     pub fn failure(&self, report: &Report) -> Option<String> {
-        let number = report.number(&self.name)?;
+        let Some(number) = report.number(&self.name) else {
+            return Some(format!("{} is not known: {}", self.name, report.why_unknown(&self.name)));
+        };
         let fails = if self.below { number < self.bound } else { number > self.bound };
         let word = if self.below { "below" } else { "above" };
         fails.then(|| format!("{} is {number}, which is {word} {}", self.name, self.bound))
+    }
+}
+
+impl Report {
+    /// Why there is no such number.
+    fn why_unknown(&self, name: &str) -> String {
+        let unasked = "nobody was asked";
+        let verdicts = &self.verdicts;
+        let why = match (name, &verdicts.auth) {
+            ("spamd" | "rspamd", _) => {
+                let said = verdicts.filters.iter().find(|opinion| opinion.filter == name);
+                said.and_then(|opinion| opinion.rating.as_ref().err()).map(String::as_str)
+            }
+            ("auth.spf", Some(auth)) => match &auth.spf {
+                Some(spf) => Some(spf.reason.as_str()),
+                None => Some("there is no sender"),
+            },
+            ("auth.dmarc", Some(auth)) => match &auth.dmarc {
+                Some(dmarc) => Some(dmarc.reason.as_str()),
+                None => Some("there is no author"),
+            },
+            ("auth.dkim", Some(auth)) => {
+                let unknown = auth.dkim.iter().find(|one| one.word == Word::TempError);
+                unknown.map(|one| one.reason.as_str())
+            }
+            ("auth.oneclick", Some(_)) => match &self.one_click {
+                Some(OneClick::Unknown(why)) => Some(why.as_str()),
+                _ => Some("there is no List-Unsubscribe"),
+            },
+            _ => None,
+        };
+        super::shown(why.unwrap_or(unasked))
     }
 }
 

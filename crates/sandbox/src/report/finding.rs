@@ -5,10 +5,11 @@ use crate::html::Lines;
 use crate::links::{LinkStatus, Verdict};
 use crate::structure::Level;
 use crate::support::{Usage, table};
+use crate::verdict::Found;
 
 /// The areas that findings are from, each with its checks.
-pub const fn areas() -> [&'static str; 4] {
-    ["html", "spam", "links", "structure"]
+pub const fn areas() -> [&'static str; 7] {
+    ["html", "spam", "links", "structure", "auth", "lists", "filters"]
 }
 
 /// Something that a check found.
@@ -37,7 +38,69 @@ impl Report {
         all.extend(self.of_links());
         all.extend(self.statuses.iter().flatten().filter_map(|status| self.of_status(status)));
         all.extend(self.of_structure());
+        all.extend(self.of_auth());
+        all.extend(self.of_lists());
+        all.extend(self.of_filters());
         all
+    }
+
+    fn of_auth(&self) -> impl Iterator<Item = Finding> {
+        let auth = self.verdicts.auth.iter();
+        let all = auth.flat_map(|auth| crate::auth::findings(auth, self.one_click.as_ref()));
+        all.map(|finding| {
+            let means = finding.rule.explanation;
+            let message = match finding.detail.as_str() {
+                "" => means.to_owned(),
+                detail => format!("{}: {means}", shown(detail)),
+            };
+            let (rule, level) = (finding.rule.name, finding.rule.level);
+            of_header("auth", rule, level, means, message)
+        })
+    }
+
+    fn of_lists(&self) -> impl Iterator<Item = Finding> {
+        let listed = self.verdicts.listed().map(|(list, entry)| {
+            let reason = match &entry.found {
+                Found::Listed { reason: Some(reason), .. } => format!(": {}", shown(reason)),
+                _ => String::new(),
+            };
+            let message = format!("{} is on {}{reason}", shown(&entry.what), list.zone);
+            let means = "Servers that use the list refuse the message, or take it for spam.";
+            of_header("lists", "listed", Level::Error, means, message)
+        });
+        let unsure = self.verdicts.lists.iter().flatten().filter_map(|list| {
+            let means = "Nothing the list says can be relied on now, good or bad.";
+            let why = match &list.unsound {
+                Some(why) => why,
+                None => list.entries.iter().find_map(|entry| match &entry.found {
+                    Found::Unknown(why) => Some(why),
+                    _ => None,
+                })?,
+            };
+            let message = format!("{}: {}", list.zone, shown(why));
+            Some(of_header("lists", "list-unknown", Level::Note, means, message))
+        });
+        listed.chain(unsure)
+    }
+
+    fn of_filters(&self) -> impl Iterator<Item = Finding> {
+        self.verdicts.filters.iter().filter_map(|opinion| {
+            let filter = opinion.filter;
+            match &opinion.rating {
+                Ok(rating) if rating.is_spam => {
+                    let (score, threshold) = (rating.score, rating.threshold);
+                    let message = format!("{filter} says {score:.2}, spam from {threshold:.1}");
+                    let means = "The filter takes the message for spam.";
+                    Some(of_header("filters", "filter-spam", Level::Warning, means, message))
+                }
+                Ok(_) => None,
+                Err(why) => {
+                    let message = format!("{filter}: {}", shown(why));
+                    let means = "The filter does not say what it makes of the message.";
+                    Some(of_header("filters", "filter-unknown", Level::Note, means, message))
+                }
+            }
+        })
     }
 
     fn of_usage(&self, usage: &Usage) -> Option<Finding> {
@@ -144,4 +207,15 @@ impl Report {
             }
         })
     }
+}
+
+/// What is about the message as a whole.
+fn of_header(
+    area: &'static str,
+    rule: &str,
+    level: Level,
+    means: &str,
+    message: String,
+) -> Finding {
+    Finding { area, rule: rule.to_owned(), means: means.to_owned(), level, message, line: 1 }
 }

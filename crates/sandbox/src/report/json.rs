@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{NUMBERS, Report};
+use crate::auth::OneClick;
+use crate::verdict::{Found, ListKind};
 
 /// The report of the message `name`, of which these demands failed.
 pub fn json(name: &str, report: &Report, failures: &[String]) -> Value {
@@ -16,6 +18,9 @@ pub fn json(name: &str, report: &Report, failures: &[String]) -> Value {
         "links": links(report),
         "statuses": statuses(report),
         "structure": structure(report),
+        "auth": auth(report),
+        "lists": lists(report),
+        "filters": filters(report),
         "failures": failures,
     })
 }
@@ -64,6 +69,70 @@ fn structure(report: &Report) -> Vec<Value> {
     let all = all.map(|finding| {
         json!({ "rule": finding.rule, "level": finding.level.as_str(),
             "message": finding.message, "line": finding.line })
+    });
+    all.collect()
+}
+
+/// Where it is from; null where nobody was asked.
+fn auth(report: &Report) -> Value {
+    let Some(auth) = &report.verdicts.auth else { return Value::Null };
+    let spf = auth.spf.as_ref().map(
+        |spf| json!({ "result": spf.word.as_str(), "domain": spf.domain, "reason": spf.reason }),
+    );
+    let dkim = auth.dkim.iter().map(|one| {
+        json!({ "result": one.word.as_str(), "domain": one.domain, "selector": one.selector,
+            "reason": one.reason, "covers": one.covers })
+    });
+    let dmarc = auth.dmarc.as_ref().map(|dmarc| {
+        json!({ "result": dmarc.word.as_str(), "domain": dmarc.domain, "reason": dmarc.reason,
+            "policy": dmarc.policy.as_str(), "record_at": dmarc.record_at,
+            "aligned": { "dkim": dmarc.dkim_aligned, "spf": dmarc.spf_aligned } })
+    });
+    let findings = report.findings().into_iter().filter(|finding| finding.area == "auth");
+    let findings = findings.map(|finding| {
+        json!({ "rule": finding.rule, "level": finding.level.as_str(),
+            "message": finding.message })
+    });
+    json!({
+        "client": auth.client.map(|ip| ip.to_string()),
+        "spf": spf,
+        "dkim": dkim.collect::<Vec<_>>(),
+        "dmarc": dmarc,
+        "one_click": report.one_click.as_ref().map(OneClick::as_str),
+        "findings": findings.collect::<Vec<_>>(),
+    })
+}
+
+/// What lists said; null where none was asked.
+fn lists(report: &Report) -> Value {
+    let Some(all) = &report.verdicts.lists else { return Value::Null };
+    let all = all.iter().map(|list| {
+        let entries = list.entries.iter().map(|entry| match &entry.found {
+            Found::Free => json!({ "what": entry.what, "listed": false }),
+            Found::Unknown(why) => json!({ "what": entry.what, "listed": null, "why": why }),
+            Found::Listed { codes, reason } => {
+                let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
+                json!({ "what": entry.what, "listed": true, "codes": codes, "reason": reason })
+            }
+        });
+        let kind = if list.kind == ListKind::Addresses { "addresses" } else { "domains" };
+        json!({ "list": list.zone, "kind": kind, "unsound": list.unsound,
+            "entries": entries.collect::<Vec<_>>() })
+    });
+    all.collect()
+}
+
+fn filters(report: &Report) -> Vec<Value> {
+    let all = report.verdicts.filters.iter().map(|opinion| match &opinion.rating {
+        Err(why) => json!({ "filter": opinion.filter, "error": why }),
+        Ok(rating) => {
+            let rules = rating.symbols.iter().map(
+                |one| json!({ "name": one.name, "points": one.points, "means": one.explanation }),
+            );
+            json!({ "filter": opinion.filter, "error": null, "score": rating.score,
+                "threshold": rating.threshold, "spam": rating.is_spam, "action": rating.action,
+                "rules": rules.collect::<Vec<_>>() })
+        }
     });
     all.collect()
 }

@@ -3,8 +3,10 @@
 use std::fmt::{Result, Write as _};
 
 use super::{Report, shown};
+use crate::auth::told;
 use crate::spam::THRESHOLD;
 use crate::support::{Usage, table};
+use crate::verdict::Opinion;
 
 /// The most features, links or clients that one list of the text names.
 const LISTED_MAX: usize = 20;
@@ -32,10 +34,47 @@ impl Report {
         }
         self.tell_links(text)?;
         writeln!(text, "\nStructure: {} findings", self.structure.len())?;
-        for finding in self.findings().iter().filter(|finding| finding.area == "structure") {
+        self.tell_area("structure", text)?;
+        self.tell_auth(text)?;
+        if let Some(lists) = &self.verdicts.lists {
+            let asked: usize = lists.iter().map(|list| list.entries.len()).sum();
+            let (lists, listed) = (lists.len(), self.verdicts.listed().count());
+            writeln!(text, "\nBlocklists: {lists}, asked {asked} times; {listed} entries")?;
+            self.tell_area("lists", text)?;
+        }
+        self.verdicts.filters.iter().try_for_each(|opinion| tell_opinion(opinion, text))
+    }
+
+    /// The findings of an area.
+    fn tell_area(&self, area: &str, text: &mut String) -> Result {
+        for finding in self.findings().iter().filter(|finding| finding.area == area) {
             writeln!(text, "  {} {}: {}", finding.level.as_str(), finding.rule, finding.message)?;
         }
         Ok(())
+    }
+
+    fn tell_auth(&self, text: &mut String) -> Result {
+        let Some(auth) = &self.verdicts.auth else { return Ok(()) };
+        match auth.client {
+            Some(ip) => writeln!(text, "\nOrigin, sent from {ip}:")?,
+            None => writeln!(text, "\nOrigin, sent from an address that is not known:")?,
+        }
+        if let Some(spf) = &auth.spf {
+            let line = told("SPF", &spf.domain, spf.word, &spf.reason);
+            writeln!(text, "  {}", shown(&line))?;
+        }
+        for one in &auth.dkim {
+            let line = told("DKIM", &one.domain, one.word, &one.reason);
+            writeln!(text, "  {}", shown(&line))?;
+        }
+        if let Some(dmarc) = &auth.dmarc {
+            let line = told("DMARC", &dmarc.domain, dmarc.word, &dmarc.reason);
+            writeln!(text, "  {}", shown(&line))?;
+        }
+        if let Some(one_click) = &self.one_click {
+            writeln!(text, "  unsubscribing with one click: {}", one_click.as_str())?;
+        }
+        self.tell_area("auth", text)
     }
 
     fn tell_links(&self, text: &mut String) -> Result {
@@ -84,4 +123,19 @@ fn tell_usage(usage: &Usage, text: &mut String) -> Result {
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     let place = place.unwrap_or_default();
     writeln!(text, "  {}{place}: not whole in {}{more}", feature.title, first.join(", "))
+}
+
+fn tell_opinion(opinion: &Opinion, text: &mut String) -> Result {
+    let rating = match &opinion.rating {
+        Ok(rating) => rating,
+        Err(why) => return writeln!(text, "\n{}: not known, {}", opinion.filter, shown(why)),
+    };
+    let word = if rating.is_spam { "spam" } else { "no spam" };
+    let action = rating.action.as_ref().map(|action| format!(", {action}")).unwrap_or_default();
+    let (score, threshold) = (rating.score, rating.threshold);
+    writeln!(text, "\n{}: {score:.2} of {threshold:.1}, {word}{action}", opinion.filter)?;
+    for one in rating.symbols.iter().take(LISTED_MAX) {
+        writeln!(text, "  {:+.2} {}: {}", one.points, one.name, shown(&one.explanation))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::facts::Context;
 use crate::message::Message;
-use crate::verdict::{Dkim, Dmarc, Listing, Spf};
+use crate::verdict::{Auth, Dkim, Dmarc, Found, List, ListEntry, ListKind, Policy, Spf, Word};
 
 /// What a sample changes about a message that no rule minds.
 struct Build {
@@ -46,6 +46,10 @@ impl Build {
         }
     }
 
+    fn auth(&mut self) -> &mut Auth {
+        self.context.verdicts.auth.get_or_insert_default()
+    }
+
     /// One edit: a letter and what it is about. `~5*ab~` stands for a text that is repeated.
     fn edit(&mut self, edit: &str) {
         let edit = edit.trim();
@@ -71,36 +75,36 @@ impl Build {
             "raw" => self.raw = Some(rest.replace("\\n", "\r\n")),
             "path" => self.context.reverse_path = Some(rest.clone()),
             "spf" => {
-                let all =
-                    [Spf::Pass, Spf::Fail, Spf::SoftFail, Spf::Neutral, Spf::None, Spf::PermError];
-                self.context.verdicts.spf = all.into_iter().find(|spf| spf.as_str() == rest);
-                assert!(self.context.verdicts.spf.is_some(), "{rest}");
+                let all = [
+                    Word::Pass,
+                    Word::Fail,
+                    Word::SoftFail,
+                    Word::Neutral,
+                    Word::None,
+                    Word::PermError,
+                    Word::TempError,
+                ];
+                let word = all.into_iter().find(|word| word.as_str() == rest);
+                self.auth().spf = Some(Spf::of(word.expect(rest), "shop.eu", ""));
             }
             "dkim" => {
-                let (domain, is_good) = rest.split_once(' ').unwrap_or((rest, ""));
-                let result = if is_good == "good" { Ok(()) } else { Err("no".to_owned()) };
-                let selector = "s".to_owned();
-                let one = Dkim { domain: domain.to_owned(), selector, result, covers: Vec::new() };
-                let all = self.context.verdicts.dkim.get_or_insert_default();
-                if !domain.is_empty() {
-                    all.push(one);
-                }
+                let (domain, word) = rest.split_once(' ').unwrap_or((rest, ""));
+                let word = match word {
+                    "good" => Word::Pass,
+                    "unknown" => Word::TempError,
+                    _ => Word::Fail,
+                };
+                self.auth().dkim.extend((!domain.is_empty()).then(|| dkim(domain, word)));
             }
-            "dmarc" => {
-                self.context.verdicts.dmarc = Some(match rest.as_str() {
-                    "pass" => Dmarc::Pass,
-                    "missing" => Dmarc::None,
-                    policy => Dmarc::Fail(policy.to_owned()),
-                });
-            }
+            "dmarc" => self.auth().dmarc = Some(dmarc(rest)),
             "listed" => {
-                let all = self.context.verdicts.listings.get_or_insert_default();
-                let (list, what) = ("list.example".to_owned(), rest.clone());
-                all.push(Listing {
-                    list,
-                    what,
-                    is_address: rest.parse::<std::net::IpAddr>().is_ok(),
-                });
+                let is_address = rest.parse::<std::net::IpAddr>().is_ok();
+                let kind = if is_address { ListKind::Addresses } else { ListKind::Domains };
+                let found = Found::Listed { codes: Vec::new(), reason: None };
+                let entries = vec![ListEntry { what: rest.clone(), found }];
+                let zone = "list.example".to_owned();
+                let list = List { zone, kind, unsound: None, entries };
+                self.context.verdicts.lists.get_or_insert_default().push(list);
             }
             _ => panic!("{edit:?} is no edit"),
         }
@@ -137,6 +141,41 @@ impl Build {
         }
         out.push_str("--b--\r\n");
         out.into_bytes()
+    }
+}
+
+fn dmarc(text: &str) -> Dmarc {
+    let (word, policy) = match text {
+        "pass" => (Word::Pass, Policy::Reject),
+        "missing" => (Word::None, Policy::None),
+        "unknown" => (Word::TempError, Policy::None),
+        "reject" => (Word::Fail, Policy::Reject),
+        "quarantine" => (Word::Fail, Policy::Quarantine),
+        "none" => (Word::Fail, Policy::None),
+        _ => panic!("{text:?} is no policy"),
+    };
+    Dmarc {
+        word,
+        domain: "shop.eu".to_owned(),
+        record_at: None,
+        published: policy,
+        policy,
+        record: None,
+        dkim_aligned: false,
+        spf_aligned: false,
+        reason: String::new(),
+    }
+}
+
+fn dkim(domain: &str, word: Word) -> Dkim {
+    Dkim {
+        word,
+        domain: domain.to_owned(),
+        selector: "s".to_owned(),
+        algorithm: "rsa-sha256".to_owned(),
+        start: String::new(),
+        covers: Vec::new(),
+        reason: String::new(),
     }
 }
 

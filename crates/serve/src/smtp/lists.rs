@@ -5,9 +5,11 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use mailwright_config::{DnsList, Door, ListAction};
-use mailwright_net::dns::{Answer, Resolver};
+use mailwright_net::dns::{
+    Answer, Resolver,
+    list::{ListWord, of_address},
+};
 use tokio::{task::JoinSet, time::timeout};
 
 use std::sync::Arc;
@@ -27,7 +29,7 @@ pub(super) struct Standing {
 pub(super) async fn judge(dns: &Arc<dyn Resolver>, door: &Door, client: IpAddr) -> Standing {
     let mut asking = JoinSet::new();
     for (place, list) in door.lists.iter().cloned().enumerate() {
-        let (dns, name) = (Arc::clone(dns), name(client, &list.zone));
+        let (dns, name) = (Arc::clone(dns), of_address(client, &list.zone));
         let limit = door.list_timeout;
         asking.spawn(async move {
             let answer = match timeout(limit, dns.addresses(&name)).await {
@@ -81,39 +83,20 @@ fn standing(door: &Door, found: &[Option<IpAddr>]) -> Standing {
 /// The answer that lists the client.
 fn listed(list: &DnsList, answer: Answer<Vec<IpAddr>>) -> Option<IpAddr> {
     let zone = list.zone.as_str();
-    let addresses = match answer {
-        Answer::Found(addresses) => addresses,
-        Answer::NoData | Answer::NoSuchDomain => return None,
-        Answer::Temporary(why) => {
+    let codes = match ListWord::of(answer) {
+        ListWord::Listed(codes) => codes,
+        ListWord::Free => return None,
+        ListWord::Silent(why) => {
             tracing::warn!(zone, why, "A list in the DNS does not answer.");
             return None;
         }
+        ListWord::Refused(code) => {
+            tracing::warn!(zone, %code, "A list in the DNS refuses to answer us.");
+            return None;
+        }
     };
-    // Codes of this network say that the list refuses to answer us, not that it has the client.
-    let errors = IpNet::new(IpAddr::from([127, 255, 255, 0]), 24).ok();
-    let is_error = |address: &IpAddr| errors.is_some_and(|errors| errors.contains(address));
-    if let Some(code) = addresses.iter().find(|address| is_error(address)) {
-        tracing::warn!(zone, %code, "A list in the DNS refuses to answer us.");
-        return None;
-    }
     let counts = |address: &IpAddr| list.answers.iter().any(|network| network.contains(address));
-    addresses.into_iter().find(counts)
-}
-
-/// The name of a client in a zone. Source: RFC 5782 sections 2.1 and 2.4.
-fn name(client: IpAddr, zone: &str) -> String {
-    match client.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            format!("{d}.{c}.{b}.{a}.{zone}")
-        }
-        IpAddr::V6(address) => {
-            let nibbles = address.octets().into_iter().rev().fold(String::new(), |text, octet| {
-                format!("{text}{:x}.{:x}.", octet & 15, octet >> 4)
-            });
-            format!("{nibbles}{zone}")
-        }
-    }
+    codes.into_iter().map(IpAddr::V4).find(counts)
 }
 
 #[cfg(test)]
@@ -184,14 +167,5 @@ mod tests {
         assert_eq!(says(&[], &["bad.example", "allow.example"]).await, Standing::default());
         let standing = says(&[("tag.example", "127.255.255.252")], &[]).await;
         assert_eq!(standing, Standing::default(), "an error of the list");
-    }
-
-    #[test]
-    fn a_client_has_a_name_in_a_zone() {
-        assert_eq!(name("192.0.2.7".parse().unwrap(), "z.example"), "7.2.0.192.z.example");
-        assert_eq!(name("::ffff:192.0.2.7".parse().unwrap(), "z"), "7.2.0.192.z");
-        let six = name("2001:db8::1".parse().unwrap(), "z");
-        let wanted = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.z";
-        assert_eq!(six, wanted);
     }
 }

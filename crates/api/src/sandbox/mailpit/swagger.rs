@@ -13,7 +13,7 @@ const FOUND: &[&str] = &["query", "start", "limit", "tz"];
 const NONE: &[&str] = &[];
 
 /// Every operation of this API.
-pub(crate) const OPERATIONS: [Operation; 26] = [
+pub(crate) const OPERATIONS: [Operation; 27] = [
     ("get", "/api/v1/info", "Tells of the server and the inbox", NONE),
     ("get", "/api/v1/webui", "Tells what a page may offer", NONE),
     ("get", "/api/v1/chaos", "Tells which share of sessions is refused", NONE),
@@ -32,6 +32,7 @@ pub(crate) const OPERATIONS: [Operation; 26] = [
     ("get", "/api/v1/message/{ID}/part/{PartID}", "Gives a part", NONE),
     ("get", "/api/v1/message/{ID}/part/{PartID}/thumb", "Gives a small picture of it", NONE),
     ("get", "/api/v1/message/{ID}/html-check", "Says which clients show its HTML", NONE),
+    ("get", "/api/v1/message/{ID}/link-check", "Says whether its links work", &["follow"]),
     ("get", "/api/v1/message/{ID}/sa-check", "Says what filters think of it", NONE),
     ("post", "/api/v1/message/{ID}/release", "Lets it go to real addresses", NONE),
     ("get", "/view/{ID}.html", "Gives its HTML, made safe", &["embed"]),

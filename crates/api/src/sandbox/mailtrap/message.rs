@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Place, human, number, report};
 use crate::sandbox::{
     ApiError, Sandbox,
+    checks::Sender,
     find::{Item, Page},
     message::{moment, path},
     part::{self, octets},
@@ -100,7 +101,7 @@ async fn told(
         "raw_path": format!("{base}/body.raw"),
         "download_path": format!("{base}/body.eml"),
         "html_source_path": format!("{base}/body.htmlsource"),
-        // No list is asked unless somebody asks for it.
+        // Lists are asked when somebody asks for one message, and where that is configured.
         "blacklists_report_info": false,
         "smtp_information": {
             "ok": !peer.is_empty(),
@@ -120,7 +121,15 @@ async fn told(
 pub(super) async fn one(State(sandbox): State<Sandbox>, place: Place) -> Answer {
     let (inbox, entry) = sandbox.numbered(&place).await?;
     let item = sandbox.item(entry).await?;
-    Ok(Json(told(&sandbox, &place, &inbox, &item).await?))
+    let mut all = told(&sandbox, &place, &inbox, &item).await?;
+    let bytes = sandbox.bytes(item.entry.message).await?;
+    let context = sandbox.context(&item.entry, &bytes, Sender::default(), false).await?;
+    let author = item.summary.from.first().map_or("", |one| one.address.as_str());
+    if let Value::Object(map) = &mut all {
+        let lists = report::blacklists(&context, author);
+        map.insert("blacklists_report_info".to_owned(), lists);
+    }
+    Ok(Json(all))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,35 +10,78 @@ use mailwright_sandbox::{
 use serde_json::{Value, json};
 
 use super::{Answer, Place};
-use crate::sandbox::{ApiError, Sandbox};
+use crate::sandbox::{ApiError, Sandbox, checks::Sender};
 
+/// The score of a `spamd` where one is configured, else ours.
 pub(super) async fn spam(State(sandbox): State<Sandbox>, place: Place) -> Answer {
     let (_, entry) = sandbox.numbered(&place).await?;
     let bytes = sandbox.bytes(entry.message).await?;
-    let received = entry.received;
+    let context = sandbox.context(&entry, &bytes, Sender::default(), false).await?;
+    if let Some(rating) = context.verdicts.rating("spamd") {
+        let details = rating.symbols.iter().map(|one| (one.points, &*one.name, &*one.explanation));
+        let threshold = rating.threshold;
+        return Ok(Json(scored(rating.score, rating.is_spam, threshold, details)));
+    }
     let rated = tokio::task::spawn_blocking(move || {
         let message = Message::read(&bytes);
-        let context = Context { received: Some(received), ..Context::default() };
         let found = spam::spam(&Facts::new(&message, context));
-        let details = found.hits.iter().map(|rule| {
-            json!({ "Pts": rule.points, "RuleName": rule.name, "Description": rule.explanation })
-        });
-        json!({ "report": {
-            "ResponseCode": 0,
-            "ResponseMessage": "EX_OK",
-            "ResponseVersion": "1.1",
-            "Score": found.score,
-            "Spam": found.is_spam(),
-            "Threshold": threshold(),
-            "Details": details.collect::<Vec<_>>(),
-        } })
+        let details = found.hits.iter().map(|rule| (rule.points, rule.name, rule.explanation));
+        scored(found.score, found.is_spam(), THRESHOLD, details)
     });
     Ok(Json(rated.await.ok().ok_or(ApiError::Busy)?))
 }
 
-/// The threshold as the whole number that clients read.
-fn threshold() -> u32 {
-    (0..100).find(|whole| f64::from(*whole) >= THRESHOLD).unwrap_or(5)
+fn scored<'r>(
+    score: f64,
+    is_spam: bool,
+    threshold: f64,
+    details: impl Iterator<Item = (f64, &'r str, &'r str)>,
+) -> Value {
+    let details = details.map(
+        |(points, name, means)| json!({ "Pts": points, "RuleName": name, "Description": means }),
+    );
+    json!({ "report": {
+        "ResponseCode": 0,
+        "ResponseMessage": "EX_OK",
+        "ResponseVersion": "1.1",
+        "Score": score,
+        "Spam": is_spam,
+        "Threshold": whole(threshold),
+        "Details": details.collect::<Vec<_>>(),
+    } })
+}
+
+/// What blocklists say, in the form of this API; `false` where none is asked.
+pub(super) fn blacklists(context: &Context, author: &str) -> Value {
+    let Some(lists) = &context.verdicts.lists else { return Value::Bool(false) };
+    // A list that cannot be relied on says nothing, and is left out.
+    let sound = lists.iter().filter(|list| list.unsound.is_none() && !list.entries.is_empty());
+    let report: Vec<Value> = sound
+        .map(|list| {
+            let is_listed = list.entries.iter().any(|entry| entry.found.is_listed());
+            let url = format!("https://{}/", list.zone);
+            json!({ "name": list.zone, "url": url, "in_black_list": is_listed })
+        })
+        .collect();
+    let result = if report.is_empty() {
+        "error"
+    } else if context.verdicts.listed().next().is_some() {
+        "not_successful"
+    } else {
+        "success"
+    };
+    let client = context.verdicts.auth.as_ref().and_then(|auth| auth.client);
+    json!({
+        "result": result,
+        "domain": author.rsplit_once('@').map_or("", |(_, domain)| domain),
+        "ip": client.map(|ip| ip.to_string()).unwrap_or_default(),
+        "report": report,
+    })
+}
+
+/// A threshold as the whole number that clients read.
+fn whole(threshold: f64) -> u32 {
+    (0..100).find(|whole| f64::from(*whole) >= threshold).unwrap_or(5)
 }
 
 /// What clients do not show of a message, with lines.

@@ -151,7 +151,7 @@ pub(super) fn schemas() -> Value {
     all_of_them
 }
 
-/// What leaves an inbox: releases, webhooks, tokens.
+/// What leaves an inbox: releases, webhooks, tokens; and what a check is asked for.
 fn outgoing() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer" });
@@ -160,6 +160,11 @@ fn outgoing() -> Value {
     let maybe_number = json!({ "type": ["integer", "null"] });
     let texts = json!({ "type": "array", "items": { "type": "string" } });
     json!({
+        "Check": object(
+            &json!({ "clients": text, "fail_on": text, "online": { "type": "boolean" },
+                "format": text, "ip": text, "helo": text, "from": text, "records": text }),
+            &[],
+        ),
         "NewToken": object(&json!({ "label": text }), &["label"]),
         "Token": object(
             &json!({ "label": text, "created": text, "lastUsed": maybe, "token": text }),

@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, State};
 use mailwright_sandbox::{
-    facts::Context,
     report::Report,
     spam::THRESHOLD,
     support::{Audience, table},
@@ -10,7 +9,7 @@ use mailwright_sandbox::{
 use maud::{Markup, html};
 
 use super::{Broken, Page};
-use crate::sandbox::{ApiError, Sandbox};
+use crate::sandbox::{ApiError, Sandbox, checks::Sender};
 
 /// Features, or clients of a feature, that are shown.
 const SHOWN_MAX: usize = 60;
@@ -23,8 +22,8 @@ pub(super) async fn fragment(
 ) -> Result<Page, Broken> {
     let inbox = sandbox.inbox(&name).await?;
     let entry = sandbox.entry(&inbox, &id).await?;
-    let context = Context { received: Some(entry.received), ..Context::default() };
     let bytes = sandbox.bytes(entry.message).await?;
+    let context = sandbox.context(&entry, &bytes, Sender::default(), false).await?;
     let made = tokio::task::spawn_blocking(move || {
         let current = Report::new(&bytes, &Audience::Current, context.clone());
         let all = Report::new(&bytes, &Audience::All, context);
@@ -60,6 +59,7 @@ fn markup(current: &Report, all: &Report) -> Markup {
                 }
             }
         }
+        (said(current))
         section aria-label="Links" {
             h2 { "Links" }
             p { (current.targets.len()) " links, " (current.links.len()) " faults." }
@@ -75,6 +75,73 @@ fn markup(current: &Report, all: &Report) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Where it is from, and what lists and filters say; nothing where nobody was asked.
+fn said(report: &Report) -> Markup {
+    let verdicts = &report.verdicts;
+    html! {
+        @if let Some(auth) = &verdicts.auth {
+            section aria-label="Origin" {
+                h2 { "Origin" }
+                p { @match auth.client {
+                    Some(ip) => { "Sent from " (ip) "." }
+                    None => { "The address that sends is not known." }
+                } }
+                (findings(report, "auth"))
+            }
+        }
+        @if let Some(lists) = &verdicts.lists {
+            section aria-label="Blocklists" {
+                h2 { "Blocklists" }
+                p { (lists.len()) " lists, " (verdicts.listed().count()) " entries." }
+                (findings(report, "lists"))
+            }
+        }
+        @for opinion in &verdicts.filters {
+            section aria-label=(opinion.filter) {
+                h2 { (opinion.filter) }
+                @match &opinion.rating {
+                    Err(why) => { p { "Not known: " (why) } }
+                    Ok(rating) => {
+                        p { span class="score" { (format!("{:.2}", rating.score)) }
+                            @if rating.is_spam { ", spam" } @else { ", no spam" }
+                            @if let Some(action) = &rating.action { " (" (action) ")" } }
+                        table { tbody {
+                            @for one in rating.symbols.iter().take(SHOWN_MAX) {
+                                tr {
+                                    td { (format!("{:+.2}", one.points)) }
+                                    th scope="row" { (one.name) }
+                                    td { (one.explanation) }
+                                }
+                            }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The findings of an area.
+fn findings(report: &Report, area: &str) -> Markup {
+    let all = report.findings();
+    let mut all = all.iter().filter(|finding| finding.area == area).peekable();
+    html! {
+        @if all.peek().is_none() {
+            p { "Nothing is wrong with it." }
+        } @else {
+            table { tbody {
+                @for finding in all {
+                    tr {
+                        td { (finding.level.as_str()) }
+                        th scope="row" { (finding.rule) }
+                        td { (finding.message) }
+                    }
+                }
+            } }
         }
     }
 }
