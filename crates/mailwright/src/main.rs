@@ -139,7 +139,7 @@ fn run(cli: Cli, arguments: Vec<String>) -> Result<ExitCode, Failure> {
             keep_private();
             let named = |argument: &String| argument == "--data" || argument.starts_with("--data=");
             let data = cli.data.filter(|_| arguments.iter().any(named));
-            runtime()?.block_on(sandbox::run(sandbox, data))
+            runtime()?.block_on(sandbox::run(sandbox, data, &source))
         }
         Command::Import(import) => {
             keep_private();

@@ -22,7 +22,7 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     Failure,
     cli::{self, Sandbox},
-    log,
+    load, log,
     office::{Office, options},
     outgoing::Outgoing,
     ports::{House, Ports},
@@ -35,10 +35,17 @@ const SESSION_MESSAGES_MAX: usize = 10_000_000;
 const FREE_SPACE_MIN: u64 = 64 << 20;
 
 /// Serves until a signal says stop.
-pub(crate) async fn run(sandbox: Sandbox, data: Option<PathBuf>) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    sandbox: Sandbox,
+    data: Option<PathBuf>,
+    source: &Source,
+) -> Result<ExitCode, Failure> {
     let mut signals = serve::Signals::listen()?;
     let folder = Folder::new(data, sandbox.keep)?;
-    let config = config(&sandbox, folder.path.clone())?;
+    let mut config = config(&sandbox, folder.path.clone())?;
+    // What checks ask, and who may be asked, is for the operator to say.
+    let given = load(source)?;
+    (config.checks, config.egress) = (given.checks, given.egress);
     log::start(&config.log)?;
     let metrics =
         Metrics::install().map_err(|error| Failure::of("metrics do not start", &error))?;
