@@ -111,7 +111,8 @@ mod tests {
 
     use super::*;
 
-    const REPORT: &str = "SPAMD/1.1 0 EX_OK\r\nContent-length: 400\r\nSpam: True ; 6.1 / 5.0\r\n\r\n\
+    const REPORT: &str = "SPAMD/1.1 0 EX_OK\r\nContent-length: 400\r\n\
+        Spam: True ; 6.1 / 5.0\r\n\r\n\
         Spam detection software has identified this.\n\nContent analysis details:   (6.1 points, \
         5.0 required)\n\n pts rule name              description\n\
         ---- ---------------------- --------------------------------------------------\n\
