@@ -4,8 +4,10 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use mailwright_net::dns::{Answer, Resolver};
+use tokio::time::timeout;
 
 use super::Query;
 use super::macros::{Macros, Place, Values};
@@ -19,6 +21,9 @@ const LOOKUPS_MAX: u32 = 10;
 const VOID_LOOKUPS_MAX: u32 = 2;
 /// Hosts of an `mx`, and names of an address. Source: the same.
 const NAMES_MAX: usize = 10;
+/// How long the names of an address, and an explanation, may take. The owner of the address has the
+/// first in hand: it is not to keep a result from being found.
+const ASIDE: Duration = Duration::from_secs(2);
 
 /// One check, with what all of its records share.
 pub(super) struct Evaluation<'a> {
@@ -72,7 +77,8 @@ impl<'a> Evaluation<'a> {
         for directive in &record.directives {
             if self.matches(directive, domain).await? {
                 if directive.word == Word::Fail {
-                    self.explanation = self.explain(record.exp.as_ref(), domain).await;
+                    let explained = timeout(ASIDE, self.explain(record.exp.as_ref(), domain));
+                    self.explanation = explained.await.unwrap_or_default();
                 }
                 let reason = format!("{domain} says `{}`", directive.text);
                 return Ok(Verdict::new(directive.word, reason));
@@ -265,13 +271,20 @@ impl<'a> Evaluation<'a> {
         same.or_else(below).or_else(|| names.first()).cloned()
     }
 
-    /// The names of the client's address that lead back to it. An error is no name.
+    /// The names of the client's address that lead back to it. An error is no name, and neither is
+    /// one that takes long.
     ///
     /// Source: RFC 7208 section 5.5.
     async fn validated_names(&mut self) -> Vec<String> {
         if let Some(names) = &self.validated {
             return names.clone();
         }
+        let names = timeout(ASIDE, self.look_for_names()).await.unwrap_or_default();
+        self.validated = Some(names.clone());
+        names
+    }
+
+    async fn look_for_names(&self) -> Vec<String> {
         let ip = self.query.ip;
         let names = match self.resolver.ptr(ip).await {
             Answer::Found(names) => names,
@@ -287,7 +300,6 @@ impl<'a> Evaluation<'a> {
                 validated.push(name.trim_end_matches('.').to_owned());
             }
         }
-        self.validated = Some(validated.clone());
         validated
     }
 

@@ -44,6 +44,15 @@ async fn verify(message: &str, dns: Fake, trusted: &[&str]) -> Verdicts {
 }
 
 async fn verify_with(message: &str, dns: Shared<dyn Resolver>, trusted: &[&str]) -> Verdicts {
+    verify_from(&ReversePath::Null, message, dns, trusted).await
+}
+
+async fn verify_from(
+    mail_from: &ReversePath,
+    message: &str,
+    dns: Shared<dyn Resolver>,
+    trusted: &[&str],
+) -> Verdicts {
     let block = HeaderBlock::new(message.as_bytes());
     let mut hashes = BodyHashes::of(&block);
     hashes.push(&message.as_bytes()[block.body_offset()..]);
@@ -51,7 +60,7 @@ async fn verify_with(message: &str, dns: Shared<dyn Resolver>, trusted: &[&str])
     let facts = Facts {
         ip: [192, 0, 2, 1].into(),
         helo: "client.example",
-        mail_from: &ReversePath::Null,
+        mail_from,
         block,
         body: &body,
         host: "mx.home.example",
@@ -326,7 +335,8 @@ async fn a_sealer_vouches_only_for_the_author_that_it_saw_and_signed() {
     }
 }
 
-/// Counts what is asked.
+/// Counts texts that are asked for; of names of addresses it never says anything, and neither of
+/// texts at `slow.example`.
 #[derive(Debug, Default)]
 struct Counted(Fake, AtomicUsize);
 
@@ -341,11 +351,11 @@ impl Resolver for Counted {
 
     fn txt<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Vec<u8>>> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.txt(name)
+        if name == "slow.example" { Box::pin(std::future::pending()) } else { self.0.txt(name) }
     }
 
-    fn ptr(&self, address: IpAddr) -> Later<'_, Vec<String>> {
-        self.0.ptr(address)
+    fn ptr(&self, _address: IpAddr) -> Later<'_, Vec<String>> {
+        Box::pin(std::future::pending())
     }
 
     fn srv<'a>(&'a self, name: &'a str) -> Later<'a, Vec<Srv>> {
@@ -353,7 +363,23 @@ impl Resolver for Counted {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_names_take_long_is_judged_without_them() {
+    for text in ["v=spf1 ptr -all", "v=spf1 exists:%{p}.a.example -all exp=slow.example"] {
+        let dns = Counted::default();
+        dns.0.add_txt("bank.example", text);
+        dns.0.add_txt("_dmarc.bank.example", "v=DMARC1; p=reject");
+        let from = ReversePath::parse("ceo@bank.example").unwrap();
+        let message = "From: ceo@bank.example\r\n\r\n";
+        let verdicts = verify_from(&from, message, Shared::new(dns), &[]).await;
+        let sender = verdicts.mail_from.unwrap();
+        assert_eq!((sender.word, sender.explanation), (Word::Fail, None), "{text}");
+        assert_eq!(verdicts.dmarc.unwrap().word, Word::Fail, "{text}");
+        assert_eq!(verdicts.iprev.word, Word::TempError);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_cannot_have_any_number_of_names_looked_up() {
     let field = |number| {
         format!(
