@@ -186,6 +186,17 @@ impl Report {
         }
     }
 
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        match &self.content {
+            Content::Dmarc(aggregate) => aggregate.rows.len(),
+            Content::Tls(report) => {
+                let rows = report.policies.iter().map(|policy| policy.failures.len() + 1);
+                rows.fold(0, usize::saturating_add)
+            }
+        }
+    }
+
     /// Messages or sessions that were right, and those that were not.
     pub fn counts(&self) -> (u64, u64) {
         let sum = |numbers: &mut dyn Iterator<Item = u64>| numbers.fold(0, u64::saturating_add);

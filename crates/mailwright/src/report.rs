@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mailwright_mailauth::report::{Content, Report, ReportError};
+use mailwright_mailauth::report::{Content, ROWS_MAX, Report, ReportError};
 use mailwright_mime::{Kind, Structure};
 use mailwright_store::report::ReportRow;
 use mailwright_words::Timestamp;
@@ -21,8 +21,8 @@ pub(crate) struct Sender {
     pub(crate) proven: bool,
 }
 
-/// The reports in a file: one itself, or a message that carries some. It takes time; for a thread
-/// that may.
+/// The reports in a file: one itself, or a message that carries some, of as many rows together as
+/// one may have. It takes time; for a thread that may.
 ///
 /// Errors: why its likeliest part is none.
 pub(crate) fn read(file: &[u8]) -> Result<Vec<Report>, ReportError> {
@@ -32,14 +32,21 @@ pub(crate) fn read(file: &[u8]) -> Result<Vec<Report>, ReportError> {
     let structure = Structure::parse(file);
     let leaves = structure.parts().iter().filter(|part| part.kind() == Kind::Leaf);
     let mut error = ReportError::Unknown;
-    let mut reports = Vec::new();
+    let (mut reports, mut rows) = (Vec::new(), 0_usize);
     for part in leaves.take(PARTS_MAX) {
         let octets = part.decoded();
         if !Report::may_be(&octets) {
             continue;
         }
         match Report::read(&octets) {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                rows = rows.saturating_add(report.rows());
+                if rows > ROWS_MAX {
+                    error = ReportError::Rows;
+                    break;
+                }
+                reports.push(report);
+            }
             Err(found) => error = found,
         }
     }
@@ -101,4 +108,26 @@ fn row(report: &Report, domain: &str, from: &Sender, now: Timestamp) -> Result<R
         failed,
         content: content.map_err(|error| Failure::of("JSON", &error))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_with_many_reports_is_read_up_to_the_rows_of_one() {
+        let failures = vec!["{}"; 20_000].join(",");
+        let report = format!(
+            "{{\"report-id\":\"r\",\"date-range\":{{\"start-datetime\":\"2016-04-01T00:00:00Z\",\
+             \"end-datetime\":\"2016-04-01T23:59:59Z\"}},\"policies\":[{{\"policy\":{{}},\
+             \"failure-details\":[{failures}]}}]}}"
+        );
+        let part = format!("--b\r\nContent-Type: application/tlsrpt+json\r\n\r\n{report}\r\n");
+        let message = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n",
+            part.repeat(10)
+        );
+        let reports = read(message.as_bytes()).unwrap();
+        assert_eq!(reports.iter().map(Report::rows).collect::<Vec<_>>(), [20_001, 20_001]);
+    }
 }
