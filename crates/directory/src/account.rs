@@ -131,6 +131,14 @@ impl Directory {
         let id = principal.id;
         let store = &self.0.store;
         store.write(Lane::Quick, move |tx| row::set_disabled(tx, id, true)).await?;
+        self.remove_principal(id, now).await?;
+        self.recount().await?;
+        tracing::info!(account = principal.name, "Account removed.");
+        Ok(())
+    }
+
+    /// Removes a principal and, step by step, all that is in its folders.
+    pub(crate) async fn remove_principal(&self, id: Id, now: Timestamp) -> Result<(), StoreError> {
         let step = move |tx: &mut Tx<'_>| {
             let empty = mailbox::remove_folders(tx, id, now)?;
             if empty {
@@ -138,9 +146,7 @@ impl Directory {
             }
             Ok(empty)
         };
-        while !store.write(Lane::Bulk, step).await? {}
-        self.recount().await?;
-        tracing::info!(account = principal.name, "Account removed.");
+        while !self.0.store.write(Lane::Bulk, step).await? {}
         Ok(())
     }
 

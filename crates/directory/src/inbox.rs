@@ -9,7 +9,7 @@ use mailwright_store::capture::{self, Inbox, NewInbox};
 use mailwright_store::directory::{
     self as row, AddressKind, Credential, CredentialKind, NewAddress,
 };
-use mailwright_store::{Lane, StoreError, Tx, mailbox};
+use mailwright_store::{Lane, StoreError, Tx};
 use mailwright_words::{Address, Id, Timestamp};
 
 use crate::password::{self, Stored};
@@ -168,14 +168,7 @@ impl Directory {
         self.0.inboxes.lock().clear();
         store.write(Lane::Quick, move |tx| row::set_disabled(tx, id, true)).await?;
         self.0.inboxes.lock().clear();
-        let step = move |tx: &mut Tx<'_>| {
-            let empty = mailbox::remove_folders(tx, id, now)?;
-            if empty {
-                row::remove_principal(tx, id)?;
-            }
-            Ok(empty)
-        };
-        while !store.write(Lane::Bulk, step).await? {}
+        self.remove_principal(id, now).await?;
         tracing::info!(inbox = inbox.name, "Inbox removed.");
         Ok(())
     }

@@ -4,9 +4,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -21,6 +18,8 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::disk::{self, DiskError};
 
 /// The name of the certificate for clients that ask for none, or for another.
 const ANY: &str = "*";
@@ -70,14 +69,8 @@ pub enum CertificateError {
     #[error("self-signed certificate: {0}")]
     Making(#[from] rcgen::Error),
     /// A certificate could not be kept.
-    #[error("{path}: {error}")]
-    Keeping {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        error: io::Error,
-    },
+    #[error("{0}")]
+    Keeping(#[from] DiskError),
     /// Nothing to show to a client.
     #[error("no certificate is set, and none may be made")]
     Nothing,
@@ -179,22 +172,7 @@ fn pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Certificate
 /// The key is written first: a crash between the two makes both anew.
 fn make(names: &[String], certificate: &Path, key: &Path) -> Result<(), CertificateError> {
     let made = rcgen::generate_simple_self_signed(names)?;
+    let keep = |path: &Path, mode, text: &str| disk::keep(path, mode, text.as_bytes());
     keep(key, 0o600, &made.signing_key.serialize_pem())?;
-    keep(certificate, 0o644, &made.cert.pem())
-}
-
-fn keep(path: &Path, mode: u32, text: &str) -> Result<(), CertificateError> {
-    let part = path.with_extension("part");
-    let written = || {
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    };
-    written().map_err(|error| CertificateError::Keeping { path: path.to_owned(), error })
+    Ok(keep(certificate, 0o644, &made.cert.pem())?)
 }
