@@ -8,7 +8,8 @@ const AROUND = 12;
 export class List {
   constructor({ rows, scroller, fetchRows, prepare, changed }) {
     Object.assign(this, { rows, scroller, fetchRows, prepare, changed });
-    this.total = Number(rows.dataset.total);
+    this.isCounted = "total" in rows.dataset;
+    this.total = Number(rows.dataset.total ?? rows.children.length + PAGE);
     this.pages = new Map();
     this.loading = new Map();
     this.generation = 0;
@@ -21,6 +22,7 @@ export class List {
     if (first.length > 0 && !rows.dataset.before) this.pages.set(0, first);
     this.lay();
     this.show();
+    if (!this.isCounted) this.count();
     let waits = false;
     scroller.addEventListener("scroll", () => {
       if (waits) return;
@@ -70,6 +72,15 @@ export class List {
     }
   }
 
+  // A list that nobody counted yet is as long as its last page, and one more while there may be.
+  grow(page, found) {
+    if (this.isCounted) return;
+    const seen = page * PAGE + found + (found === PAGE ? PAGE : 0);
+    if (found < PAGE ? seen === this.total : seen <= this.total) return;
+    this.total = seen;
+    this.lay();
+  }
+
   async load(page) {
     if (this.loading.has(page)) return this.loading.get(page);
     const turn = this.generation;
@@ -79,10 +90,32 @@ export class List {
       if (turn !== this.generation) return;
       this.prepare(found.rows);
       this.pages.set(page, found.rows);
+      this.grow(page, found.rows.length);
       this.show();
     }).finally(() => this.loading.delete(page));
     this.loading.set(page, loaded);
     return loaded;
+  }
+
+  // Counts what a search finds, which may take longer than its first rows.
+  async count() {
+    if (this.counting) { this.recount = true; return; }
+    this.counting = true;
+    try {
+      do {
+        this.recount = false;
+        const turn = this.generation;
+        const found = await this.fetchRows({ count: true });
+        if (turn !== this.generation) { this.recount = true; continue; }
+        this.isCounted = true;
+        this.total = found.total;
+        this.lay();
+        this.show();
+        this.changed(found);
+      } while (this.recount);
+    } finally {
+      this.counting = false;
+    }
   }
 
   // Asks anew for all that is in view, in one go while it is asked already.
@@ -94,8 +127,10 @@ export class List {
         this.again = false;
         const [first, last] = this.range();
         const fresh = new Map();
-        const newest = await this.fetchRows({ skip: 0, count: true });
+        const newest = await this.fetchRows({ skip: 0 });
         fresh.set(0, newest.rows);
+        const isCounted = newest.total !== null;
+        if (!isCounted) newest.total = Math.max(this.total, newest.rows.length);
         const grown = newest.total - this.total;
         const scrolled = this.scroller.scrollTop > HEIGHT && grown > 0;
         const shift = scrolled ? grown : 0;
@@ -112,7 +147,8 @@ export class List {
         if (this.at >= 0 && grown > 0) this.at += grown;
         this.at = Math.min(this.at, this.total - 1);
         this.show();
-        this.changed(newest);
+        if (isCounted) this.changed(newest);
+        else this.count();
       } while (this.again);
     } finally {
       this.reloading = false;

@@ -55,6 +55,8 @@ function inbox() {
   };
   const say = (text) => { live.textContent = text; };
 
+  const number = (text) => (text === null ? null : Number(text));
+
   async function ask(path, options) {
     const answer = await fetch(path, options);
     if (answer.status === 401) location.reload();
@@ -78,8 +80,8 @@ function inbox() {
       const rows = [...fragment(await answer.text()).querySelectorAll(".row")];
       return {
         rows,
-        total: Number(answer.headers.get("Mailwright-Total")),
-        unread: Number(answer.headers.get("Mailwright-Unread")),
+        total: number(answer.headers.get("Mailwright-Total")),
+        unread: number(answer.headers.get("Mailwright-Unread")),
       };
     },
     prepare(rows) { for (const row of rows) showTimes(row); },
@@ -305,6 +307,7 @@ function inbox() {
     { name: "Show raw message", run: () => tab("raw") },
     { name: "Show conversation", run: () => tab("conversation") },
     { name: "Show checks", run: () => tab("checks") },
+    { name: "Settings and faults of this inbox", run: () => { location.href = `${base}/settings`; } },
     { name: "Refusals", run: () => { location.href = "/refusals"; } },
     { name: "Light or dark", run: toggleTheme },
     { name: "Keys and search terms", key: "?", run: steps["?"] },

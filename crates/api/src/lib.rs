@@ -2,13 +2,14 @@
 //!
 //! It answers from what others measured, and decides nothing. The caller brings the bound listener.
 
+mod door;
 mod health;
 mod metric;
 mod sandbox;
 mod setup;
 mod web;
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -18,6 +19,7 @@ use axum::{
     routing::get,
 };
 pub use health::{Health, Problem};
+use mailwright_config::{Config, Live};
 pub use metric::Metrics;
 pub use sandbox::{Backing, call_hooks, matching, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
@@ -33,6 +35,8 @@ pub type Examined = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
 /// What the pages are answered from.
 #[derive(Clone)]
 pub struct Sources {
+    /// The configuration in force, for the limits of clients.
+    pub config: Live<Config>,
     /// The counters and gauges.
     pub metrics: Metrics,
     /// Counts what is only counted when asked for; awaited before metrics are told.
@@ -54,15 +58,13 @@ impl std::fmt::Debug for Sources {
 }
 
 /// Serves until `stop` is done, then lets running requests finish.
-///
-/// Errors: the listener broke.
 pub async fn serve(
     listener: TcpListener,
     sources: Sources,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let service = router(sources).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+) {
+    let config = sources.config.clone();
+    door::serve(listener, router(sources), config, stop).await;
 }
 
 fn router(sources: Sources) -> Router {

@@ -29,6 +29,7 @@ mod part;
 mod query;
 mod refusal;
 mod release;
+mod remote;
 mod render;
 mod scope;
 mod settings;
@@ -55,13 +56,14 @@ use tokio::sync::{Semaphore, broadcast};
 pub(crate) use self::error::ApiError;
 use self::tally::Tally;
 pub use self::{find::matching, hook::call_hooks};
+use crate::door::Gate;
 
-/// Octets of a request that is no message.
-const REQUEST_MAX: usize = 1 << 20;
 /// Pictures that are made at one time.
 const HEAVY: usize = 2;
 /// Troubles that who follows an inbox may be behind.
 const TROUBLES: usize = 64;
+/// Searches that run at one time.
+const SEARCHES: usize = 4;
 /// Messages that are summed up in one go.
 const SUMMED: usize = 64;
 
@@ -98,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) backing: Backing,
     /// Places of those who wait for messages or events.
     pub(crate) waits: Arc<Semaphore>,
+    /// Those that each client has.
+    pub(crate) own_waits: Arc<Gate>,
     pub(crate) started: Timestamp,
     /// What happened in inboxes since then.
     pub(crate) tally: Arc<Tally>,
@@ -105,8 +109,12 @@ pub(crate) struct Inner {
     pub(crate) sessions: page::login::Sessions,
     /// What was not done in an inbox, for those who follow it.
     pub(crate) troubles: broadcast::Sender<(Id, Arc<str>)>,
+    /// Signs what may be fetched for whom; none, and nothing is.
+    pub(crate) signer: Option<remote::Signer>,
     /// Places for work that takes much memory for a moment.
     pub(crate) heavy: Semaphore,
+    /// Places for searches.
+    pub(crate) searches: Semaphore,
 }
 
 impl std::ops::Deref for Sandbox {
@@ -122,10 +130,21 @@ impl Sandbox {
         let waits = Arc::new(Semaphore::new(backing.config.now().sandbox.waits_max));
         let started = backing.clock.now();
         let tally = Tally::start(&backing.store);
-        let heavy = Semaphore::new(HEAVY);
+        let (heavy, searches) = (Semaphore::new(HEAVY), Semaphore::new(SEARCHES));
         let sessions = page::login::Sessions::default();
         let (troubles, _) = broadcast::channel(TROUBLES);
-        Self(Arc::new(Inner { backing, waits, started, tally, sessions, troubles, heavy }))
+        Self(Arc::new(Inner {
+            backing,
+            waits,
+            own_waits: Arc::default(),
+            started,
+            tally,
+            sessions,
+            troubles,
+            signer: remote::Signer::new(),
+            heavy,
+            searches,
+        }))
     }
 }
 
@@ -200,8 +219,10 @@ async fn late(store: &Store) -> Result<usize, StoreError> {
 /// The routes of the sandbox.
 pub(crate) fn router(backing: Backing) -> Router {
     let sandbox = Sandbox::new(backing);
-    let size_max = sandbox.backing.config.now().limits.message_size_max;
-    let size_max = usize::try_from(size_max).unwrap_or(usize::MAX);
+    let config = sandbox.backing.config.now();
+    let octets = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    let size_max = octets(config.limits.message_size_max);
+    let body_max = octets(config.http.body_size_max);
     let mailpit = mailpit::router(size_max);
     let below = |routes: Router<Sandbox>| mount::below(routes.with_state(sandbox.clone()));
     Router::new()
@@ -219,8 +240,9 @@ pub(crate) fn router(backing: Backing) -> Router {
         .merge(page::router())
         .route("/render/{id}", get(render::document))
         .route("/render/{id}/{part}", get(render::picture))
+        .route("/remote/{id}", get(remote::picture))
         .route("/api/openapi.json", get(openapi::document))
-        .layer(axum::extract::DefaultBodyLimit::max(REQUEST_MAX))
+        .layer(axum::extract::DefaultBodyLimit::max(body_max))
         .layer(middleware::from_fn_with_state(sandbox.clone(), guard::check))
         .with_state(sandbox)
 }

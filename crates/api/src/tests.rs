@@ -25,6 +25,7 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
         Box::pin(std::future::ready(()))
     };
     let sources = Sources {
+        config: Live::new(Config::default()),
         metrics: metrics.clone(),
         refresh: Arc::new(refresh),
         health: Arc::new(health),
@@ -44,7 +45,7 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     stop.send(()).unwrap();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
     answer
 }
 

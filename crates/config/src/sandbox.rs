@@ -49,6 +49,8 @@ pub struct Sandbox {
     pub hosts: Vec<String>,
     /// Requests that may wait for a message or for events at one time. Default 200.
     pub waits_max: usize,
+    /// Those of one client address. Default 100.
+    pub waits_per_address_max: usize,
     /// Letting go of what was caught, to addresses that are allowed.
     pub release: Release,
     /// Telling servers of one's own what happens in an inbox.
@@ -70,6 +72,7 @@ impl Default for Sandbox {
             token: None,
             hosts: Vec::new(),
             waits_max: 200,
+            waits_per_address_max: 100,
             release: Release::default(),
             webhooks: Webhooks::default(),
             is_open: false,

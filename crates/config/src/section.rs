@@ -51,11 +51,48 @@ pub struct Http {
     /// on loopback. Default `["127.0.0.1:10080"]`.
     #[schemars(with = "Vec<String>")]
     pub addresses: Vec<SocketAddr>,
+    /// Connections at one time, of each address it listens on; others wait. Default 1000.
+    pub connections_max: usize,
+    /// Connections of one client address at one time; more are turned away. Default 200.
+    pub connections_per_address_max: usize,
+    /// Most octets of a request's header, at least 8 KiB. Default 64 KiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub header_size_max: u64,
+    /// Most fields of a request's header. Default 100.
+    pub headers_max: usize,
+    /// How long a client may take for a header, and may be silent between two requests. Default 30
+    /// seconds.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub header_time_max: Duration,
+    /// Most octets of a request's body that is no message. Default 1 MiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub body_size_max: u64,
+    /// How long a client may take for a body. Default 5 minutes.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub body_time_max: Duration,
+    /// How long a client may take nothing of what it is sent. Default 1 minute.
+    #[serde(with = "unit::duration")]
+    #[schemars(with = "String")]
+    pub write_time_max: Duration,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { addresses: vec![SocketAddr::from(([127, 0, 0, 1], 10080))] }
+        Self {
+            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 10080))],
+            connections_max: 1000,
+            connections_per_address_max: 200,
+            header_size_max: 64 << 10,
+            headers_max: 100,
+            header_time_max: Duration::from_secs(30),
+            body_size_max: 1 << 20,
+            body_time_max: Duration::from_mins(5),
+            write_time_max: Duration::from_mins(1),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use mailwright_api::{Shown, Sources, Text};
-use mailwright_config::{Config, Http, Listener as ListenerConfig, Live, Role};
+use mailwright_config::{Config, Listener as ListenerConfig, Live, Role};
 use mailwright_net::{
     Arrival, Listener, Terms,
     acme::Challenges,
@@ -78,10 +78,9 @@ impl Ports {
                 .map_err(|error| Failure::of(&format!("listener {name}"), &error))?;
             mail.push((name.clone(), listener.clone(), bound));
         }
-        let Http { addresses } = &config.http;
         Ok(Self {
             mail,
-            http: bind("http", addresses)?,
+            http: bind("http", &config.http.addresses)?,
             https: bind("https", &config.https.addresses)?,
             challenges: bind("acme", &config.acme.http_addresses)?,
         })
@@ -135,11 +134,7 @@ impl Ports {
         }
         for listener in self.http {
             let (sources, stop) = (sources.clone(), stop());
-            tasks.spawn(async move {
-                if let Err(error) = mailwright_api::serve(listener, sources, stop).await {
-                    tracing::error!(%error, "HTTP listener broke.");
-                }
-            });
+            tasks.spawn(mailwright_api::serve(listener, sources, stop));
         }
         Ok(served)
     }

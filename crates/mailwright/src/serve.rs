@@ -146,9 +146,9 @@ pub(crate) fn sources(office: &Office, metrics: Metrics) -> Sources {
     };
     let (setup, sandbox) = (Some(setup(office)), Some(backing(office)));
     let examine = Some(checkup::for_http(office));
-    let office = office.clone();
+    let (office, config) = (office.clone(), office.config.clone());
     let health = Arc::new(move || health(&office));
-    Sources { metrics, refresh: Arc::new(refresh), health, setup, examine, sandbox }
+    Sources { config, metrics, refresh: Arc::new(refresh), health, setup, examine, sandbox }
 }
 
 /// What the sandbox's pages and API work on.
@@ -158,7 +158,7 @@ pub(crate) fn backing(office: &Office) -> Backing {
         directory: office.directory.clone(),
         intake: office.intake.clone(),
         clock: Arc::clone(&office.clock),
-        config: office.config.clone(),
+        config,
         egress: egress(office),
         hooks: egress(office).map(|egress| egress.picking(Config::webhook_egress)),
     }

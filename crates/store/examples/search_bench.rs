@@ -220,6 +220,7 @@ fn search(store: &Store, snapshot: &Snapshot, condition: &Condition) -> (usize, 
             Indexed::Signature => {
                 Facts { signature: Signature::from_bytes(bytes), ..Facts::of_row(row) }
             }
+            Indexed::Brief => Facts::of_row(row),
         };
         match condition.holds(&facts) {
             Some(true) => found += 1,

@@ -4,6 +4,7 @@
 //! The message itself is a message of a mailbox as any other. What is kept here is made in the
 //! transaction that delivers it, and goes with the message.
 
+mod brief;
 pub mod hook;
 mod inbox;
 mod project;
@@ -15,8 +16,10 @@ mod tests;
 
 use mailwright_words::Id;
 
+pub(crate) use self::brief::{envelope, write as write_brief};
 pub(crate) use self::release::claim_release;
 pub use self::{
+    brief::Brief,
     inbox::{
         Inbox, NewInbox, add_inbox, expired, has_settings, inbox_named, inboxes, set_expires,
         set_settings, settings,
@@ -26,8 +29,8 @@ pub use self::{
         rename_project, set_group,
     },
     release::{NewRelease, Release, Stored, releases, stored},
-    rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scan, sum_up},
-    tag::{drop_tag, rename_tag, set_tags, tags, tags_of},
+    rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scanned, sum_up},
+    tag::{drop_tag, rename_tag, set_tags, tagged, tags, tags_of},
 };
 use crate::{engine::Tx, error::StoreError, params};
 

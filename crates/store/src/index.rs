@@ -1,9 +1,9 @@
-//! The index: digests and signatures of messages, in a database of its own.
+//! The index: digests, signatures and briefs of messages, in a database of its own.
 //!
 //! It only ever spares work. What it has of a message was made from its content, which never
 //! changes, so it is never wrong; what it lacks is found by looking. So it is written without a
 //! sync, may be behind after a crash, and may be deleted: it is made anew.
-//! Invariant: a message has a signature if and only if it has a digest.
+//! Invariant: a message has a signature if and only if it has a digest; a caught one has a brief too.
 
 mod feed;
 mod indexer;
@@ -35,12 +35,16 @@ use crate::{
 /// The file's name in the data folder.
 const NAME: &str = "index.db";
 /// The version of the tables; with those of what is in them it makes the number of the file.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE about (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE digest (
         account INTEGER NOT NULL, message INTEGER NOT NULL, digest BLOB NOT NULL,
+        PRIMARY KEY (account, message)
+    ) WITHOUT ROWID;
+    CREATE TABLE brief (
+        account INTEGER NOT NULL, message INTEGER NOT NULL, brief BLOB NOT NULL,
         PRIMARY KEY (account, message)
     ) WITHOUT ROWID;
     CREATE TABLE signature (
@@ -55,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) message: Id,
     pub(crate) digest: Vec<u8>,
     pub(crate) signature: Vec<u8>,
+    /// Of a caught message, what [`crate::capture::Brief`] reads.
+    pub(crate) brief: Option<String>,
 }
 
 /// The open index.
@@ -108,7 +114,7 @@ impl Index {
     /// Keeps entries, and that all messages up to `mark` have one, or are gone.
     pub(crate) fn keep(&self, entries: &[Entry], mark: Option<Id>) -> Result<(), StoreError> {
         self.write(|tx| {
-            for Entry { account, message, digest, signature } in entries {
+            for Entry { account, message, digest, signature, brief } in entries {
                 tx.execute(
                     "INSERT OR REPLACE INTO digest (account, message, digest)
                      VALUES (:account, :message, :digest)",
@@ -118,6 +124,12 @@ impl Index {
                     "INSERT OR REPLACE INTO signature (account, message, signature)
                      VALUES (:account, :message, :signature)",
                     params! { account: *account, message: *message, signature },
+                )?;
+                let Some(brief) = brief else { continue };
+                tx.execute(
+                    "INSERT OR REPLACE INTO brief (account, message, brief)
+                     VALUES (:account, :message, :brief)",
+                    params! { account: *account, message: *message, brief: brief.as_bytes() },
                 )?;
             }
             let Some(mark) = mark else { return Ok(()) };
@@ -160,6 +172,7 @@ impl Index {
                 for sql in [
                     "DELETE FROM digest WHERE account = :account AND message = :message",
                     "DELETE FROM signature WHERE account = :account AND message = :message",
+                    "DELETE FROM brief WHERE account = :account AND message = :message",
                 ] {
                     tx.execute(sql, params! { account: *account, message: *message })?;
                 }
@@ -203,7 +216,6 @@ fn attach(path: &Path, epoch: i64) -> Result<Option<Connection>, StoreError> {
     Ok((fits == 1).then_some(connection))
 }
 
-/// Makes an empty index in place of what is there.
 /// Removes the index of a data folder; it is made anew when the folder is opened.
 pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
@@ -215,6 +227,7 @@ pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an empty index in place of what is there.
 fn anew(path: &Path, epoch: i64) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent() {
         remove(folder)?;

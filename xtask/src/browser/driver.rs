@@ -208,6 +208,17 @@ impl Browser {
         Ok(text?.as_str().unwrap_or_default().to_owned())
     }
 
+    /// A number that an element in the first frame of the page has as a property.
+    pub(crate) fn frame_number(&self, selector: &str, property: &str) -> Result<u64, Failure> {
+        let frame = self.find("iframe")?;
+        self.command("POST", "/frame", Some(&json!({ "id": { ELEMENT: frame } })))?;
+        let read = self.find(selector).and_then(|id| {
+            self.command("GET", &format!("/element/{id}/property/{property}"), None)
+        });
+        self.command("POST", "/frame", Some(&json!({ "id": null })))?;
+        Ok(read?.as_u64().unwrap_or_default())
+    }
+
     /// Whether the system is to be dark, as far as the page knows.
     pub(crate) fn darken(&self, is_dark: bool) -> Result<(), Failure> {
         let value = if is_dark { "dark" } else { "light" };

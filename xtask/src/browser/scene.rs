@@ -44,7 +44,9 @@ pub(crate) fn all(claims: &mut Claims, pictures: &Path) -> Result<(), Failure> {
     stage.accessible(claims)?;
     stage.small(claims)?;
     stage.many(claims)?;
+    stage.faults(claims)?;
     stage.hostile(claims)?;
+    stage.remote(claims)?;
     login(claims, &browser, &stage)
 }
 
@@ -311,6 +313,89 @@ impl Stage<'_> {
         let place = "return document.querySelector('.list').scrollTop";
         let detail = self.browser.run(place)?.to_string();
         claims.check("what comes does not move what is read", self.browser.comes(kept), &detail);
+        self.browser.open(&self.sandbox.url("/inbox/many?query=subject:number"))?;
+        let counted = "return document.getElementById('count').textContent === '3000'\
+            && document.querySelector('.row .subject')?.textContent === 'number 2999'";
+        let seen = self.browser.comes(counted);
+        claims.check("a search shows its rows, then their number", seen, &self.text("#count"));
+        self.browser.run("document.querySelector('.list').scrollTop = 1e9")?;
+        claims.check("and has its end, too", self.browser.comes(last), "");
+        Ok(())
+    }
+
+    /// The faults of an inbox: one is added, meets a program, and goes.
+    fn faults(&self, claims: &mut Claims) -> Result<(), Failure> {
+        self.sandbox.inbox("odd")?;
+        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
+        let none = "return document.getElementById('no-faults') !== null";
+        claims.check("an inbox has no faults at first", self.browser.comes(none), "");
+        self.browser.click(".new-fault summary")?;
+        self.axe("settings", claims)?;
+        self.browser.write("input[name=recipient]", "b@*")?;
+        self.browser.click(".new-fault button")?;
+        let told = "return document.querySelector('[role=alert]')?.textContent\
+            .includes('does nothing') === true";
+        claims.check("a fault that does nothing is told of", self.browser.comes(told), "");
+        self.browser.click(".new-fault summary")?;
+        self.browser.write("input[name=recipient]", "b@*")?;
+        self.browser.write("input[name=reply]", "450 4.2.0 Busy")?;
+        self.browser.click(".new-fault button")?;
+        let added = "return document.querySelectorAll('.faults tbody tr').length === 1";
+        claims.check("a fault is added", self.browser.comes(added), &self.text("main"));
+        let refused = self.sandbox.flood("odd", 1).is_err();
+        claims.check("programs meet it", refused, "");
+        self.inbox("odd")?;
+        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
+        let struck = "return document.querySelector('.faults tbody td:nth-child(4)')?.textContent";
+        let struck = self.browser.run(struck)?;
+        claims.check("and it is counted", struck == "1", &struck.to_string());
+        for is_dark in [false, true] {
+            self.browser.darken(is_dark)?;
+            self.axe(if is_dark { "faults, dark" } else { "faults, light" }, claims)?;
+        }
+        self.browser.darken(false)?;
+        self.picture("faults")?;
+        self.browser.click(".faults button")?;
+        claims.check("and goes", self.browser.comes(none), "");
+        Ok(())
+    }
+
+    /// Pictures of the web are not asked for, unless the reader wants them; then by us alone.
+    fn remote(&self, claims: &mut Claims) -> Result<(), Failure> {
+        let counter = Counter::start()?;
+        self.sandbox.inbox("remote")?;
+        let place = format!("http://127.0.0.1:{}/hit/picture", counter.port);
+        let html = format!(
+            "<style>div{{height:9px;background:url({place}/style.png)}}</style><div></div>\
+             <img id=own src='{place}/own.png'><img id=odd src='{place}/odd.svg'>\
+             <img src='http://127.0.0.1:{}/api/inboxes'>",
+            self.sandbox.page
+        );
+        self.sandbox.send("remote", "Pictures", &html)?;
+        self.inbox("remote")?;
+        self.browser.comes("return document.querySelector('.row') !== null");
+        self.browser.press("jo")?;
+        let told = "return document.getElementById('web')?.textContent.includes('127.0.0.1')";
+        let shown = self.browser.comes(told);
+        claims.check("who would learn of it is told", shown, &self.text("#web"));
+        self.browser.frame_text("div").map(drop).unwrap_or_default();
+        let hits = counter.take();
+        claims.check("without permission nothing is asked", hits.is_empty(), &format!("{hits:?}"));
+        self.browser.click("#remote")?;
+        let all = ["own.png", "odd.svg", "style.png"];
+        let come = wait_for(Duration::from_secs(10), || counter.count() >= all.len());
+        let width = || self.browser.frame_number("#own", "naturalWidth").unwrap_or_default();
+        let seen = wait_for(Duration::from_secs(5), || width() == 1);
+        let hits = counter.take();
+        claims.check("with it the pictures are there", come && seen, &format!("{hits:?}"));
+        let odd = self.browser.frame_number("#odd", "naturalWidth")?;
+        claims.check("but those that are documents", odd == 0, &odd.to_string());
+        self.picture("remote")?;
+        self.axe("remote pictures", claims)?;
+        // The browser asked us; that its own request would have been seen is shown by the others.
+        self.browser.open(&format!("http://127.0.0.1:{}/control/22", counter.port))?;
+        let direct = wait_for(Duration::from_secs(5), || counter.count() > 0);
+        claims.check("and a page without walls asks by itself", direct, "");
         Ok(())
     }
 

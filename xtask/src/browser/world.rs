@@ -60,6 +60,8 @@ impl Sandbox {
         let binary: PathBuf = root().join("target/debug/mailwright");
         let (smtp, page) = (free_port()?, free_port()?);
         let process = Command::new(binary)
+            // The web of this machine, whose requests a scene counts.
+            .env("MAILWRIGHT_EGRESS__ALLOW", "[\"127.0.0.1\"]")
             .args(["sandbox", "--volatile"])
             .args(["--smtp", &format!("127.0.0.1:{smtp}")])
             .args(["--http", &format!("127.0.0.1:{page}")])
@@ -177,6 +179,12 @@ pub(crate) fn decode_base64(text: &str) -> Vec<u8> {
     out
 }
 
+/// A picture of one red point, as PNG.
+const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLv\
+    AAAAAElFTkSuQmCC";
+/// A picture that is a document.
+const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>";
+
 /// A web server that serves hostile HTML without walls, and counts what is asked for.
 #[derive(Clone)]
 pub(crate) struct Counter {
@@ -215,16 +223,21 @@ impl Counter {
             None => String::new(),
         };
         if path.starts_with("/hit/") {
-            self.hits.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+            self.hits.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         }
         let mut stream = stream;
+        let (kind, octets) = match path.strip_prefix("/hit/picture/") {
+            Some(name) if name.ends_with("svg") => ("image/svg+xml", SVG.as_bytes().to_vec()),
+            Some(_) => ("image/png", decode_base64(PICTURE)),
+            None => ("text/html", body.into_bytes()),
+        };
         let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\
              Access-Control-Allow-Origin: *\r\nContent-Length: {}\r\n\r\n",
-            body.len()
+            octets.len()
         );
         stream.write_all(head.as_bytes())?;
-        stream.write_all(body.as_bytes())
+        stream.write_all(&octets)
     }
 
     /// What was asked for since the last time; it is forgotten.

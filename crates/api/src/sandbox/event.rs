@@ -23,9 +23,11 @@ use tokio::sync::{
 use super::{
     ApiError, Sandbox,
     find::{Item, Page, item},
+    guard,
     message::listed,
     query::Query,
 };
+use crate::door::Place;
 
 /// Messages that a follower who was away is told of.
 const MISSED_MAX: usize = 500;
@@ -61,6 +63,7 @@ pub(crate) struct Follower {
     /// Ids by number, where they are wanted.
     known: Option<BTreeMap<u32, Id>>,
     _place: OwnedSemaphorePermit,
+    _own: Option<Place>,
 }
 
 impl Follower {
@@ -74,6 +77,11 @@ impl Follower {
         since: Option<u32>,
     ) -> Result<Self, ApiError> {
         let place = Arc::clone(&sandbox.waits).try_acquire_owned().ok().ok_or(ApiError::Busy)?;
+        let most = sandbox.backing.config.now().sandbox.waits_per_address_max;
+        let own = match guard::peer() {
+            Some(peer) => Some(sandbox.own_waits.enter(peer, most).ok_or(ApiError::Busy)?),
+            None => None,
+        };
         // Before the messages are looked at, so that none falls between.
         let news = sandbox.store().news();
         let troubles = sandbox.troubles.subscribe();
@@ -84,7 +92,7 @@ impl Follower {
             }
             None => Vec::new(),
         };
-        Ok(Self { sandbox, inbox, news, troubles, missed, known: None, _place: place })
+        Ok(Self { sandbox, inbox, news, troubles, missed, known: None, _place: place, _own: own })
     }
 
     /// Remembers the ids of messages, so that [`id_of`](Self::id_of) knows those that went.

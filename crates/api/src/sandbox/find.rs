@@ -1,23 +1,36 @@
 //! Which messages of an inbox a query finds, newest first.
+//!
+//! Lists go by number. A search asks the index first, which decides most messages; those that it
+//! leaves open are looked at, the newest first, until the page is full.
+
+mod look;
+mod narrow;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use mailwright_directory::Inbox;
-use mailwright_mime::{Structure, contains, fold_case, searchable};
 use mailwright_store::{
     Store, StoreError,
-    capture::{self, Entry, Scanned},
+    capture::{self, Entry},
 };
-use mailwright_view::Flags;
+use mailwright_view::{Flags, Row, Snapshot};
 use mailwright_words::{Id, Timestamp};
 
+pub(crate) use self::narrow::Narrow;
 use super::{
     ApiError, Inner,
-    query::{Query, Test},
-    summary::{self, Contact, Summary, Words},
-    whole::has_header,
+    query::Query,
+    summary::{self, Summary},
 };
 
 /// Messages that one answer tells of.
 pub(crate) const PAGE_MAX: usize = 1000;
+/// Messages that the index is asked about in one go: few at first, for the newest often fill a page.
+const FIRST: usize = 512;
+const CHUNK_MAX: usize = 1 << 14;
 
 /// A message that was found.
 #[derive(Debug, Clone)]
@@ -67,7 +80,7 @@ impl Page {
 }
 
 impl Inner {
-    /// Finds messages.
+    /// Finds messages. It ends early when nobody waits for it any more.
     ///
     /// Errors: the store does not answer.
     pub(crate) async fn find(
@@ -76,9 +89,11 @@ impl Inner {
         query: Query,
         page: Page,
     ) -> Result<Found, ApiError> {
-        let inbox = inbox.clone();
-        let found = self.store().off_thread(move |store| find(store, &inbox, &query, page)).await;
-        Ok(found?)
+        let _place = match query.is_all() {
+            true => None,
+            false => Some(self.searches.acquire().await),
+        };
+        Ok(find(self.store(), inbox, query, page).await?)
     }
 
     /// A message with its summary.
@@ -88,10 +103,10 @@ impl Inner {
 }
 
 /// The messages of an inbox that a query finds, oldest first; when there are more than `most`, one
-/// more than that. It waits for the disk.
+/// more than that.
 ///
 /// Errors: those of the store.
-pub fn matching(
+pub async fn matching(
     store: &Store,
     inbox: &Inbox,
     query: &str,
@@ -103,7 +118,7 @@ pub fn matching(
     while all.len() <= most {
         let limit = most.saturating_sub(all.len()).saturating_add(1).min(PAGE_MAX);
         let page = Page { before, ..Page::newest(limit) };
-        let found = find(store, inbox, &query, page)?.items;
+        let found = find(store, inbox, query.clone(), page).await?.items;
         let Some(last) = found.last() else { break };
         before = last.entry.uid;
         all.extend(found.iter().map(|item| item.entry.message));
@@ -112,31 +127,148 @@ pub fn matching(
     Ok(all)
 }
 
-fn find(store: &Store, inbox: &Inbox, query: &Query, page: Page) -> Result<Found, StoreError> {
-    let limit = page.limit.min(PAGE_MAX);
-    let (mut entries, mut total, mut unread) = (Vec::new(), 0_u64, 0_u64);
-    if query.is_all() && page.after == 0 {
-        let place = (page.before, page.skip, limit);
-        entries = store.read_blocking(|tx| capture::list(tx, inbox.mailbox, place))?;
-        (total, unread) = (inbox.total, inbox.unseen);
-    } else {
+/// Finds messages. It ends early when nobody waits for it any more.
+async fn find(store: &Store, inbox: &Inbox, query: Query, page: Page) -> Result<Found, StoreError> {
+    if query.is_all() && page.skip == 0 && page.after == 0 {
+        let inbox = inbox.clone();
+        return store.off_thread(move |store| list(store, &inbox, page)).await;
+    }
+    let Some(snapshot) = store.view(inbox.mailbox).await?.latest() else {
+        return Ok(Found::default());
+    };
+    let waits = Waits::default();
+    let is_over = Arc::clone(&waits.0);
+    let search = Search { account: inbox.principal, snapshot, query, page, is_over };
+    store.off_thread(move |store| search.run(store)).await
+}
+
+/// Somebody waits for a search; dropped, nobody does.
+#[derive(Debug, Default)]
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The newest messages, by the sums that are kept of the inbox.
+fn list(store: &Store, inbox: &Inbox, page: Page) -> Result<Found, StoreError> {
+    let place = (page.before, 0, page.limit.min(PAGE_MAX));
+    let entries = store.read_blocking(|tx| capture::list(tx, inbox.mailbox, place))?;
+    let items = entries.into_iter().map(|entry| item(store, entry));
+    let (total, unread) = (inbox.total, inbox.unseen);
+    Ok(Found { items: items.collect::<Result<_, _>>()?, total, unread })
+}
+
+/// A search of one inbox.
+struct Search {
+    account: Id,
+    snapshot: Snapshot,
+    query: Query,
+    page: Page,
+    is_over: Arc<AtomicBool>,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Sum {
+    uids: Vec<u32>,
+    total: u64,
+    unread: u64,
+}
+
+impl Search {
+    fn run(self, store: &Store) -> Result<Found, StoreError> {
+        let sum = if self.query.is_all() { self.all() } else { self.matching(store)? };
+        let mailbox = self.snapshot.identity().mailbox;
+        let entries = store.read_blocking(|tx| {
+            let each = sum.uids.iter().map(|uid| capture::numbered(tx, mailbox, *uid));
+            each.collect::<Result<Vec<_>, _>>()
+        })?;
+        let items = entries.into_iter().flatten().map(|entry| item(store, entry));
+        let items = items.collect::<Result<_, _>>()?;
+        Ok(Found { items, total: sum.total, unread: sum.unread })
+    }
+
+    fn limit(&self) -> usize {
+        self.page.limit.min(PAGE_MAX)
+    }
+
+    /// The page of all messages, by their places.
+    fn all(&self) -> Sum {
+        let Page { after, before, skip, .. } = self.page;
+        let below = usize::try_from(self.snapshot.rows_before(before)).unwrap_or(usize::MAX);
+        let last = u32::try_from(below.saturating_sub(skip)).unwrap_or(u32::MAX);
+        let places = (1..=last).rev().take(self.limit());
+        let rows = places.map_while(|place| self.snapshot.row(place));
+        let uids = rows.map(|row| row.uid).take_while(|uid| *uid > after).collect();
+        let counts = self.snapshot.counts();
+        let total = self.snapshot.len().saturating_sub(match after {
+            0 => 0,
+            after => self.snapshot.rows_before(after.saturating_add(1)),
+        });
+        Sum { uids, total: total.into(), unread: counts.unseen.into() }
+    }
+
+    fn matching(&self, store: &Store) -> Result<Sum, StoreError> {
+        let Page { after, before, counts, .. } = self.page;
+        let narrow = Narrow::new(store, (self.account, &self.query), counts)?;
+        let (mut sum, mut size) = (Sum::default(), if counts { CHUNK_MAX } else { FIRST });
+        let within = |row: &&Row| row.uid > after;
+        let mut rows = self.snapshot.rows().rev().skip_while(|row| row.uid >= before);
+        loop {
+            let chunk: Vec<Row> = rows.by_ref().take_while(within).take(size).copied().collect();
+            if chunk.is_empty() {
+                return Ok(sum);
+            }
+            let is_last = chunk.len() < size;
+            let is_full = self.chunk(store, &narrow, &chunk, &mut sum)?;
+            if is_full || is_last || self.is_over.load(Ordering::Relaxed) {
+                return Ok(sum);
+            }
+            size = (size * 4).min(CHUNK_MAX);
+        }
+    }
+
+    /// Adds what is found among some rows; says whether the page is full and nothing is counted.
+    fn chunk(
+        &self,
+        store: &Store,
+        narrow: &Narrow<'_>,
+        rows: &[Row],
+        sum: &mut Sum,
+    ) -> Result<bool, StoreError> {
+        let known = narrow.known(rows);
+        let mailbox = self.snapshot.identity().mailbox;
         store.read_blocking(|tx| {
-            capture::scan(tx, inbox.mailbox, (page.after, page.before), |scanned| {
-                if !matches(store, query, &scanned)? {
+            for (row, known) in rows.iter().zip(known) {
+                let holds = match known {
+                    Some(holds) => holds,
+                    None if self.is_over.load(Ordering::Relaxed) => return Ok(true),
+                    None => match capture::scanned(tx, mailbox, row.uid)? {
+                        Some(scanned) => look::matches(store, &self.query, &scanned)?,
+                        None => false,
+                    },
+                };
+                if holds && self.add(row, sum) {
                     return Ok(true);
                 }
-                let place = usize::try_from(total).unwrap_or(usize::MAX);
-                total += 1;
-                unread += u64::from(scanned.entry.flags & Flags::SEEN == 0);
-                if place >= page.skip && entries.len() < limit {
-                    entries.push(scanned.entry);
-                }
-                Ok(page.counts || entries.len() < limit)
-            })
-        })?;
+            }
+            Ok(false)
+        })
     }
-    let items = entries.into_iter().map(|entry| item(store, entry));
-    Ok(Found { items: items.collect::<Result<_, _>>()?, total, unread })
+
+    /// Adds a row that was found; says whether the page is full and nothing is counted.
+    fn add(&self, row: &Row, sum: &mut Sum) -> bool {
+        let place = usize::try_from(sum.total).unwrap_or(usize::MAX);
+        sum.total += 1;
+        sum.unread += u64::from(!row.flags.has(Flags::SEEN));
+        if place >= self.page.skip && sum.uids.len() < self.limit() {
+            sum.uids.push(row.uid);
+        }
+        !self.page.counts && sum.uids.len() >= self.limit()
+    }
 }
 
 /// A message with its summary, made now if it was not made before.
@@ -147,192 +279,4 @@ pub(crate) fn item(store: &Store, entry: Entry) -> Result<Item, StoreError> {
         None => summary::of_stored(store, entry.message)?.summary,
     };
     Ok(Item { entry, summary })
-}
-
-/// What is known of a message while a query looks at it; the costly parts come when asked for.
-struct Looked<'a> {
-    store: &'a Store,
-    entry: &'a Entry,
-    words: Option<String>,
-    summary: Option<Summary>,
-    /// Text that did not fit into what is kept.
-    rest: Option<String>,
-    error: Option<StoreError>,
-}
-
-fn matches(store: &Store, query: &Query, scanned: &Scanned) -> Result<bool, StoreError> {
-    let mut looked = Looked {
-        store,
-        entry: &scanned.entry,
-        words: scanned.words.clone(),
-        summary: None,
-        rest: None,
-        error: None,
-    };
-    let holds = query.holds(&mut |test| looked.is(test));
-    looked.error.map_or(Ok(holds), Err)
-}
-
-impl Looked<'_> {
-    fn is(&mut self, test: &Test) -> bool {
-        let entry = self.entry;
-        match test {
-            Test::Text(text) => self.has_text(text),
-            Test::From(text) => self.lists(text, |summary| vec![&summary.from]),
-            Test::To(text) => self.lists(text, |summary| vec![&summary.to]),
-            Test::Cc(text) => self.lists(text, |summary| vec![&summary.cc]),
-            Test::Bcc(text) => self.unnamed(text) || self.lists(text, |summary| vec![&summary.bcc]),
-            Test::ReplyTo(text) => self.lists(text, |summary| vec![&summary.reply_to]),
-            Test::Addressed(text) => {
-                self.unnamed(text)
-                    || self.lists(text, |summary| {
-                        let Summary { from, to, cc, bcc, reply_to, .. } = summary;
-                        vec![from, to, cc, bcc, reply_to]
-                    })
-            }
-            Test::Subject(text) => {
-                self.may_have(text) && contains(&fold_case(&self.summary().subject), text)
-            }
-            Test::MessageId(text) => {
-                self.may_have(text) && contains(&fold_case(&self.summary().message_id), text)
-            }
-            Test::Tag(tag) => entry.tags.iter().any(|one| one.to_lowercase() == *tag),
-            Test::Read => entry.flags & Flags::SEEN != 0,
-            Test::Tagged => !entry.tags.is_empty(),
-            Test::Attachment => self.summary().attachments > 0,
-            Test::Inline => self.summary().inline > 0,
-            Test::After(at) => entry.received >= *at,
-            Test::Before(at) => entry.received <= *at,
-            Test::Larger(octets) => entry.size > *octets,
-            Test::Smaller(octets) => entry.size < *octets,
-            Test::Header(name, value) => self.has_field(name, value),
-            Test::Envelope(text) => has(&entry.sender, text) || any(&entry.recipients, text),
-            Test::Sender(text) => has(&entry.sender, text),
-            Test::Recipient(text) => any(&entry.recipients, text),
-            Test::User(text) => entry.username.as_deref().is_some_and(|user| has(user, text)),
-            Test::Id(text) => entry.message.to_string() == *text,
-            Test::Regex(regex) => self.fits(regex),
-        }
-    }
-
-    /// Sums the message up, unless that was done.
-    fn sum_up(&mut self) {
-        if self.words.is_some() && (self.summary.is_some() || self.entry.summary.is_some()) {
-            return;
-        }
-        match summary::of_stored(self.store, self.entry.message) {
-            Ok(summed) => {
-                self.words = Some(summed.words);
-                self.summary = Some(summed.summary);
-            }
-            Err(error) => self.error = Some(error),
-        }
-    }
-
-    fn summary(&mut self) -> &Summary {
-        if self.summary.is_none() {
-            self.summary = self.entry.summary.as_deref().and_then(Summary::from_json);
-        }
-        if self.summary.is_none() {
-            self.words = None;
-            self.sum_up();
-        }
-        self.summary.get_or_insert_with(Summary::default)
-    }
-
-    /// Whether a text is in an address that got the message without being named in it.
-    fn unnamed(&mut self, text: &str) -> bool {
-        let entry = self.entry;
-        let found: Vec<&String> = entry.recipients.iter().filter(|one| has(one, text)).collect();
-        if found.is_empty() {
-            return false;
-        }
-        let Summary { to, cc, bcc, .. } = self.summary();
-        let is_named = |address: &str| {
-            let mut all = to.iter().chain(cc.iter()).chain(bcc.iter());
-            all.any(|one| one.address.eq_ignore_ascii_case(address))
-        };
-        found.into_iter().any(|address| !is_named(address))
-    }
-
-    /// Whether a text can be in a field at all.
-    fn may_have(&mut self, text: &str) -> bool {
-        self.sum_up();
-        let words = Words::new(self.words.as_deref().unwrap_or_default());
-        !words.is_whole || contains(words.text(), text)
-    }
-
-    fn has_text(&mut self, text: &str) -> bool {
-        self.sum_up();
-        let words = Words::new(self.words.as_deref().unwrap_or_default());
-        if contains(words.text(), text) || any(&self.entry.recipients, text) {
-            return true;
-        }
-        !words.is_whole && contains(self.rest(), text)
-    }
-
-    fn has_field(&mut self, name: &str, value: &str) -> bool {
-        self.sum_up();
-        let words = Words::new(self.words.as_deref().unwrap_or_default());
-        has_header(words.header(), name, value)
-    }
-
-    fn fits(&mut self, regex: &regex::Regex) -> bool {
-        let read = self
-            .store
-            .content(self.entry.message)
-            .and_then(|content| content.map(|content| content.whole()).transpose());
-        match read {
-            Ok(bytes) => {
-                let bytes = bytes.unwrap_or_default();
-                let structure = Structure::parse(&bytes);
-                let texts = super::whole::texts(&structure, &super::whole::leaves(&structure));
-                let subject = self.summary().subject.clone();
-                regex.is_match(&subject)
-                    || regex.is_match(&texts.plain)
-                    || regex.is_match(&texts.html)
-            }
-            Err(error) => {
-                self.error = Some(error);
-                false
-            }
-        }
-    }
-
-    /// All text of a message of which only a part is kept.
-    fn rest(&mut self) -> &str {
-        if self.rest.is_none() {
-            let content = self.store.content(self.entry.message);
-            let read = content.and_then(|content| content.map(|found| found.whole()).transpose());
-            self.rest = match read {
-                Ok(bytes) => {
-                    let bytes = bytes.unwrap_or_default();
-                    let text = searchable(&Structure::parse(&bytes));
-                    Some([text.header, text.parts, text.body].join("\n"))
-                }
-                Err(error) => {
-                    self.error = Some(error);
-                    None
-                }
-            };
-        }
-        self.rest.as_deref().unwrap_or_default()
-    }
-
-    fn lists(&mut self, text: &str, choose: fn(&Summary) -> Vec<&Vec<Contact>>) -> bool {
-        self.may_have(text)
-            && choose(self.summary()).into_iter().flatten().any(|contact| {
-                has(&contact.address, text)
-                    || has(&contact.name, text)
-                    || has(&format!("{} <{}>", contact.name, contact.address), text)
-            })
-    }
-}
-
-fn has(value: &str, folded: &str) -> bool {
-    contains(&fold_case(value), folded)
-}
-
-fn any(values: &[String], folded: &str) -> bool {
-    values.iter().any(|value| has(value, folded))
 }

@@ -30,6 +30,16 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
     trusted-types mailwright";
 
+tokio::task_local! {
+    /// The address of the client whose request is answered.
+    static PEER: Option<IpAddr>;
+}
+
+/// The address of the client whose request is answered, where one is.
+pub(crate) fn peer() -> Option<IpAddr> {
+    PEER.try_with(|peer| *peer).ok().flatten()
+}
+
 /// Lets a request through, or turns it away.
 pub(crate) async fn check(
     State(sandbox): State<Sandbox>,
@@ -50,7 +60,7 @@ pub(crate) async fn check(
         },
     };
     let mut response = match judged {
-        Ok(reach) => within(reach, next.run(request)).await,
+        Ok(reach) => PEER.scope(peer, within(reach, next.run(request))).await,
         Err(Turned::Broken(error)) => error.into_response(),
         Err(Turned::Unknown) if login::wants_page(request.headers()) => {
             login::form(StatusCode::UNAUTHORIZED, "")

@@ -31,6 +31,7 @@ use super::{
     ApiError, Sandbox,
     find::Item,
     message::{moment, path},
+    remote,
     summary::{Contact, Summary},
 };
 
@@ -58,6 +59,7 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         .route("/api/v1/swagger.json", get(swagger::document))
         .route("/api/events", get(events::events))
         .route("/view/{file}", get(one::view))
+        .route("/proxy", get(remote::proxied))
         .route("/livez", get(server::alive))
         .route("/readyz", get(server::alive))
         .layer(middleware::from_fn(preflight))

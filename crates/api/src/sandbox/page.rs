@@ -4,9 +4,11 @@
 //! its HTML is shown in a frame that is a stranger to them.
 
 mod checks;
+mod form;
 mod inbox;
 pub(super) mod login;
 mod message;
+mod settings;
 mod source;
 
 use axum::{
@@ -31,6 +33,7 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/inbox/{inbox}", get(inbox::page))
         .route("/inbox/{inbox}/rows", get(inbox::rows))
         .route("/inbox/{inbox}/message/{id}", get(message::pane))
+        .route("/inbox/{inbox}/settings", get(settings::page).post(settings::change))
         .route("/refusals", get(inbox::refusals))
         .route("/inbox/{inbox}/message/{id}/checks", get(checks::fragment))
         .route("/login", get(login::page).post(login::log_in))

@@ -15,7 +15,8 @@ use super::whole::{Leaf, content_id, file_name, leaves, media};
 /// Kinds that a browser may show.
 const SHOWN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"];
 /// What shown octets may do: nothing.
-const NOTHING: &str = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'";
+pub(crate) const ACTS_IN_NOTHING: &str =
+    "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'";
 
 /// The octets of a message, shown as plain text, or saved under a name.
 pub(crate) fn raw(bytes: Vec<u8>, name: Option<&str>) -> Response {
@@ -70,7 +71,7 @@ pub(crate) fn octets(body: Vec<u8>, kind: &'static str, name: Option<&str>) -> R
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ACTS_IN_NOTHING));
     if let Some(name) = name
         && let Ok(value) = HeaderValue::from_str(&disposition(name))
     {

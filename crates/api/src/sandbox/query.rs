@@ -67,8 +67,8 @@ pub(crate) enum Test {
     Cc(String),
     Bcc(String),
     ReplyTo(String),
-    /// One of the addresses of its header.
-    Addressed(String),
+    /// An address that got it without being named in its header.
+    Unnamed(String),
     Subject(String),
     MessageId(String),
     Tag(String),
@@ -109,6 +109,27 @@ impl Query {
         matches!(self, Self::All)
     }
 
+    /// Its tests, in the order of the text.
+    pub(crate) fn tests(&self) -> Vec<&Test> {
+        match self {
+            Self::All => Vec::new(),
+            Self::And(all) | Self::Or(all) => all.iter().flat_map(Self::tests).collect(),
+            Self::Not(one) => one.tests(),
+            Self::Is(test) => vec![test],
+        }
+    }
+
+    /// What is known of it when this is known of its tests, in their order: true, false or open.
+    pub(crate) fn known(&self, answers: &mut impl Iterator<Item = Option<bool>>) -> Option<bool> {
+        match self {
+            Self::All => Some(true),
+            Self::And(all) => joined(all, answers, false),
+            Self::Or(all) => joined(all, answers, true),
+            Self::Not(one) => one.known(answers).map(|holds| !holds),
+            Self::Is(_) => answers.next().flatten(),
+        }
+    }
+
     /// Whether `test` makes it true.
     pub(crate) fn holds(&self, test: &mut dyn FnMut(&Test) -> bool) -> bool {
         match self {
@@ -119,6 +140,25 @@ impl Query {
             Self::Is(asked) => test(asked),
         }
     }
+}
+
+/// What is known of several side by side, of which one that is `decides` decides.
+fn joined(
+    all: &[Query],
+    answers: &mut impl Iterator<Item = Option<bool>>,
+    decides: bool,
+) -> Option<bool> {
+    let mut sum = Some(!decides);
+    // Each takes its answers, also behind one that decided.
+    for one in all {
+        let known = one.known(answers);
+        if known == Some(decides) {
+            sum = Some(decides);
+        } else if known.is_none() && sum != Some(decides) {
+            sum = None;
+        }
+    }
+    sum
 }
 
 /// A piece of a query.
@@ -272,9 +312,18 @@ impl Reader {
             Some("from") => Some(Test::From(folded())),
             Some("to") => Some(Test::To(folded())),
             Some("cc") => Some(Test::Cc(folded())),
-            Some("bcc") => Some(Test::Bcc(folded())),
+            Some("bcc") => return either([Test::Unnamed(folded()), Test::Bcc(folded())]),
             Some("reply-to") => Some(Test::ReplyTo(folded())),
-            Some("addressed") => Some(Test::Addressed(folded())),
+            Some("addressed") => {
+                return either([
+                    Test::From(folded()),
+                    Test::To(folded()),
+                    Test::Cc(folded()),
+                    Test::Unnamed(folded()),
+                    Test::Bcc(folded()),
+                    Test::ReplyTo(folded()),
+                ]);
+            }
             Some("subject") => Some(Test::Subject(folded())),
             Some("message-id") => Some(Test::MessageId(folded())),
             Some("tag") => Some(Test::Tag(value.to_lowercase())),
@@ -352,6 +401,10 @@ fn civil(text: &str) -> Option<jiff::civil::DateTime> {
             parsed.to_datetime().or_else(|_| parsed.to_date().map(|day| day.at(0, 0, 0, 0))).ok()
         })
     })
+}
+
+fn either<const N: usize>(tests: [Test; N]) -> Query {
+    Query::Or(tests.into_iter().map(Query::Is).collect())
 }
 
 fn is(value: &str) -> Query {
@@ -435,6 +488,7 @@ mod tests {
             ("from:Ann", "From(\"ann\")"),
             ("from:\"Ann B\" x", "(From(\"ann b\") x)"),
             ("is:unread", "-Read"),
+            ("bcc:Bob", "[Unnamed(\"bob\") Bcc(\"bob\")]"),
             ("is:odd", "is:odd"),
             ("has:attachments", "Attachment"),
             ("larger:2k", "Larger(2048)"),
@@ -479,6 +533,24 @@ mod tests {
             assert_eq!(moment(text, zone), Timestamp::new(iso(wanted)).rfc3339(), "{text}");
         }
         assert_eq!(moment("2m", 0), NOW.minus(std::time::Duration::from_mins(2)).rfc3339());
+    }
+
+    #[test]
+    fn what_is_open_stays_open_only_where_it_matters() {
+        for (text, known, wanted) in [
+            ("a b", [Some(true), None], None),
+            ("a b", [Some(false), None], Some(false)),
+            ("a b", [None, Some(false)], Some(false)),
+            ("a OR b", [None, Some(true)], Some(true)),
+            ("a OR b", [None, Some(false)], None),
+            ("-a OR -b", [Some(false), None], Some(true)),
+            ("-(a b)", [None, Some(false)], Some(true)),
+            ("-(a b)", [None, None], None),
+        ] {
+            let query = Query::parse(text, NOW, 0);
+            assert_eq!(query.tests().len(), 2);
+            assert_eq!(query.known(&mut known.into_iter()), wanted, "{text} {known:?}");
+        }
     }
 
     #[test]

@@ -149,8 +149,7 @@ pub(super) async fn found(
     let query = which.query.ok_or_else(|| ApiError::bad("query says which messages are meant"))?;
     let most = sandbox.backing.config.now().sandbox.release.messages_max;
     let now = sandbox.now();
-    let search = move |store: &mailwright_store::Store| matching(store, &inbox, &query, now, most);
-    let messages = sandbox.store().off_thread(search).await?;
+    let messages = matching(sandbox.store(), &inbox, &query, now, most).await?;
     if messages.len() > most {
         let why = format!("more than {most} messages match; nothing was released");
         return Err(ApiError::Bad(why));

@@ -3,7 +3,8 @@
 //! Two walls stand around it: the policy of its answer, which makes it a stranger to us (an opaque
 //! origin) even when it is opened by itself, and a copy made for display, which leaves out what
 //! could act. The message itself is never changed. Pictures that came with it are shown; others
-//! would tell its sender that it was opened, and are left out.
+//! would tell its sender that it was opened, and are left out until the reader asks for them: then
+//! they are asked of us.
 //! Source: CSP Level 3, section 6.3.2 (sandbox); HTML standard, section 4.8.5.
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use super::{
     ApiError, Sandbox,
     dark::Dark,
     part,
+    remote::Remote,
     whole::{leaves, texts},
 };
 
@@ -57,7 +59,9 @@ pub(crate) async fn document(
         return Err(ApiError::NoPart);
     }
     let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
-    Ok(page(&id, &html))
+    let own = entry.message.to_string();
+    let signer = sandbox.signer.as_ref().filter(|_| asked.remote == 1);
+    Ok(answer(displayed_with(&own, &html, signer.map(|signer| Remote::new(signer, &own)))))
 }
 
 /// How a message is to be shown.
@@ -65,6 +69,8 @@ pub(crate) async fn document(
 #[serde(default)]
 pub(crate) struct Asked {
     dark: Option<Dark>,
+    /// 1 for the pictures of the web.
+    remote: u8,
 }
 
 /// A picture that came with a message, by its number or `cid:` and its `Content-ID`.
@@ -83,7 +89,11 @@ pub(crate) async fn picture(
 
 /// A document of `html`, made for display.
 pub(crate) fn page(id: &str, html: &str) -> Response {
-    let mut response = Response::new(Body::from(displayed(id, html)));
+    answer(displayed(id, html))
+}
+
+fn answer(html: String) -> Response {
+    let mut response = Response::new(Body::from(html));
     let headers = response.headers_mut();
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, kind);
@@ -91,8 +101,13 @@ pub(crate) fn page(id: &str, html: &str) -> Response {
     response
 }
 
-/// A copy of `html` without what could act.
+/// A copy of `html` without what could act, and without pictures of the web.
 pub(crate) fn displayed(id: &str, html: &str) -> String {
+    displayed_with(id, html, None)
+}
+
+/// A copy of `html` without what could act; pictures of the web are asked of us, or left out.
+fn displayed_with(id: &str, html: &str, mut remote: Option<Remote<'_>>) -> String {
     let end = html.floor_char_boundary(SIZE_MAX.min(html.len()));
     let document = Html::parse_document(html.get(..end).unwrap_or_default());
     let mut out = String::from("<!doctype html><meta charset=\"utf-8\">");
@@ -111,9 +126,12 @@ pub(crate) fn displayed(id: &str, html: &str) -> String {
                 }
                 Node::Element(element) => {
                     is_style |= element.name() == "style";
-                    open(&mut out, id, element);
+                    open(&mut out, id, element, remote.as_mut());
                 }
-                Node::Text(text) if is_style => out.push_str(&style(text)),
+                Node::Text(text) if is_style => {
+                    let css = remote.as_mut().map(|remote| remote.css(text));
+                    out.push_str(&style(css.as_deref().unwrap_or(text)));
+                }
                 Node::Text(text) => escape(&mut out, text),
                 _ => {}
             },
@@ -141,7 +159,7 @@ fn style(text: &str) -> String {
     text.replace("</", "<\\/")
 }
 
-fn open(out: &mut String, id: &str, element: &Element) {
+fn open(out: &mut String, id: &str, element: &Element, mut remote: Option<&mut Remote<'_>>) {
     if !element.name().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
         out.push_str("<span>");
         return;
@@ -149,7 +167,10 @@ fn open(out: &mut String, id: &str, element: &Element) {
     out.extend(["<", element.name()]);
     for (name, value) in element.attrs() {
         let name = name.to_ascii_lowercase();
-        let Some(value) = attribute(id, element.name(), &name, value) else { continue };
+        let own = remote.as_deref_mut().and_then(|remote| fetched(remote, element, &name, value));
+        let Some(value) = own.or_else(|| attribute(id, element.name(), &name, value)) else {
+            continue;
+        };
         out.extend([" ", &name, "=\""]);
         escape(out, &value);
         out.push('"');
@@ -158,6 +179,16 @@ fn open(out: &mut String, id: &str, element: &Element) {
         out.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
     }
     out.push('>');
+}
+
+/// An attribute whose pictures are asked of us; nothing where there are none.
+fn fetched(remote: &mut Remote<'_>, element: &Element, name: &str, value: &str) -> Option<String> {
+    match name {
+        "src" if element.name() == "img" => remote.address(value),
+        "background" | "poster" => remote.address(value),
+        "style" => Some(remote.css(value)),
+        _ => None,
+    }
 }
 
 /// An attribute as it is shown; nothing when it goes.
@@ -280,6 +311,21 @@ mod tests {
         ] {
             assert!(shown.contains(piece), "{piece}: {shown}");
         }
+    }
+
+    #[test]
+    fn pictures_of_the_web_are_asked_of_us_when_the_reader_says_so() {
+        let signer = crate::sandbox::remote::Signer::new().unwrap();
+        let html = "<style>p{background:url(https://a.example/1)}</style>\
+            <img src=https://a.example/2 srcset='https://a.example/3 2x' onerror=x>\
+            <table background='//a.example/4'><td style='background:url(https://a.example/5)'>\
+            <iframe src=https://a.example/6></iframe><video src=https://a.example/7></video>\
+            <input type=image src=https://a.example/8><a href=https://a.example/9>x</a>";
+        let shown = displayed_with("7", html, Some(Remote::new(&signer, "7")));
+        assert_eq!(shown.matches("/remote/7?url=").count(), 4, "{shown}");
+        // What is left of the sender's own addresses is the link.
+        assert_eq!(shown.matches("https://a.example").count(), 1, "{shown}");
+        assert!(!displayed("7", html).contains("/remote/"));
     }
 
     #[test]

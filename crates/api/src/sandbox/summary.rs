@@ -1,5 +1,6 @@
 //! What a list shows of a message and what a search looks at, made once and kept beside it.
 
+pub(crate) use mailwright_mime::LeafRole as Role;
 use mailwright_mime::{
     self as mime, SearchText, Structure, decode_words, each_address, preview, searchable, sent_date,
 };
@@ -122,32 +123,6 @@ fn summary(structure: &Structure<'_>) -> Summary {
     summary
 }
 
-/// What a part is to a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The text itself, plain or as HTML.
-    Text,
-    /// Something that the text shows.
-    Inline,
-    /// Something beside it.
-    Attachment,
-}
-
-/// What a leaf is to a reader.
-pub(crate) fn role(part: &mime::Part<'_>) -> Role {
-    let disposition = part.disposition().map(|value| value.top.to_ascii_lowercase());
-    let is_attached = disposition.as_deref() == Some(b"attachment");
-    let media = part.media();
-    let is_text = media.is("text", "plain") || media.is("text", "html");
-    if is_text && !is_attached && part.file_name().is_none() {
-        return Role::Text;
-    }
-    if !is_attached && (part.id().is_some() || disposition.as_deref() == Some(b"inline")) {
-        return Role::Inline;
-    }
-    Role::Attachment
-}
-
 /// The addresses of a field.
 pub(crate) fn contacts(value: &[u8], list: &mut Vec<Contact>) {
     each_address(value, |entry| {
@@ -201,6 +176,11 @@ impl<'a> Words<'a> {
     /// All of them.
     pub(crate) const fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// Whether the whole header is in them.
+    pub(crate) fn has_header(&self) -> bool {
+        self.is_whole || self.text.contains(PART)
     }
 
     /// The fields of the header, folded, one a line.

@@ -23,6 +23,7 @@ mod checks;
 mod hook;
 mod mailpit;
 mod release;
+mod search;
 mod token;
 
 struct World {
@@ -30,6 +31,7 @@ struct World {
     routes: Router,
     /// The DNS that is asked.
     dns: Arc<Fake>,
+    store: Store,
 }
 
 async fn world() -> World {
@@ -57,8 +59,8 @@ async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let egress = Egress::new(resolver, inspector, config.clone());
     let hooks = Some(egress.clone().picking(Config::webhook_egress));
     let egress = Some(egress);
-    let backing = Backing { store, directory, intake, clock, config, egress, hooks };
-    World { _folder: folder, routes: router(backing), dns }
+    let backing = Backing { store: store.clone(), directory, intake, clock, config, egress, hooks };
+    World { _folder: folder, routes: router(backing), dns, store }
 }
 
 impl World {

@@ -1,57 +1,18 @@
 //! A message taken apart: text, HTML, attachments, the tree of its parts, links and codes.
 
-use mailwright_mime::{Kind, Part, Structure, decode_words, fold_case, part_text};
+use mailwright_mime::{
+    Kind, LEAVES_MAX as PARTS_MAX, Part, Structure, decode_words, fold_case, part_text,
+};
+pub(crate) use mailwright_mime::{Leaf, leaves};
 use md5::Md5;
 use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    code, extract,
-    summary::{Role, role},
-};
+use super::{code, extract, summary::Role};
 
 /// Octets of a text or of HTML that are given with a message.
 const TEXT_MAX: usize = 4 << 20;
-/// Parts that are told of.
-const PARTS_MAX: usize = 2000;
-
-/// A leaf of a message, as a reader has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Leaf {
-    /// Its number, such as `1.2`.
-    pub(crate) path: String,
-    /// Its place among the parts of the structure.
-    pub(crate) index: usize,
-    /// What it is to a reader.
-    pub(crate) role: Role,
-}
-
-/// The leaves of a message, in its order; an attached message is one leaf.
-pub(crate) fn leaves(structure: &Structure<'_>) -> Vec<Leaf> {
-    let mut found = Vec::new();
-    let mut open = vec![(0, String::new())];
-    while let Some((index, path)) = open.pop() {
-        let Some(part) = structure.part(index) else { continue };
-        if found.len() >= PARTS_MAX {
-            break;
-        }
-        if part.kind() != Kind::Multipart {
-            let path = if path.is_empty() { "1".to_owned() } else { path };
-            found.push(Leaf { path, index, role: role(part) });
-            continue;
-        }
-        let children: Vec<usize> = structure.children(index).take(PARTS_MAX).collect();
-        let numbered = children.into_iter().zip(1_u32..).map(|(child, number)| {
-            let dot = if path.is_empty() { "" } else { "." };
-            (child, format!("{path}{dot}{number}"))
-        });
-        let mut numbered: Vec<_> = numbered.collect();
-        numbered.reverse();
-        open.extend(numbered);
-    }
-    found
-}
 
 /// The tree of a message's parts, with type and size of each.
 pub(crate) fn tree(structure: &Structure<'_>) -> Value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailwright_config::InboxSettings;
 use mailwright_directory::Inbox;
 use mailwright_intake::{Asked, NoRelease};
-use mailwright_store::{Lane, Store, Tx, capture};
+use mailwright_store::{Lane, Tx, capture};
 use mailwright_words::Id;
 use serde::Serialize;
 
@@ -158,10 +158,8 @@ impl Which {
             return Ok(all);
         };
         let most = office.config.now().sandbox.release.messages_max;
-        let (inbox, now) = (inbox.clone(), office.now());
-        let search =
-            move |store: &Store| mailwright_api::matching(store, &inbox, &query, now, most);
-        let all = office.store.off_thread(search).await?;
+        let now = office.now();
+        let all = mailwright_api::matching(&office.store, inbox, &query, now, most).await?;
         if all.len() > most {
             return Err(Failure::new(format!("more than {most} messages match")));
         }

@@ -128,26 +128,15 @@ pub fn numbered(tx: &mut Tx<'_>, mailbox: Id, uid: u32) -> Result<Option<Entry>,
     )
 }
 
-/// Gives each message of a mailbox with a number between `after` and `before` to `each`, newest
-/// first, until that says false.
+/// The message with that number in a mailbox, as a search looks at it.
 ///
-/// Errors: those of the database and of `each`.
-pub fn scan(
-    tx: &mut Tx<'_>,
-    mailbox: Id,
-    (after, before): (u32, u32),
-    mut each: impl FnMut(Scanned) -> Result<bool, StoreError>,
-) -> Result<(), StoreError> {
-    tx.each(
-        &format!(
-            "SELECT {ENTRY}, c.words {FROM}
-             WHERE mm.mailbox = :mailbox AND mm.uid > :after AND mm.uid < :before
-             ORDER BY mm.uid DESC"
-        ),
-        params! { mailbox, after, before },
-        |row| each(Scanned { entry: read(row)?, words: row.get(11)? }),
+/// Errors: those of the database.
+pub fn scanned(tx: &mut Tx<'_>, mailbox: Id, uid: u32) -> Result<Option<Scanned>, StoreError> {
+    tx.query_opt(
+        &format!("SELECT {ENTRY}, c.words {FROM} WHERE mm.mailbox = :mailbox AND mm.uid = :uid"),
+        params! { mailbox, uid },
+        |row| Ok(Scanned { entry: read(row)?, words: row.get(11)? }),
     )
-    .map(drop)
 }
 
 /// Up to `limit` messages that were not summed up yet, oldest first.

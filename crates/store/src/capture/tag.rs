@@ -35,6 +35,24 @@ pub fn set_tags(tx: &mut Tx<'_>, message: Id, tags: &[String]) -> Result<(), Sto
     Ok(())
 }
 
+/// Messages of all inboxes that have a tag of which `is_meant` is true, ascending.
+///
+/// Errors: those of the database.
+pub fn tagged(
+    tx: &mut Tx<'_>,
+    mut is_meant: impl FnMut(&str) -> bool,
+) -> Result<Vec<Id>, StoreError> {
+    let mut found = Vec::new();
+    tx.each("SELECT message, name FROM capture_tag ORDER BY message", &[], |row| {
+        let message: Id = row.get(0)?;
+        if found.last() != Some(&message) && is_meant(&row.get::<String>(1)?) {
+            found.push(message);
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
 /// Tells those who follow a mailbox that what is kept beside these messages changed.
 fn publish(tx: &mut Tx<'_>, mailbox: Id, uids: NumberSet) {
     tx.publish(Edit { mailbox, modseq: 0, what: What::Beside(uids) });

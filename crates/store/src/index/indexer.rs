@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mailwright_mime::{Signer, Structure, digest_of_message, searchable};
+use mailwright_mime::{Signer, Structure, digest_of_message, fold_case, searchable};
 use mailwright_words::{Id, metric};
 
 use super::{Entry, Indexed, feed::Taken};
-use crate::{error::StoreError, mailbox::LARGE, params, store::Store};
+use crate::{capture, error::StoreError, mailbox::LARGE, params, store::Store};
 
 /// Messages that are indexed at a time, and kept in one transaction.
 const AT_A_TIME: usize = 64;
@@ -203,9 +203,17 @@ impl Indexer {
         let content = content.ok().flatten()?;
         let _alone = (content.len() > LARGE).then(|| self.store.large());
         let bytes = content.whole().ok()?;
-        let text = searchable(&Structure::parse(&bytes));
+        let caught = self.store.read_blocking(|tx| capture::envelope(tx, message)).ok()?;
+        let structure = Structure::parse(&bytes);
+        let mut text = searchable(&structure);
+        let brief = caught.as_ref().map(|envelope| capture::write_brief(envelope, &structure));
+        // A text may be that of an address in the envelope; the set says where it is not.
+        for recipient in caught.iter().flat_map(|envelope| &envelope.recipients) {
+            text.parts.push_str(&fold_case(recipient));
+            text.parts.push('\n');
+        }
         let digest = digest_of_message(&bytes);
-        Some(Entry { account, message, digest, signature: self.signer.sign(&text) })
+        Some(Entry { account, message, digest, signature: self.signer.sign(&text), brief })
     }
 
     /// Forgets some of the messages that went.

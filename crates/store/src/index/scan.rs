@@ -15,6 +15,8 @@ pub enum Indexed {
     Digest,
     /// Signatures: what a text may hold.
     Signature,
+    /// Briefs: envelopes and attachments of caught messages.
+    Brief,
 }
 
 impl Indexed {
@@ -26,6 +28,10 @@ impl Indexed {
             }
             Self::Signature => {
                 "SELECT message, signature FROM signature
+                 WHERE account = :account AND message BETWEEN :first AND :last ORDER BY message"
+            }
+            Self::Brief => {
+                "SELECT message, brief FROM brief
                  WHERE account = :account AND message BETWEEN :first AND :last ORDER BY message"
             }
         }

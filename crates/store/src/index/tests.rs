@@ -5,6 +5,7 @@ use std::fs;
 use mailwright_words::Id;
 
 use super::*;
+use crate::capture::Brief;
 
 fn id(number: i64) -> Id {
     Id::from_i64(number)
@@ -13,7 +14,8 @@ fn id(number: i64) -> Id {
 fn entry(account: i64, message: i64) -> Entry {
     let digest = message.to_le_bytes().to_vec();
     let signature = vec![u8::try_from(message % 251).unwrap(); 3000];
-    Entry { account: id(account), message: id(message), digest, signature }
+    let brief = (message % 2 == 0).then(|| format!("{message} 0\n\n"));
+    Entry { account: id(account), message: id(message), digest, signature, brief }
 }
 
 fn found(index: &Index, account: i64, wanted: &[i64], indexed: Indexed) -> Vec<i64> {
@@ -24,6 +26,10 @@ fn found(index: &Index, account: i64, wanted: &[i64], indexed: Indexed) -> Vec<i
             let number = wanted[place].get();
             match indexed {
                 Indexed::Digest => assert_eq!(bytes, number.to_le_bytes()),
+                Indexed::Brief => {
+                    let attachments = i64::try_from(Brief::from_bytes(bytes).unwrap().attachments);
+                    assert_eq!((attachments.unwrap(), number % 2), (number, 0));
+                }
                 Indexed::Signature => {
                     assert_eq!(bytes.len(), 3000);
                     assert_eq!(i64::from(bytes[9]), number % 251);
@@ -56,6 +62,8 @@ fn entries_are_found_in_their_account_however_far_apart() {
             wanted.iter().copied().filter(|n| (1..=900).contains(n) && n % 3 != 0).collect();
         assert_eq!(found(&index, 1, &wanted, Indexed::Digest), expected);
         assert_eq!(found(&index, 1, &wanted, Indexed::Signature), expected);
+        let even: Vec<i64> = expected.into_iter().filter(|n| n % 2 == 0).collect();
+        assert_eq!(found(&index, 1, &wanted, Indexed::Brief), even);
     }
     let all: Vec<Id> = (1..=900).map(id).collect();
     let mut count = 0;
@@ -77,6 +85,8 @@ fn entries_that_go_are_gone() {
     index.forget(&[(id(1), id(1)), (id(9), id(9))]).unwrap();
     assert_eq!(found(&index, 1, &[1, 2, 3], Indexed::Digest), [2]);
     assert_eq!(found(&index, 1, &[1, 2, 3], Indexed::Signature), [2]);
+    index.forget(&[(id(1), id(2))]).unwrap();
+    assert!(found(&index, 1, &[1, 2, 3], Indexed::Brief).is_empty());
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) struct Asked {
 struct Rows {
     items: Vec<Item>,
     next: Option<u32>,
-    total: u64,
+    total: Option<u64>,
     unread: u64,
 }
 
@@ -43,6 +43,9 @@ async fn some(sandbox: &Sandbox, inbox: &Inbox, asked: &Asked) -> Result<Rows, B
     let page = find::Page { before, skip, counts, ..find::Page::newest(ROWS) };
     let find::Found { items, total, unread } = sandbox.find(inbox, query, page).await?;
     let next = items.last().filter(|_| items.len() == ROWS).map(|item| item.entry.uid);
+    // Without a count it is known only where the page has all.
+    let is_counted = counts || asked.query.is_empty() || before == u32::MAX && next.is_none();
+    let total = is_counted.then_some(total);
     Ok(Rows { items, next, total, unread })
 }
 
@@ -51,7 +54,6 @@ pub(super) async fn page(
     Path(name): Path<String>,
     Params(asked): Params<Asked>,
 ) -> Result<Page, Broken> {
-    let asked = Asked { count: true, ..asked };
     let inbox = sandbox.inbox(&name).await?;
     let all = names(&sandbox).await?;
     let found = some(&sandbox, &inbox, &asked).await?;
@@ -64,6 +66,7 @@ pub(super) async fn page(
         unread => format!("({unread}) {}", inbox.name),
     };
     let total = found.total;
+    let counted = total.map_or_else(|| "many".to_owned(), |total| total.to_string());
     let body = html! {
         header class="bar" {
             a class="brand" href="/" { "Mailwright" }
@@ -72,6 +75,7 @@ pub(super) async fn page(
             span id="live" class="live" role="status" aria-live="polite" { "" }
             button type="button" id="read-all" { "Mark all read" }
             button type="button" id="delete-all" { "Delete all" }
+            a href={ "/inbox/" (link(&inbox.name)) "/settings" } { "Settings" }
             a href="/refusals" { "Refusals" }
             button type="button" id="theme" title="Light or dark" { "Light/dark" }
             button type="button" id="help" aria-haspopup="dialog" title="Keys" { "?" }
@@ -79,10 +83,10 @@ pub(super) async fn page(
         main class={ "split" @if shown.is_some() { " reading" } } data-inbox=(inbox.name)
             data-query=(asked.query) data-unread=(inbox.unseen) {
             section class="list" aria-label="Messages" tabindex="0" {
-                h1 class="hidden" { "Inbox " (inbox.name) ", " span id="count" { (total) }
+                h1 class="hidden" { "Inbox " (inbox.name) ", " span id="count" { (counted) }
                     " messages" }
                 (bulk())
-                ol id="rows" data-total=(total) data-before=[asked.before] {
+                ol id="rows" data-total=[total] data-before=[asked.before] {
                     @for item in &found.items { (row(&inbox, item, &asked)) }
                 }
                 (nothing(&asked, !found.items.is_empty()))
@@ -115,9 +119,10 @@ pub(super) async fn rows(
     let found = some(&sandbox, &inbox, &asked).await?;
     let markup = html! { @for item in &found.items { (row(&inbox, item, &asked)) } };
     let mut response = Page(markup).into_response();
-    let told = [("mailwright-total", found.total), ("mailwright-unread", found.unread)];
-    for (name, number) in told {
-        response.headers_mut().insert(HeaderName::from_static(name), number.into());
+    if let Some(total) = found.total {
+        for (name, number) in [("mailwright-total", total), ("mailwright-unread", found.unread)] {
+            response.headers_mut().insert(HeaderName::from_static(name), number.into());
+        }
     }
     Ok(response)
 }

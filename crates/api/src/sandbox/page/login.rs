@@ -18,7 +18,10 @@ use mailwright_words::Timestamp;
 use maud::html;
 use subtle::ConstantTimeEq as _;
 
-use super::whole;
+use super::{
+    form::{Form, has_forms},
+    whole,
+};
 use crate::sandbox::Sandbox;
 
 /// The name of the cookie.
@@ -88,15 +91,13 @@ pub(crate) fn form(code: StatusCode, wrong: &str) -> Response {
     };
     let mut response = whole("Log in", &body).into_response();
     *response.status_mut() = code;
-    // Without it a browser would not say where the form comes from.
-    let policy = HeaderValue::from_static("same-origin");
-    response.headers_mut().insert(header::REFERRER_POLICY, policy);
-    response
+    has_forms(response)
 }
 
 pub(crate) async fn log_in(State(sandbox): State<Sandbox>, request: Request) -> Response {
     let bytes = axum::body::to_bytes(request.into_body(), FORM_MAX).await.unwrap_or_default();
-    let given = password(&bytes);
+    let fields = Form::read(&bytes);
+    let given = fields.whole("password");
     let config = sandbox.backing.config.now();
     let Some(token) = &config.sandbox.token else { return Redirect::to("/").into_response() };
     if !bool::from(given.as_bytes().ct_eq(token.expose().as_bytes())) {
@@ -113,11 +114,4 @@ pub(crate) async fn log_in(State(sandbox): State<Sandbox>, request: Request) -> 
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
-}
-
-/// The field of the form. Source: WHATWG URL, section 5.1.
-fn password(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let value = text.split('&').find_map(|pair| pair.strip_prefix("password="));
-    crate::sandbox::choose::unescaped(&value.unwrap_or_default().replace('+', " "))
 }

@@ -1,5 +1,7 @@
 //! One message: preview, text, source, header, parts, octets, and how it came.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use mailwright_directory::Inbox;
 use mailwright_mime::Structure;
@@ -12,6 +14,7 @@ use super::{Broken, Page, link, moment, size, source};
 use crate::sandbox::{
     ApiError, Sandbox, code,
     find::Item,
+    remote,
     summary::{Contact, Role},
     whole::{self, Leaf, Texts},
 };
@@ -41,10 +44,11 @@ pub(super) async fn shown(sandbox: &Sandbox, inbox: &Inbox, id: &str) -> Result<
     if !item.is_read() {
         sandbox.mark(inbox, NumberSet::range(uid..=uid), true).await?;
     }
-    Ok(markup(&inbox.name, &item, &bytes, &caught.unwrap_or_default()))
+    let fetches = sandbox.backing.egress.is_some() && sandbox.signer.is_some();
+    Ok(markup(&inbox.name, &item, &bytes, (&caught.unwrap_or_default(), fetches)))
 }
 
-fn markup(inbox: &str, item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
+fn markup(inbox: &str, item: &Item, bytes: &[u8], (caught, fetches): (&Caught, bool)) -> Markup {
     let structure = Structure::parse(bytes);
     let leaves = whole::leaves(&structure);
     let texts = whole::texts(&structure, &leaves);
@@ -55,7 +59,7 @@ fn markup(inbox: &str, item: &Item, bytes: &[u8], caught: &Caught) -> Markup {
             (head(item, caught))
             (files(&id, &structure, &leaves))
             div class="tabs" {
-                @if has_html { (tab("Preview", true, &preview(&id))) }
+                @if has_html { (tab("Preview", true, &preview(&id, &texts.html, fetches))) }
                 (tab("Text", !has_html, &plain(&texts)))
                 @if has_html {
                     (tab("HTML source", false, &source::marked(bytes, &texts.html)))
@@ -180,7 +184,8 @@ const DARK: [(&str, &str); 4] = [
     ("full", "Dark: all colours turned"),
 ];
 
-fn preview(id: &str) -> Markup {
+fn preview(id: &str, source: &str, fetches: bool) -> Markup {
+    let pictures = remote::pictures(source);
     html! {
         p class="widths" {
             @for (name, class) in WIDTHS {
@@ -190,12 +195,42 @@ fn preview(id: &str) -> Markup {
             label { " Colours " select id="dark" {
                 @for (value, name) in DARK { option value=(value) { (name) } }
             } }
-            " Remote content is not fetched."
         }
+        (web(&pictures, fetches))
         iframe class="wfull" src={ "/render/" (id) } title="Preview of the message"
             sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"
             loading="lazy" {}
     }
+}
+
+/// Sites that are named of those whose pictures a message shows.
+const SITES_MAX: usize = 5;
+
+/// Pictures of the web: who would learn that the message was read, and the reader's permission.
+fn web(pictures: &BTreeSet<String>, fetches: bool) -> Markup {
+    let sites: BTreeSet<&str> = pictures.iter().filter_map(|url| site(url)).collect();
+    let named: Vec<&str> = sites.iter().copied().take(SITES_MAX).collect();
+    let more = sites.len().saturating_sub(named.len());
+    html! {
+        @if !pictures.is_empty() {
+            p class="note" id="web" {
+                (pictures.len()) " pictures of the web, from " (named.join(", "))
+                @if more > 0 { " and " (more) " more sites" }
+                ". "
+                @if fetches {
+                    label { input type="checkbox" id="remote"; " Fetch them" }
+                } @else {
+                    "They are not fetched."
+                }
+            }
+        }
+    }
+}
+
+/// The host of an address.
+fn site(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
 fn plain(texts: &Texts) -> Markup {
