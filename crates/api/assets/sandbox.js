@@ -197,13 +197,15 @@ function inbox() {
     const asked = new URLSearchParams();
     const dark = pane.querySelector("#dark")?.value;
     if (dark) asked.set("dark", dark);
+    const client = pane.querySelector("#client")?.value;
+    if (client) asked.set("client", client);
     if (pane.querySelector("#remote")?.checked) asked.set("remote", "1");
     const text = asked.toString();
     frame.src = `/render/${pane.querySelector(".message").dataset.id}${text ? `?${text}` : ""}`;
   }
 
   pane.addEventListener("change", async (event) => {
-    if (event.target.closest("#dark, #remote")) preview();
+    if (event.target.closest("#dark, #client, #remote")) preview();
     const place = event.target.closest(".tabs > input")?.nextElementSibling?.nextElementSibling;
     const later = place?.querySelector("[data-load]");
     if (!later) return;

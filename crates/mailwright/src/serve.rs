@@ -158,7 +158,7 @@ pub(crate) fn backing(office: &Office) -> Backing {
         directory: office.directory.clone(),
         intake: office.intake.clone(),
         clock: Arc::clone(&office.clock),
-        config,
+        config: office.config.clone(),
         egress: egress(office),
         hooks: egress(office).map(|egress| egress.picking(Config::webhook_egress)),
     }

@@ -89,10 +89,7 @@ impl Inner {
         query: Query,
         page: Page,
     ) -> Result<Found, ApiError> {
-        let _place = match query.is_all() {
-            true => None,
-            false => Some(self.searches.acquire().await),
-        };
+        let _place = if query.is_all() { None } else { Some(self.searches.acquire().await) };
         Ok(find(self.store(), inbox, query, page).await?)
     }
 

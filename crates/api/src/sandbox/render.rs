@@ -17,6 +17,7 @@ use axum::{
 };
 use ego_tree::iter::Edge;
 use mailwright_mime::Structure;
+use mailwright_sandbox::support::{Eye, Matcher};
 use scraper::{Html, Node, node::Element};
 use serde::Deserialize;
 
@@ -61,7 +62,12 @@ pub(crate) async fn document(
     let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
     let own = entry.message.to_string();
     let signer = sandbox.signer.as_ref().filter(|_| asked.remote == 1);
-    Ok(answer(displayed_with(&own, &html, signer.map(|signer| Remote::new(signer, &own)))))
+    let remote = signer.map(|signer| Remote::new(signer, &own));
+    let eye = asked.client.as_deref().filter(|name| !name.is_empty()).map(|name| {
+        Eye::named(name).ok_or_else(|| ApiError::bad(format!("no client is called {name}")))
+    });
+    let shown = Shown { id: &own, remote, eye: eye.transpose()? };
+    Ok(answer(shown.copy(&html)))
 }
 
 /// How a message is to be shown.
@@ -71,6 +77,8 @@ pub(crate) struct Asked {
     dark: Option<Dark>,
     /// 1 for the pictures of the web.
     remote: u8,
+    /// The client whose eyes see it, such as `gmail.android`.
+    client: Option<String>,
 }
 
 /// A picture that came with a message, by its number or `cid:` and its `Content-ID`.
@@ -103,91 +111,124 @@ fn answer(html: String) -> Response {
 
 /// A copy of `html` without what could act, and without pictures of the web.
 pub(crate) fn displayed(id: &str, html: &str) -> String {
-    displayed_with(id, html, None)
+    Shown { id, remote: None, eye: None }.copy(html)
 }
 
-/// A copy of `html` without what could act; pictures of the web are asked of us, or left out.
-fn displayed_with(id: &str, html: &str, mut remote: Option<Remote<'_>>) -> String {
-    let end = html.floor_char_boundary(SIZE_MAX.min(html.len()));
-    let document = Html::parse_document(html.get(..end).unwrap_or_default());
-    let mut out = String::from("<!doctype html><meta charset=\"utf-8\">");
-    let mut unwrapped = HashSet::new();
-    let mut dropped = None;
-    let mut is_style = false;
-    for edge in document.tree.root().traverse() {
-        match edge {
-            Edge::Open(_) if dropped.is_some() => {}
-            Edge::Open(node) => match node.value() {
-                Node::Element(element) if DROPPED.contains(&element.name()) => {
-                    dropped = Some(node.id());
+/// How a message is shown.
+struct Shown<'a> {
+    id: &'a str,
+    /// Pictures of the web are asked of us, or left out.
+    remote: Option<Remote<'a>>,
+    /// Through the eyes of a client.
+    eye: Option<Eye>,
+}
+
+impl Shown<'_> {
+    /// A copy of `html` without what could act.
+    fn copy(mut self, html: &str) -> String {
+        let end = html.floor_char_boundary(SIZE_MAX.min(html.len()));
+        let document = Html::parse_document(html.get(..end).unwrap_or_default());
+        let mut out = String::from("<!doctype html><meta charset=\"utf-8\">");
+        let mut unwrapped = HashSet::new();
+        let mut dropped = None;
+        let mut is_style = false;
+        for edge in document.tree.root().traverse() {
+            match edge {
+                Edge::Open(_) if dropped.is_some() => {}
+                Edge::Open(node) => match node.value() {
+                    Node::Element(element) if self.drops(element) => dropped = Some(node.id()),
+                    Node::Element(element) if self.unwraps(element) => {
+                        unwrapped.insert(node.id());
+                    }
+                    Node::Element(element) => {
+                        is_style |= element.name() == "style";
+                        self.open(&mut out, element);
+                    }
+                    Node::Text(text) if is_style => out.push_str(&self.style(text)),
+                    Node::Text(text) => escape(&mut out, text),
+                    _ => {}
+                },
+                Edge::Close(node) if dropped.is_some() => {
+                    if dropped == Some(node.id()) {
+                        dropped = None;
+                    }
                 }
-                Node::Element(element) if UNWRAPPED.contains(&element.name()) => {
-                    unwrapped.insert(node.id());
-                }
-                Node::Element(element) => {
-                    is_style |= element.name() == "style";
-                    open(&mut out, id, element, remote.as_mut());
-                }
-                Node::Text(text) if is_style => {
-                    let css = remote.as_mut().map(|remote| remote.css(text));
-                    out.push_str(&style(css.as_deref().unwrap_or(text)));
-                }
-                Node::Text(text) => escape(&mut out, text),
-                _ => {}
-            },
-            Edge::Close(node) if dropped.is_some() => {
-                if dropped == Some(node.id()) {
-                    dropped = None;
-                }
-            }
-            Edge::Close(node) => {
-                if let Node::Element(element) = node.value()
-                    && !unwrapped.contains(&node.id())
-                    && !VOID.contains(&element.name())
-                {
-                    is_style &= element.name() != "style";
-                    out.extend(["</", element.name(), ">"]);
+                Edge::Close(node) => {
+                    if let Node::Element(element) = node.value()
+                        && !unwrapped.contains(&node.id())
+                        && !VOID.contains(&element.name())
+                    {
+                        is_style &= element.name() != "style";
+                        out.extend(["</", element.name(), ">"]);
+                    }
                 }
             }
         }
+        out
     }
-    out
-}
 
-/// What is in a style element, which only the end of one could leave.
-fn style(text: &str) -> String {
-    text.replace("</", "<\\/")
-}
+    /// Whether an element goes with all that is in it.
+    fn drops(&self, element: &Element) -> bool {
+        DROPPED.contains(&element.name()) || element.name() == "style" && self.lacks(element)
+    }
 
-fn open(out: &mut String, id: &str, element: &Element, mut remote: Option<&mut Remote<'_>>) {
-    if !element.name().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
-        out.push_str("<span>");
-        return;
+    /// Whether an element goes, while what is in it stays.
+    fn unwraps(&self, element: &Element) -> bool {
+        UNWRAPPED.contains(&element.name()) || self.lacks(element)
     }
-    out.extend(["<", element.name()]);
-    for (name, value) in element.attrs() {
-        let name = name.to_ascii_lowercase();
-        let own = remote.as_deref_mut().and_then(|remote| fetched(remote, element, &name, value));
-        let Some(value) = own.or_else(|| attribute(id, element.name(), &name, value)) else {
-            continue;
-        };
-        out.extend([" ", &name, "=\""]);
-        escape(out, &value);
-        out.push('"');
-    }
-    if element.name() == "a" {
-        out.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
-    }
-    out.push('>');
-}
 
-/// An attribute whose pictures are asked of us; nothing where there are none.
-fn fetched(remote: &mut Remote<'_>, element: &Element, name: &str, value: &str) -> Option<String> {
-    match name {
-        "src" if element.name() == "img" => remote.address(value),
-        "background" | "poster" => remote.address(value),
-        "style" => Some(remote.css(value)),
-        _ => None,
+    fn lacks(&self, element: &Element) -> bool {
+        self.eye.is_some_and(|eye| !eye.sees(Matcher::Element(element.name())))
+    }
+
+    /// What is in a style element, which only the end of one could leave.
+    fn style(&mut self, css: &str) -> String {
+        let css = self.eye.map_or_else(|| css.to_owned(), |eye| eye.css(css, true));
+        let css = self.remote.as_mut().map_or_else(|| css.clone(), |remote| remote.css(&css));
+        css.replace("</", "<\\/")
+    }
+
+    fn open(&mut self, out: &mut String, element: &Element) {
+        if !element.name().bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
+            out.push_str("<span>");
+            return;
+        }
+        out.extend(["<", element.name()]);
+        for (name, value) in element.attrs() {
+            let name = name.to_ascii_lowercase();
+            let own = self.seen(&name, value).and_then(|value| {
+                self.fetched(element, &name, &value)
+                    .or_else(|| attribute(self.id, element.name(), &name, &value))
+            });
+            let Some(value) = own else { continue };
+            out.extend([" ", &name, "=\""]);
+            escape(out, &value);
+            out.push('"');
+        }
+        if element.name() == "a" {
+            out.push_str(" target=\"_blank\" rel=\"noopener noreferrer nofollow\"");
+        }
+        out.push('>');
+    }
+
+    /// An attribute as the client leaves it; nothing when it does not know it.
+    fn seen(&self, name: &str, value: &str) -> Option<String> {
+        let Some(eye) = self.eye else { return Some(value.to_owned()) };
+        eye.sees(Matcher::Attribute(name)).then(|| match name {
+            "style" => eye.css(value, false),
+            _ => value.to_owned(),
+        })
+    }
+
+    /// An attribute whose pictures are asked of us; nothing where there are none.
+    fn fetched(&mut self, element: &Element, name: &str, value: &str) -> Option<String> {
+        let remote = self.remote.as_mut()?;
+        match name {
+            "src" if element.name() == "img" => remote.address(value),
+            "background" | "poster" => remote.address(value),
+            "style" => Some(remote.css(value)),
+            _ => None,
+        }
     }
 }
 
@@ -321,11 +362,23 @@ mod tests {
             <table background='//a.example/4'><td style='background:url(https://a.example/5)'>\
             <iframe src=https://a.example/6></iframe><video src=https://a.example/7></video>\
             <input type=image src=https://a.example/8><a href=https://a.example/9>x</a>";
-        let shown = displayed_with("7", html, Some(Remote::new(&signer, "7")));
+        let shown =
+            Shown { id: "7", remote: Some(Remote::new(&signer, "7")), eye: None }.copy(html);
         assert_eq!(shown.matches("/remote/7?url=").count(), 4, "{shown}");
         // What is left of the sender's own addresses is the link.
         assert_eq!(shown.matches("https://a.example").count(), 1, "{shown}");
         assert!(!displayed("7", html).contains("/remote/"));
+    }
+
+    #[test]
+    fn a_client_sees_what_it_knows() {
+        let html = "<style>p{border-radius:3px;color:red}</style>\
+            <p style='display:grid;margin:0'>x</p><video src=x>y</video>";
+        let eye = Eye::named("outlook.windows");
+        let shown = Shown { id: "7", remote: None, eye }.copy(html);
+        assert!(shown.contains("p{color:red}") && shown.contains("style=\"margin:0\""), "{shown}");
+        assert!(!shown.contains("<video") && shown.contains('y'), "{shown}");
+        assert!(displayed("7", html).contains("border-radius"));
     }
 
     #[test]

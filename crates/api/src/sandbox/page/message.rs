@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::{Path, State};
 use mailwright_directory::Inbox;
 use mailwright_mime::Structure;
+use mailwright_sandbox::support::table;
 use mailwright_store::capture::{self, Caught};
 use mailwright_view::NumberSet;
 use maud::{Markup, html};
@@ -194,6 +195,14 @@ fn preview(id: &str, source: &str, fetches: bool) -> Markup {
             }
             label { " Colours " select id="dark" {
                 @for (value, name) in DARK { option value=(value) { (name) } }
+            } }
+            label { " As seen in " select id="client" {
+                option value="" { "a browser" }
+                @for client in &table().clients {
+                    option value={ (client.family) "." (client.platform) } {
+                        (client.family_name) ", " (client.platform_name)
+                    }
+                }
             } }
         }
         (web(&pictures, fetches))
