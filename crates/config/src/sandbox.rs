@@ -51,9 +51,9 @@ pub struct Sandbox {
     pub waits_max: usize,
     /// Those of one client address. Default 100.
     pub waits_per_address_max: usize,
-    /// Letting go of what was caught, to addresses that are allowed.
+    /// Letting go of what was caught, to addresses that are allowed. Default to none.
     pub release: Release,
-    /// Telling servers of one's own what happens in an inbox.
+    /// Telling servers of one's own what happens in an inbox. Default as below.
     pub webhooks: Webhooks,
     /// Whether every password opens an inbox; set by `mailwright sandbox` alone.
     #[serde(skip)]
