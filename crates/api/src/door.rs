@@ -34,7 +34,8 @@ use self::paced::{Paced, TimedBody};
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 /// What a client is told that may not come in.
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
-    Retry-After: 1\r\nConnection: close\r\nContent-Length: 31\r\n\r\ntoo many connections from here\n";
+    Retry-After: 1\r\nConnection: close\r\nContent-Length: 31\r\n\r\n\
+    too many connections from here\n";
 
 /// Serves `router` until `stop` is done, then lets running requests finish.
 pub(crate) async fn serve(

@@ -78,7 +78,8 @@ mod tests {
             --y\r\nContent-Type: text/html\r\n\r\n<p>x\r\n\
             --y\r\nContent-Type: image/png\r\nContent-ID: <p>\r\n\r\nx\r\n--y--\r\n\
             --x\r\nContent-Type: text/plain; name=a.txt\r\n\r\nx\r\n\
-            --x\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nx\r\n--x--\r\n";
+            --x\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nx\r\n\
+            --x--\r\n";
         let structure = Structure::parse(message);
         let found: Vec<_> =
             leaves(&structure).into_iter().map(|leaf| (leaf.path, leaf.role)).collect();

@@ -3,7 +3,8 @@
 //! It only ever spares work. What it has of a message was made from its content, which never
 //! changes, so it is never wrong; what it lacks is found by looking. So it is written without a
 //! sync, may be behind after a crash, and may be deleted: it is made anew.
-//! Invariant: a message has a signature if and only if it has a digest; a caught one has a brief too.
+//! Invariant: a message has a signature if and only if it has a digest; a caught one has a brief,
+//! too.
 
 mod feed;
 mod indexer;

@@ -28,7 +28,7 @@ use super::{
 
 /// Messages that one answer tells of.
 pub(crate) const PAGE_MAX: usize = 1000;
-/// Messages that the index is asked about in one go: few at first, for the newest often fill a page.
+/// Messages that the index is asked about in one go: few at first, the newest often fill a page.
 const FIRST: usize = 512;
 const CHUNK_MAX: usize = 1 << 14;
 

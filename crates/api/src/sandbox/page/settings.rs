@@ -165,8 +165,8 @@ async fn shown(sandbox: &Sandbox, inbox: &Inbox, wrong: &str) -> Result<Response
             section aria-labelledby="kept-title" { (kept(&path, &settings)) }
             section aria-labelledby="faults-title" {
                 h2 id="faults-title" { "Faults" }
-                p class="note" { "What programs meet that send to this inbox. The first rule that fits "
-                    "decides; a rule that is added comes last." }
+                p class="note" { "What programs meet that send to this inbox. The first rule "
+                    "that fits decides; a rule that is added comes last." }
                 (faults(&path, &settings, &struck))
                 (new_fault(&path))
             }
