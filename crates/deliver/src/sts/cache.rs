@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use mailwright_net::Clock;
 use mailwright_words::Timestamp;
 
@@ -20,6 +21,8 @@ use crate::outcome::Later;
 const RETRY: Duration = Duration::from_mins(5);
 /// Domains whose failure is remembered.
 const FAILED_MAX: usize = 1000;
+/// Policies that are fetched again side by side.
+const AT_ONCE: usize = 16;
 /// How old a policy becomes before it is fetched again; half its time where that is less.
 const FRESH: Duration = Duration::from_hours(24);
 
@@ -103,20 +106,20 @@ impl Policies {
     /// Fetches policies again that are a day old, or half through.
     async fn fetch_again(&self) {
         let now = self.clock.now();
-        for kept in self.shelf.older(now).await {
+        let due = self.shelf.older(now).await.into_iter().filter(|kept| {
             let half = Duration::from_secs(kept.policy.max_age.as_secs() / 2);
-            let is_due = kept.fetched.plus(half.min(FRESH)) <= now;
-            if !is_due || kept.expires <= now {
-                continue;
-            }
-            let domain = kept.domain.clone();
-            if let Some(id) = self.id(&domain).await.unwrap_or_default() {
-                self.fetch(&domain, id).await.unwrap_or_else(|failure| {
-                    let failure = failure.as_str();
-                    tracing::warn!(domain, failure, "MTA-STS policy not fetched again.");
-                    Arc::new(kept.policy)
-                });
-            }
+            kept.fetched.plus(half.min(FRESH)) <= now && kept.expires > now
+        });
+        // Side by side: domains whose servers hang keep no other policy from being refreshed.
+        let again = |kept: Kept| self.fetch_one_again(kept.domain);
+        stream::iter(due).for_each_concurrent(AT_ONCE, again).await;
+    }
+
+    async fn fetch_one_again(&self, domain: String) {
+        let Some(id) = self.id(&domain).await.unwrap_or_default() else { return };
+        if let Err(failure) = self.fetch(&domain, id).await {
+            let failure = failure.as_str();
+            tracing::warn!(domain, failure, "MTA-STS policy not fetched again.");
         }
     }
 

@@ -192,3 +192,23 @@ async fn what_cannot_be_had_now_may_be_had_another_time() {
     assert_eq!(unsure(zone("1")).await, (true, false));
     assert_eq!(unsure(Zone::default().temporary("_mta-sts.x.example")).await, (true, false));
 }
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_hang_keep_no_other_policy_from_being_fetched() {
+    let world = World::new();
+    let fetched = world.clock.now();
+    let domains: Vec<String> = (0..48).map(|number| format!("d{number}.example")).collect();
+    let mut zone = Zone::default();
+    for domain in &domains {
+        let policy = Policy::parse(&text("enforce")).unwrap();
+        let expires = fetched.plus(policy.max_age);
+        let (domain, id) = (domain.clone(), "1".to_owned());
+        zone = zone.txt(&format!("_mta-sts.{domain}"), "v=STSv1; id=1;");
+        world.drawer.keep(Kept { domain, id, policy, fetched, expires }).await;
+    }
+    world.clock.advance(DAY);
+    let began = tokio::time::Instant::now();
+    world.policies(zone).refresh().await;
+    assert_eq!(world.asked(), 48);
+    assert!(began.elapsed() <= Duration::from_secs(5 * 3), "{:?}", began.elapsed());
+}
