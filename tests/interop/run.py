@@ -48,6 +48,8 @@ SCRIPTS = [
     "webhooks",
     "faults",
     "sandbox_clients",
+    "check",
+    "senders",
     "postfix",
     "sync_proof",
     "crash_loop",

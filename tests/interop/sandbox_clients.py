@@ -119,6 +119,8 @@ def mailpit():
     check("it lists", got["list"]["messages"][0]["Attachments"] == 1, got["list"])
     check("it marks and finds", got["unread"] == "ok" and got["search"]["messages_count"] == 1, got["search"])
     check("its HTML check", any(one["Slug"] == "css-display-grid" for one in got["html"]["Warnings"]))
+    check("its link check", got["links"] == {"Errors": 1, "Links": [{"URL": "http://127.0.0.1:9/",
+          "StatusCode": 451, "Status": "Unavailable For Legal Reasons"}]}, got["links"])
     check("its spam check", got["spam"]["Rules"], got["spam"])
     check("its tags", got["tags"] == ["first", "second"] and got["tagged"]["messages_count"] == 1
           and got["noTags"] == [], got["tags"])

@@ -44,6 +44,11 @@ const NEEDED: &[(&str, &str)] = &[
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),
     ("opendkim", "/usr/sbin/opendkim"),
+    // For its mail().
+    ("php-cli", "/usr/bin/php"),
+    // For its score beside ours.
+    ("spamassassin", "/usr/share/doc/spamassassin"),
+    ("spamd", "/usr/sbin/spamd"),
     // For libFuzzer, in the long run.
     ("g++", "/usr/bin/g++"),
 ];
@@ -59,11 +64,22 @@ const PYTHON: &[(&str, &str)] = &[
     ("authres", "authres>=1.2,<2"),
     ("mailpit", "mailpit-api-client>=1.0,<2"),
     ("mailtrap", "mailtrap>=2.11,<3"),
+    // For reports: the schema of SARIF, a reader of JUnit.
+    ("jsonschema", "jsonschema>=4.20,<5"),
+    ("junitparser", "junitparser>=4,<6"),
+    ("pytest", "pytest>=8,<10"),
 ];
 
 /// What is for Node, by its name and its version.
-const NODE: &[(&str, &str)] =
-    &[("mailpit-api", "^2.1"), ("mailhog", "^4.16"), ("mailtrap", "^4.10"), ("axe-core", "^4.10")];
+const NODE: &[(&str, &str)] = &[
+    ("mailpit-api", "^2.1"),
+    ("mailhog", "^4.16"),
+    ("mailtrap", "^4.10"),
+    ("axe-core", "^4.10"),
+    ("nodemailer", "^9.0"),
+    // It carries the official schema of SARIF.
+    ("@microsoft/jest-sarif", "1.0.0-beta.0"),
+];
 
 /// Installs what is missing, and says so.
 ///

@@ -14,7 +14,7 @@ mod message;
 mod queue;
 mod records;
 mod report;
-mod sendmail;
+pub(crate) mod sendmail;
 mod snapshot;
 mod take;
 mod tls;

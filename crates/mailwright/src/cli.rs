@@ -553,6 +553,10 @@ pub(crate) struct Sendmail {
     /// Other options of sendmail, accepted and of no effect (-oi is -i)
     #[arg(short = 'o', value_name = "OPTION")]
     pub(crate) options: Vec<String>,
+    /// Hand the message to this SMTP server, as HOST or HOST:PORT, such as that of a sandbox; no
+    /// data folder is needed then
+    #[arg(short = 'S', long = "smtp", value_name = "SERVER", env = "MAILWRIGHT_SENDMAIL_SMTP")]
+    pub(crate) smtp: Option<mailwright_doctor::send::Place>,
     /// Who gets it
     pub(crate) recipients: Vec<String>,
 }

@@ -171,6 +171,11 @@ async fn carry_out(
     {
         return Ok(code);
     }
+    if let AdminCommand::Sendmail(sendmail) = &command
+        && let Some(server) = &sendmail.smtp
+    {
+        return admin::sendmail::handed::run(sendmail, server, &config).await;
+    }
     remote::run(command, arguments, config).await
 }
 

@@ -3,6 +3,8 @@
 //! It takes the road of every other message, through intake and the spool; who may say it is who
 //! may command the server. Lines end as the program's do, and become CRLF here.
 
+pub(crate) mod handed;
+
 use mailwright_config::Role;
 use mailwright_intake::{Client, Taken, Transaction};
 use mailwright_words::{Address, Envelope, HeaderBlock, Recipient, ReversePath, trace::Protocol};
@@ -14,8 +16,7 @@ pub(super) async fn run(
     office: &Office,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let keep_dots = command.ignore_dots || command.options.iter().any(|option| option == "i");
-    let mut lines = Lines::new(keep_dots);
+    let mut lines = Lines::new(keeps_dots(&command));
     let start = header(console, &mut lines, office.config.now().limits.header_size_max).await?;
     let recipients = recipients(&command, &start)?;
     let from = sender(&command, &start)?;
@@ -48,6 +49,11 @@ pub(super) async fn run(
     let transaction = Transaction { client, envelope: Envelope::new(from, recipients), targets };
     // The exit code is the acknowledgement: success only when the message is durable.
     office.intake.accept(incoming, transaction, office.now()).await.map(drop).map_err(refused)
+}
+
+/// Whether a line with a single dot is part of the message.
+fn keeps_dots(command: &Sendmail) -> bool {
+    command.ignore_dots || command.options.iter().any(|option| option == "i")
 }
 
 /// Who speaks for this server itself.
