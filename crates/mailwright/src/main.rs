@@ -30,7 +30,6 @@ mod privilege;
 mod reload;
 mod remote;
 mod report;
-mod reports;
 mod road;
 mod sandbox;
 mod send;

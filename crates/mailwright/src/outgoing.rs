@@ -10,6 +10,7 @@ use mailwright_deliver::{
 };
 use mailwright_net::Clock;
 use mailwright_queue::{Queue, Settings};
+use mailwright_store::{Lane, StoreError, Tx, transport};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
@@ -104,20 +105,30 @@ fn count(
     });
 }
 
-/// Fetches policies again before they are out of date.
+/// Fetches policies again before they are out of date, and forgets those that are.
 fn refresh(
     office: &Office,
     deliverer: &Live<Deliverer>,
     (tasks, stopping): (&mut JoinSet<()>, &watch::Receiver<bool>),
 ) {
-    let (clock, deliverer) = (Arc::clone(&office.clock), deliverer.clone());
+    let (office, deliverer) = (office.clone(), deliverer.clone());
     repeat(tasks, stopping, move || {
-        let (clock, deliverer) = (Arc::clone(&clock), deliverer.now());
+        let (office, deliverer) = (office.clone(), deliverer.now());
         async move {
-            clock.sleep(REFRESH).await;
+            office.clock.sleep(REFRESH).await;
             deliverer.refresh_policies().await;
+            if let Err(error) = forget_policies(&office).await {
+                tracing::warn!(%error, "Policies that are out of date are not removed.");
+            }
         }
     });
+}
+
+async fn forget_policies(office: &Office) -> Result<(), StoreError> {
+    let now = office.now();
+    let forget = move |tx: &mut Tx<'_>| transport::forget_policies(tx, now);
+    while office.store.write(Lane::Bulk, forget).await? > 0 {}
+    Ok(())
 }
 
 fn deliverer(

@@ -37,7 +37,7 @@ use crate::{
     ports::{House, Ports},
     privilege,
     reload::{Reloader, certificate_sources},
-    remote, reports,
+    remote,
     setup::{FirstAccount, Open, Screen},
     upkeep, verify, world,
 };
@@ -71,7 +71,6 @@ pub(crate) async fn serve(config: Config, source: Source) -> Result<ExitCode, Fa
     let outgoing = Outgoing::start(office, &opened, (&mut tasks, stopping))?;
     upkeep::spawn(office, &mut tasks, stopping);
     daily::spawn(office, &mut tasks, stopping);
-    reports::spawn(office, &mut tasks, stopping);
     let certifier =
         Certifier::new(office.clone(), Arc::clone(&certificates), house.challenges.clone());
     let certifying = tokio::spawn(certifier.run());

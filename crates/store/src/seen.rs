@@ -83,18 +83,21 @@ pub fn count(tx: &mut Tx<'_>, found: &Authentication, at: Timestamp) -> Result<(
     Ok(())
 }
 
-/// The first day before `before`, and domain, behind `after`, that there is something to tell of.
+/// Days before `before` with domains that there is something to tell of, up to `limit` behind
+/// `after`.
 ///
 /// Errors: those of the database.
-pub fn next(
+pub fn to_report(
     tx: &mut Tx<'_>,
-    (day, domain): (i64, &str),
     before: i64,
-) -> Result<Option<(i64, String)>, StoreError> {
-    tx.query_opt(
-        "SELECT day, domain FROM dmarc_seen
-         WHERE (day, domain) > (:day, :domain) AND day < :before ORDER BY day, domain LIMIT 1",
-        params! { day, domain, before },
+    after: &(i64, String),
+    limit: usize,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    tx.query(
+        "SELECT DISTINCT day, domain FROM dmarc_seen
+         WHERE day < :before AND (day, domain) > (:day, :domain)
+         ORDER BY day, domain LIMIT :limit",
+        params! { before, day: after.0, domain: after.1.as_str(), limit },
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
@@ -135,17 +138,6 @@ pub fn forget(tx: &mut Tx<'_>, (day, domain): (i64, &str)) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Forgets up to 500 rows of days before `before`, and says how many went.
-///
-/// Errors: those of the database.
-pub fn forget_before(tx: &mut Tx<'_>, before: i64) -> Result<usize, StoreError> {
-    tx.execute(
-        "DELETE FROM dmarc_seen WHERE (day, domain, policy, row) IN
-             (SELECT day, domain, policy, row FROM dmarc_seen WHERE day < :before LIMIT 500)",
-        params! { before },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,19 +172,21 @@ mod tests {
         see(&found("192.0.2.1", "b.example"), 3);
         see(&a, 4);
         see(&Authentication::default(), 3);
-        let next = |day: i64, domain: &'static str, before: i64| {
-            store.read_blocking(move |tx| next(tx, (day, domain), before)).unwrap()
+        let due = |before: i64, day: i64, domain: &str| {
+            let after = (day, domain.to_owned());
+            store.read_blocking(move |tx| to_report(tx, before, &after, 9)).unwrap()
         };
-        let is = |day: i64, domain: &str| Some((day, domain.to_owned()));
-        assert_eq!(next(0, "", 4), is(3, "a.example"));
-        assert_eq!(next(3, "a.example", 4), is(3, "b.example"));
-        assert_eq!((next(3, "b.example", 4), next(3, "b.example", 5)), (None, is(4, "a.example")));
+        let is = |day: i64, domain: &str| (day, domain.to_owned());
+        assert_eq!(due(4, 0, ""), [is(3, "a.example"), is(3, "b.example")]);
+        assert_eq!(due(4, 3, "a.example"), [is(3, "b.example")]);
+        assert_eq!(
+            (due(4, 3, "b.example"), due(5, 3, "b.example")),
+            (vec![], vec![is(4, "a.example")])
+        );
         let rows = store.read_blocking(|tx| of_day(tx, (3, "a.example"), 10)).unwrap();
         let counts: Vec<_> = rows.iter().map(|row| (row.seen.ip.as_str(), row.count)).collect();
         assert_eq!(counts, [("192.0.2.1", 2), ("192.0.2.2", 1)]);
         store.write_blocking(Lane::Bulk, |tx| forget(tx, (3, "a.example"))).unwrap();
-        assert_eq!(next(0, "", 4), is(3, "b.example"));
-        let gone = store.write_blocking(Lane::Bulk, |tx| forget_before(tx, 4)).unwrap();
-        assert_eq!((gone, next(0, "", 9)), (1, is(4, "a.example")));
+        assert_eq!(due(5, 0, ""), [is(3, "b.example"), is(4, "a.example")]);
     }
 }

@@ -2,137 +2,77 @@
 //!
 //! Source: RFC 9990.
 
-use mailwright_mailauth::{Destination, Policy, Record, aggregate, destinations};
-use mailwright_store::{Lane, StoreError, Tx, seen};
-use mailwright_words::Domain;
+use mailwright_mailauth::{Policy, Record, aggregate, destinations};
+use mailwright_store::{
+    Tx,
+    authentication::{DkimFound, Published},
+    seen::{self, Counted},
+};
+use mailwright_words::Address;
 
 use super::{
-    Desk, ReportError,
-    mail::{self, Mail, Unsent},
+    Desk, Due, ReportError,
+    compose::gzip,
+    handover::{OCTETS_MAX, Place, Report},
 };
-use crate::office::Office;
 
 /// Rows of a domain and day that are told; what is beyond them would be too much for a message.
 const ROWS_MAX: usize = 20_000;
-/// Octets of a report, as it is attached, beyond which nobody takes it.
-const OCTETS_MAX: usize = 10 << 20;
 
-/// Tells what is due; says how many reports went.
+/// Who wants to know.
+///
+/// Errors: a name cannot be looked up.
+pub(super) async fn places(desk: &Desk<'_>, due: &Due) -> Result<Vec<Place>, ReportError> {
+    let wanted = destinations(&due.domain, &*desk.dns).await.map_err(ReportError::Dns)?;
+    let places = wanted.into_iter().filter_map(|one| {
+        let to = Address::parse(&one.address).ok()?;
+        Some(Place::Mail { to, octets_max: one.octets_max.unwrap_or(OCTETS_MAX).min(OCTETS_MAX) })
+    });
+    Ok(places.collect())
+}
+
+/// What is told: a report for each record that the domain had on the day.
 ///
 /// Errors: the store does not answer.
-pub(super) async fn send(desk: &Desk<'_>) -> Result<usize, ReportError> {
-    let store = &desk.office.store;
-    let (mut place, mut sent) = ((i64::MIN, String::new()), 0);
-    loop {
-        let (behind, before) = (place.clone(), desk.before);
-        let next = store.read(move |tx| seen::next(tx, (behind.0, &behind.1), before)).await?;
-        let Some((day, domain)) = next else { return Ok(sent) };
-        place = (day, domain.clone());
-        match report(desk, day, &domain).await {
-            Ok(count) => sent += count,
-            Err(ReportError::Store(error)) => return Err(error.into()),
-            // The others need not wait for this one.
-            Err(error) => {
-                tracing::info!(domain, %error, "A report waits.");
-                continue;
-            }
-        }
-        store.write(Lane::Bulk, move |tx| seen::forget(tx, (day, &domain))).await?;
-    }
-}
-
-/// Forgets what was seen before a day.
-///
-/// Errors: those of the store.
-pub(super) async fn forget(office: &Office, before: i64) -> Result<(), StoreError> {
-    while office.store.write(Lane::Bulk, move |tx| seen::forget_before(tx, before)).await? > 0 {}
-    Ok(())
-}
-
-/// Tells a domain of a day, one report for each record that it had.
-async fn report(desk: &Desk<'_>, day: i64, domain: &str) -> Result<usize, ReportError> {
-    // Its name stands in fields and in the name of a file.
-    if Domain::parse(domain).is_err() {
-        return Ok(0);
-    }
-    let wanted = destinations(domain, &desk.dns).await.map_err(ReportError::Dns)?;
-    if wanted.is_empty() {
-        return Ok(0);
-    }
-    let name = domain.to_owned();
-    let read = move |tx: &mut Tx<'_>| seen::of_day(tx, (day, &name), ROWS_MAX);
+pub(super) async fn reports(desk: &Desk<'_>, due: &Due) -> Result<Vec<Report>, ReportError> {
+    let (day, domain) = (due.day, due.domain.clone());
+    let read = move |tx: &mut Tx<'_>| seen::of_day(tx, (day, &domain), ROWS_MAX);
     let rows = desk.office.store.read(read).await?;
-    let mut sent = 0;
-    for (number, same) in rows.chunk_by(|one, other| one.policy == other.policy).enumerate() {
-        let Some(first) = same.first() else { continue };
-        let id = format!("{}.{day}.{number}.{domain}", desk.now.ms());
-        let span = desk.span(day);
-        let published = record(&first.policy);
-        let report = aggregate::Aggregate {
-            organisation: &desk.organisation,
-            contact: &desk.from,
-            id: &id,
-            span,
-            domain,
-            published: &published,
-            rows: same.iter().map(row).collect(),
-        };
-        let Ok(octets) = mail::gzip(report.xml().as_bytes()) else { continue };
-        for one in &wanted {
-            match tell(desk, (domain, span, &id), one, &octets).await {
-                Ok(went) => sent += usize::from(went),
-                // Who has it already shall not get it again.
-                Err(error) if sent > 0 => tracing::warn!(domain, %error, "A report is lost."),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(sent)
+    let same = rows.chunk_by(|one, other| one.policy == other.policy);
+    Ok(same.filter_map(|rows| report(desk, due, rows)).collect())
 }
 
-/// Tells one address; whether it goes there.
-async fn tell(
-    desk: &Desk<'_>,
-    (domain, span, id): (&str, (u64, u64), &str),
-    to: &Destination,
-    octets: &[u8],
-) -> Result<bool, ReportError> {
-    let address = &to.address;
-    if octets.len() > to.octets_max.unwrap_or(OCTETS_MAX).min(OCTETS_MAX) {
-        tracing::warn!(domain, address, size = octets.len(), "A report is too large to be sent.");
-        return Ok(false);
-    }
-    let host = &desk.office.config.now().server.hostname;
-    let subject = format!("Report Domain: {domain}\r\n\tSubmitter: {host}\r\n\tReport-ID: <{id}>");
-    let text = format!(
-        "This is a report about mail that came to {host}\r\nin the name of {domain}.\r\n\
-         Its form is that of RFC 9990.\r\n"
-    );
-    let file = format!("{host}!{domain}!{}!{}!{id}.xml.gz", span.0, span.1);
-    let mail = Mail {
-        to: address,
-        subject: &subject,
+/// The report of rows under one record.
+fn report(desk: &Desk<'_>, due: &Due, rows: &[Counted]) -> Option<Report> {
+    let (host, domain) = (desk.host(), &due.domain);
+    let contents: Vec<_> = rows.iter().map(|row| (&row.policy, &row.seen, row.count)).collect();
+    let id = due.id(host, &serde_json::to_string(&contents).ok()?);
+    let span = due.span(desk.now);
+    let report = aggregate::Aggregate {
+        organisation: desk.organisation(),
+        contact: &desk.from.to_string(),
+        id: &id,
+        span,
+        domain,
+        published: &record(&rows.first()?.policy),
+        rows: rows.iter().map(row).collect(),
+    };
+    let octets = gzip(report.xml().as_bytes()).ok()?;
+    Some(Report {
         kind: None,
-        fields: &[],
-        text: &text,
-        file: &file,
+        fields: Vec::new(),
+        text: format!(
+            "This is a report about mail that came to {host}\r\nin the name of {domain}.\r\n\
+             Its form is that of RFC 9990.\r\n"
+        ),
+        file: format!("{host}!{domain}!{}!{}!{id}.xml.gz", span.0, span.1),
         media: "application/gzip",
         octets,
-    };
-    match mail::send(desk, &mail).await {
-        Ok(()) => {
-            tracing::info!(domain, address, "Report sent.");
-            Ok(true)
-        }
-        Err(Unsent::Never(why)) => {
-            tracing::warn!(domain, address, why, "A report is not sent.");
-            Ok(false)
-        }
-        Err(later) => Err(later.into()),
-    }
+        id,
+    })
 }
 
-fn record(published: &mailwright_store::authentication::Published) -> Record {
+fn record(published: &Published) -> Record {
     Record {
         policy: Policy::of(&published.p),
         below: Policy::of(&published.sp),
@@ -143,11 +83,10 @@ fn record(published: &mailwright_store::authentication::Published) -> Record {
     }
 }
 
-fn row(counted: &seen::Counted) -> aggregate::Row {
+fn row(counted: &Counted) -> aggregate::Row {
     let seen = &counted.seen;
-    let signature = |one: &mailwright_store::authentication::DkimFound| {
-        (one.domain.clone(), one.selector.clone(), one.result.clone())
-    };
+    let signature =
+        |one: &DkimFound| (one.domain.clone(), one.selector.clone(), one.result.clone());
     aggregate::Row {
         ip: seen.ip.clone(),
         count: counted.count,

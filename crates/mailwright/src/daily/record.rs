@@ -5,17 +5,10 @@
 use http::Uri;
 use mailwright_words::Address;
 
+use super::handover::{OCTETS_MAX, Place};
+
 /// Places of one domain that are told.
 const PLACES_MAX: usize = 4;
-
-/// Where a report goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// To a mailbox.
-    Mail(Address),
-    /// To a server of the web.
-    Web(Uri),
-}
 
 /// The places that the records of `_smtp._tls.DOMAIN` name; none unless exactly one record speaks
 /// of it. What cannot be read is left out.
@@ -36,7 +29,8 @@ fn place(text: &str) -> Option<Place> {
     let (scheme, rest) = text.trim().split_once(':')?;
     if scheme.eq_ignore_ascii_case("mailto") {
         let address = rest.split('?').next().unwrap_or_default();
-        return Address::parse(&decoded(address)?).ok().map(Place::Mail);
+        let to = Address::parse(&decoded(address)?).ok()?;
+        return Some(Place::Mail { to, octets_max: OCTETS_MAX });
     }
     let uri: Uri = text.trim().parse().ok()?;
     let is_web = uri.scheme_str() == Some("https") && matches!(uri.port_u16(), None | Some(443));
@@ -67,7 +61,7 @@ mod tests {
     use super::*;
 
     fn mail(text: &str) -> Place {
-        Place::Mail(Address::parse(text).unwrap())
+        Place::Mail { to: Address::parse(text).unwrap(), octets_max: OCTETS_MAX }
     }
 
     fn web(text: &str) -> Place {
