@@ -51,7 +51,8 @@ DEFERRED = {
 }
 # Who wants to be told. A report goes also to who cannot be sent to safely: it may be about that.
 TOLD = {"right": "https://collect.example/v1/tls", "wrong": "mailto:tls@wrong.example",
-        "bogus": "mailto:tls@right.example,https://127.0.0.8/not-by-address"}
+        "bogus": "mailto:tls@right.example,https://127.0.0.8/not-by-address,"
+                 "https://inside.example/v1/tls"}
 WEB = "127.0.0.8"
 LATE = ["late", "later"]
 LIES = ["deny", "strip", "forge", "other", "alias"]
@@ -71,7 +72,7 @@ def zone():
         world.dns.silent(f"_tcp.mx.{name}.example")
     for name, place in TOLD.items():
         lines.append(f'_smtp._tls.{name} TXT "v=TLSRPTv1; rua={place}"')
-    lines += [f"collect A {WEB}"]
+    lines += [f"collect A {WEB}", f"inside A {WEB}"]
     lines += ["alias-host MX 10 www.alias-host", "www.alias-host CNAME mx.right"]
     world.dns.zone("_tcp.mx.bogus.example", f"_25 TLSA {RIGHT}", bogus=["_25"])
     world.dns.broken("_tcp.mx.broken.example")
@@ -102,6 +103,8 @@ authorities = ["{authority.certificate}"]
 tls = true
 from = "reports@home.example"
 organisation = "Home"
+[egress]
+allow = ["collect.example"]
 [routes."only.example"]
 tls = "dane-only"
 [tls.certificates."mx.home.example"]
@@ -325,6 +328,8 @@ def reports():
             "policy-type": "tlsa", "policy-string": [RIGHT.lower()], "policy-domain": "right.example"},
             told)
         check("and all sessions", policy["summary"]["total-successful-session-count"] == 1, told)
+    check("an address of our own network is not told", "inside.example is 127.0.0.8, "
+          in server.log.read_text())
     check("then all of the day is forgotten", wait_for(lambda: counted() == [], 20), counted())
 
 

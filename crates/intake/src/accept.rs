@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use mailwright_config::Role;
+use mailwright_store::sent::Sent;
 use mailwright_store::spool::{self, Accepted, Class, Content, Durable, Origin, SpoolError, Terms};
 use mailwright_words::headers::HeaderBlock;
 use mailwright_words::trace::{Trace, received};
@@ -33,6 +34,15 @@ pub struct Transaction {
     pub envelope: Envelope,
     /// Where its recipients lead.
     pub targets: Vec<Target>,
+    /// Which daily report of ours the message carries. It is not taken twice.
+    pub sent: Option<Sent>,
+}
+
+impl Transaction {
+    /// One of an ordinary message.
+    pub fn new(client: Client, envelope: Envelope, targets: Vec<Target>) -> Self {
+        Self { client, envelope, targets, sent: None }
+    }
 }
 
 /// A message that is ready to be stored, without its recipients.
@@ -268,7 +278,8 @@ impl Intake {
             ..terms(transaction, now, now.plus(settings.lifetime))
         };
         let may_report = reports::may_be(client, &block);
-        let origin = Origin { authentication: found, may_report, ..origin(client) };
+        let sent = transaction.sent.clone();
+        let origin = Origin { authentication: found, may_report, sent, ..origin(client) };
         Ready { head, origin, terms, body: collected.body }
     }
 }
@@ -289,6 +300,7 @@ fn origin(client: &Client) -> Origin {
         account: client.identity.as_ref().map(|identity| identity.principal),
         authentication: None,
         may_report: false,
+        sent: None,
     }
 }
 

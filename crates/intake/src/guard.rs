@@ -267,7 +267,7 @@ impl Intake {
         let envelope = Envelope::new(ReversePath::Sender(from), Vec::new());
         let mut incoming = self.begin(&client, now)?;
         incoming.push(text.as_bytes()).await;
-        let transaction = Transaction { client, envelope, targets: vec![target] };
+        let transaction = Transaction::new(client, envelope, vec![target]);
         let notice = self.accept(incoming, transaction, now).await?;
         tracing::info!(spool = %notice.id(), account = name, "The postmaster was told.");
         Ok(())

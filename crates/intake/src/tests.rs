@@ -100,7 +100,7 @@ impl World {
             targets.push(self.rcpt(&client, to).await.unwrap());
         }
         let from = ReversePath::Sender(address("ann@here.example"));
-        Transaction { client, envelope: Envelope::new(from, Vec::new()), targets }
+        Transaction::new(client, Envelope::new(from, Vec::new()), targets)
     }
 
     async fn accept(&self, of: Transaction, message: &[u8]) -> Result<(), Refusal> {
@@ -290,7 +290,7 @@ async fn a_delivery_that_waits_holds_no_store() {
         let target = intake.recipient(&client, recipient, Taken::default(), NOW).await.unwrap();
         let from = ReversePath::Sender(address("ann@here.example"));
         let envelope = Envelope::new(from, Vec::new());
-        let of = Transaction { client, envelope, targets: vec![target] };
+        let of = Transaction::new(client, envelope, vec![target]);
         let mut incoming = intake.begin(&of.client, NOW).unwrap();
         incoming.push(b"Subject: a\r\n\r\nhi\r\n").await;
         // It waits for the writer, and its client goes away.
@@ -522,7 +522,7 @@ async fn told(world: &World, from: &str, to: &[&str]) {
     }
     let mut envelope = Envelope::new(ReversePath::parse(from).unwrap(), Vec::new());
     envelope.envid = Some("E1".to_owned());
-    let of = Transaction { client, envelope, targets };
+    let of = Transaction::new(client, envelope, targets);
     let message = b"Subject: s\r\nDelivered-To: me@here.example\r\n\r\nsecret text\r\n";
     world.accept(of, message).await.unwrap();
 }

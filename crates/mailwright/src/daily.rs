@@ -18,8 +18,11 @@ use std::{
 };
 
 use mailwright_config::{Config, Reports};
-use mailwright_net::dns::{Resolver, System};
-use mailwright_store::{Lane, StoreError, Tx, seen, transport};
+use mailwright_net::{
+    dns::{Resolver, System},
+    egress::Egress,
+};
+use mailwright_store::{Lane, StoreError, Tx, seen, sent, transport};
 use mailwright_words::{Address, Domain, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, task::JoinSet};
@@ -66,6 +69,13 @@ enum Kind {
 
 impl Kind {
     const ALL: [Self; 2] = [Self::Dmarc, Self::Tls];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dmarc => "dmarc",
+            Self::Tls => "tls",
+        }
+    }
 
     const fn is_told(self, reports: &Reports) -> bool {
         match self {
@@ -139,7 +149,7 @@ struct Desk<'a> {
     /// The address that reports come from.
     from: Address,
     dns: Arc<dyn Resolver>,
-    web: handover::Web,
+    web: Egress,
     now: Timestamp,
 }
 
@@ -228,12 +238,23 @@ impl Reporter {
     /// Tells what is due, or all there is when it is asked `now`; says how many reports went.
     async fn round(&self, before: i64, now: bool) -> Result<usize, ReportError> {
         let desk = Desk::open(&self.office)?;
+        self.with(desk.as_ref(), (before, now)).await
+    }
+
+    async fn with(
+        &self,
+        desk: Option<&Desk<'_>>,
+        (before, now): (i64, bool),
+    ) -> Result<usize, ReportError> {
         let mut sent = 0;
         for kind in Kind::ALL {
-            let desk = desk.as_ref().filter(|desk| kind.is_told(&desk.config.reports));
+            let desk = desk.filter(|desk| kind.is_told(&desk.config.reports));
             sent += self.all(desk, kind, (before, now)).await?;
         }
         let today = transport::day(self.office.now());
+        let oldest = today.saturating_sub(DAYS_MAX);
+        let forget = move |tx: &mut Tx<'_>| sent::forget_before(tx, oldest);
+        while self.office.store.write(Lane::Bulk, forget).await? > 0 {}
         let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
         later.retain(|due, _| due.day.saturating_add(DAYS_MAX) >= today);
         Ok(sent)
@@ -321,7 +342,7 @@ async fn tell(desk: &Desk<'_>, due: &Due) -> Result<Told, ReportError> {
             match handover::hand_over(desk, due, &report, place).await? {
                 Outcome::Sent => told.sent += 1,
                 Outcome::Later => told.waits = true,
-                Outcome::Never => {}
+                Outcome::Before | Outcome::Never => {}
             }
         }
     }

@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod queue;
 pub mod report;
 pub mod seen;
+pub mod sent;
 pub mod spool;
 mod store;
 pub mod transport;

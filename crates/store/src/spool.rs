@@ -20,6 +20,7 @@ use crate::{
     body::{Body, BodyId, hold},
     engine::Tx,
     error::StoreError,
+    sent::Sent,
     store::Store,
 };
 
@@ -123,6 +124,8 @@ pub struct Origin {
     pub authentication: Option<Box<Authentication>>,
     /// Whether it may hold reports about our domains, so that it is to be read.
     pub may_report: bool,
+    /// Which daily report of ours it carries; nothing is stored when that went before.
+    pub sent: Option<Sent>,
 }
 
 /// What becomes of a recipient; decided once, at acceptance, and never changed.

@@ -42,7 +42,7 @@ impl Inner {
         let mut incoming = intake.begin(&client, now)?;
         incoming.push(bytes).await;
         let envelope = Envelope::new(ReversePath::Sender(from), Vec::new());
-        let transaction = Transaction { client, envelope, targets };
+        let transaction = Transaction::new(client, envelope, targets);
         let durable = intake.accept(incoming, transaction, now).await?;
         let origin = durable.id();
         let mailbox = inbox.mailbox;

@@ -93,7 +93,7 @@ impl World {
         let mut incoming = self.intake.begin(&self.ann, NOW).unwrap();
         incoming.push(b"Subject: x\r\n\r\nx\r\n").await;
         let envelope = Envelope::new(from, Vec::new());
-        Ok((incoming, Transaction { client: self.ann.clone(), envelope, targets }))
+        Ok((incoming, Transaction::new(self.ann.clone(), envelope, targets)))
     }
 
     fn count(&self, sql: &str) -> i64 {

@@ -46,7 +46,7 @@ pub(super) async fn run(
         incoming.push(&lines.take(&chunk)).await;
     }
     incoming.push(&lines.end()).await;
-    let transaction = Transaction { client, envelope: Envelope::new(from, recipients), targets };
+    let transaction = Transaction::new(client, Envelope::new(from, recipients), targets);
     // The exit code is the acknowledgement: success only when the message is durable.
     office.intake.accept(incoming, transaction, office.now()).await.map(drop).map_err(refused)
 }

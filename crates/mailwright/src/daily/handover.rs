@@ -1,30 +1,33 @@
 //! How a report leaves: as a message through intake and the queue, or over HTTPS.
 //!
-//! Where to is the word of a stranger's DNS, so the web is asked on its own port alone, and for a
-//! host with a name, which has to prove that name by its certificate. A message takes the road of
-//! every other one, so that it is signed and kept like one.
+//! Where to is the word of a stranger's DNS, so the web is asked by the guarded client, on its own
+//! port alone, and for a host with a name, which has to prove that name by its certificate. A
+//! message takes the road of every other one, so that it is signed and kept like one.
+//!
+//! Invariant: that a report went is stored with its message, so that it goes once whenever we are
+//! cut off.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Uri, header::CONTENT_TYPE};
+use http::{Method, Uri, header::CONTENT_TYPE};
 use mailwright_intake::{Refusal, Taken, Transaction};
-use mailwright_net::{dns::Resolver, tls::Client, web::Browser};
+use mailwright_net::{
+    dns::Resolver,
+    egress::{Ask, Egress},
+    tls::Inspector,
+};
+use mailwright_store::{
+    Lane, StoreError,
+    sent::{self, Sent},
+};
 use mailwright_words::{Address, Envelope, Notify, Recipient, ReversePath};
-use tokio::time::timeout;
 
 use super::{Desk, Due, ReportError, compose};
 use crate::{Failure, admin, office::Office};
 
 /// Octets of a report, as it is attached, beyond which nobody takes it.
 pub(super) const OCTETS_MAX: usize = 10 << 20;
-/// Octets of a server's answer that are read.
-const ANSWER_MAX: usize = 64 << 10;
-/// How long a server of the web may take.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// What asks the web.
-pub(super) type Web = Browser;
 
 /// A report as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub(super) enum Place {
 pub(super) enum Outcome {
     /// It is in the queue, or there.
     Sent,
+    /// It was sent before.
+    Before,
     /// It may go later.
     Later,
     /// It does not go.
@@ -79,26 +84,54 @@ pub(super) async fn hand_over(
     report: &Report,
     place: &Place,
 ) -> Result<Outcome, ReportError> {
-    let domain = &due.domain;
+    let (domain, sent) = (&due.domain, sent(due, report, place));
+    let asked = sent.clone();
+    if desk.office.store.read(move |tx| sent::is_sent(tx, &asked)).await? {
+        return Ok(Outcome::Before);
+    }
     let handed = match place {
         Place::Mail { to, octets_max } if report.octets.len() <= *octets_max => {
-            mail(desk, due, report, to).await
+            mail(desk, (due, sent), report, to).await
         }
         Place::Mail { .. } => Err((Outcome::Never, "it is too large".to_owned())),
-        Place::Web(to) => {
-            let posted = post(&desk.web, to, report).await;
-            posted.map_err(|failure| (Outcome::Later, failure.to_string()))
-        }
+        Place::Web(to) => match post(&desk.web, to, report).await {
+            // A crash before this makes it go again, under the same name.
+            Ok(()) => note(desk, sent).await,
+            unsent => unsent,
+        },
     };
     match handed {
         Ok(()) => {
             tracing::info!(domain, day = due.day, id = report.id, ?place, "Report sent.");
             Ok(Outcome::Sent)
         }
+        Err((Outcome::Before, _)) => Ok(Outcome::Before),
         Err((outcome, why)) => {
             tracing::warn!(domain, day = due.day, ?place, why, "A report is not sent.");
             Ok(outcome)
         }
+    }
+}
+
+/// What is remembered of a report that went.
+fn sent(due: &Due, report: &Report, place: &Place) -> Sent {
+    Sent {
+        kind: due.kind.as_str(),
+        day: due.day,
+        domain: due.domain.clone(),
+        report: report.id.clone(),
+        place: match place {
+            Place::Mail { to, .. } => to.to_string(),
+            Place::Web(to) => to.to_string(),
+        },
+    }
+}
+
+/// Remembers that a report went by another way than as a message.
+async fn note(desk: &Desk<'_>, sent: Sent) -> Result<(), (Outcome, String)> {
+    match desk.office.store.write(Lane::Bulk, move |tx| sent::note(tx, &sent)).await {
+        Ok(()) | Err(StoreError::Exists(_)) => Ok(()),
+        Err(error) => Err((Outcome::Later, error.to_string())),
     }
 }
 
@@ -107,20 +140,30 @@ pub(super) async fn hand_over(
 /// Errors: it is not taken.
 async fn mail(
     desk: &Desk<'_>,
-    due: &Due,
+    (due, sent): (&Due, Sent),
     report: &Report,
     to: &Address,
 ) -> Result<(), (Outcome, String)> {
     let message = compose::message((desk.host(), &desk.from), due, report, to);
     let recipient = Recipient { notify: Notify::NEVER, ..Recipient::new(to.clone()) };
-    hand_in(desk, recipient, &message).await.map_err(|refusal| {
+    hand_in(desk, sent, recipient, &message).await.map_err(|refusal| {
         let reply = refusal.reply();
-        let outcome = if reply.code >= 500 { Outcome::Never } else { Outcome::Later };
+        let outcome = match refusal {
+            Refusal::Store(StoreError::Exists(_)) => Outcome::Before,
+            _ if reply.code >= 500 => Outcome::Never,
+            _ => Outcome::Later,
+        };
         (outcome, reply.to_string())
     })
 }
 
-async fn hand_in(desk: &Desk<'_>, recipient: Recipient, message: &[u8]) -> Result<(), Refusal> {
+/// Stores the message, and in the same transaction that it goes.
+async fn hand_in(
+    desk: &Desk<'_>,
+    sent: Sent,
+    recipient: Recipient,
+    message: &[u8],
+) -> Result<(), Refusal> {
     let (intake, now) = (&desk.office.intake, desk.now);
     let client = admin::local_client(desk.office, "report");
     let from = ReversePath::Sender(desk.from.clone());
@@ -129,37 +172,34 @@ async fn hand_in(desk: &Desk<'_>, recipient: Recipient, message: &[u8]) -> Resul
     let mut incoming = intake.begin(&client, now)?;
     incoming.push(message).await;
     let envelope = Envelope::new(from, vec![recipient]);
-    let transaction = Transaction { client, envelope, targets: vec![target] };
+    let transaction =
+        Transaction { sent: Some(sent), ..Transaction::new(client, envelope, vec![target]) };
     Box::pin(intake.accept(incoming, transaction, now)).await.map(drop)
 }
 
 /// Sends a report to a server of the web.
 ///
 /// Errors: it was not reached, or did not take the file.
-async fn post(web: &Web, to: &Uri, report: &Report) -> Result<(), Failure> {
-    let request = Request::post(to.clone())
-        .header(CONTENT_TYPE, report.media)
-        .body(Bytes::from(report.octets.clone()))
-        .map_err(|error| Failure::of("the request", &error))?;
-    let answer = timeout(PATIENCE, web.send(request, ANSWER_MAX))
-        .await
-        .map_err(|late| Failure::of(&to.to_string(), &late))?
-        .map_err(|error| Failure::of(&to.to_string(), &error))?;
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(());
+async fn post(web: &Egress, to: &Uri, report: &Report) -> Result<(), (Outcome, String)> {
+    let ask = Ask::new(Method::POST, &to.to_string()).with(CONTENT_TYPE, report.media);
+    let ask = Ask { body: Bytes::from(report.octets.clone()), ..ask };
+    match web.ask(ask).await {
+        Ok(answered) if answered.status.is_success() => Ok(()),
+        Ok(answered) => Err((Outcome::Later, format!("it says {}", answered.status))),
+        Err(unanswered) if unanswered.error.is_forbidden() => {
+            Err((Outcome::Never, unanswered.to_string()))
+        }
+        Err(unanswered) => Err((Outcome::Later, unanswered.to_string())),
     }
-    Err(Failure::new(format!("{to} says {status}")))
 }
 
-/// What asks the web: over the DNS, from the addresses and with the authorities of a delivery.
+/// What asks the web: over the DNS, with the authorities of a delivery, and public addresses alone
+/// unless `[egress]` opens others.
 ///
-/// Errors: one of these cannot be used.
-pub(super) fn web(office: &Office, dns: Arc<dyn Resolver>) -> Result<Web, Failure> {
-    let config = office.config.now();
-    let relay = &config.relay;
-    let client = Client::new(&relay.authorities, Arc::clone(&office.clock))
+/// Errors: an authority cannot be read.
+pub(super) fn web(office: &Office, dns: Arc<dyn Resolver>) -> Result<Egress, Failure> {
+    let authorities = &office.config.now().relay.authorities;
+    let inspector = Inspector::new(authorities, Arc::clone(&office.clock))
         .map_err(|error| Failure::of("relay.authorities", &error))?;
-    let sources = relay.source_ipv6.into_iter().chain(relay.source_ipv4).collect();
-    Ok(Browser::new(dns, client, sources))
+    Ok(Egress::new(dns, inspector, office.config.clone()))
 }

@@ -154,7 +154,7 @@ impl Conversation {
             self.client.session.protocol = self.session.protocol();
             self.client.session.conversation = self.session.transcript();
         }
-        let transaction = Transaction { client: self.client.clone(), envelope, targets };
+        let transaction = Transaction::new(self.client.clone(), envelope, targets);
         if self.door.role == Role::Lmtp {
             return self.delivered(incoming, transaction, &sender).await;
         }

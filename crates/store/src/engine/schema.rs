@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0013_inbox_settings.sql"),
     include_str!("../../migrations/0014_release.sql"),
     include_str!("../../migrations/0015_webhooks.sql"),
+    include_str!("../../migrations/0016_sent.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

@@ -13,6 +13,7 @@ use crate::{
     params,
     queue::{self, Verdict},
     report::{self, ReportMail},
+    sent,
     spool::{Accepted, Class, Origin, SpoolError, Terms},
 };
 
@@ -126,7 +127,12 @@ impl Rows {
     }
 
     /// Writes down what was found out about where the message is from, and that it is to be read.
+    ///
+    /// Errors: [`StoreError::Exists`] for a daily report that went before; those of the database.
     pub(super) fn tell(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if let Some(sent) = &self.origin.sent {
+            sent::note(tx, sent)?;
+        }
         if self.origin.may_report {
             report::note(tx, &self.report_mail())?;
         }
