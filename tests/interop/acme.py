@@ -1,15 +1,20 @@
 """Certificates from an authority: Debian's pebble, over HTTP and in a handshake."""
 
+import base64
+import datetime
 import hashlib
 import http.client
+import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import urllib.request
 
 from harness import Server, check, finish, free_ports, wait_for
@@ -29,14 +34,14 @@ chain, key = ca.issue("pebble", "acme.example")
 class Pebble:
     """The authority. It looks for challenges on ports 80 and 443, as all do."""
 
-    def __init__(self):
+    def __init__(self, life=LIFE):
         self.process = None
         self.config = folder / "pebble.json"
         self.config.write_text(json.dumps({"pebble": {
             "listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000",
             "certificate": str(chain), "privateKey": str(key), "httpPort": 80, "tlsPort": 443,
             "ocspResponderURL": "", "externalAccountBindingRequired": False,
-            "certificateValidityPeriod": LIFE}}))
+            "certificateValidityPeriod": life}}))
 
     def start(self):
         # It refuses some of what it was itself asked for, so that trying again is tried.
@@ -60,6 +65,58 @@ class Pebble:
     def stop(self):
         self.process.terminate()
         self.process.wait()
+
+
+class Adviser(http.server.BaseHTTPRequestHandler):
+    """Stands before the authority, which gives no advice on renewals (RFC 9773), and gives some."""
+
+    PORT = 14001
+    new_order = ""
+    window = (0, 0)
+    asked, replaced = [], []
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if self.path.startswith("/renewal-info/"):
+            self.asked.append(self.path.rpartition("/")[2])
+            start, end = (datetime.datetime.now(datetime.timezone.utc)
+                          + datetime.timedelta(seconds=seconds) for seconds in self.window)
+            said = {"suggestedWindow": {"start": start.isoformat(), "end": end.isoformat()}}
+            return self.say(200, {"Retry-After": "1"}, json.dumps(said).encode())
+        behind = http.client.HTTPSConnection(
+            "127.0.0.1", 14000, context=ssl._create_unverified_context(), timeout=20)
+        names = ["Host", "Content-Type", "User-Agent"]
+        behind.request(self.command, self.path, body or None,
+                       {name: self.headers[name] for name in names if self.headers[name]})
+        reply = behind.getresponse()
+        said = reply.read()
+        if self.path == "/dir":
+            directory = json.loads(said)
+            Adviser.new_order = directory["newOrder"].partition(f":{self.PORT}")[2]
+            directory["renewalInfo"] = f"https://acme.example:{self.PORT}/renewal-info"
+            said = json.dumps(directory).encode()
+        elif self.path == self.new_order and reply.status == 201:
+            text = json.loads(body)["payload"]
+            replaces = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))).get("replaces")
+            if replaces:
+                self.replaced.append(replaces)
+                said = json.dumps({**json.loads(said), "replaces": replaces}).encode()
+        return self.say(reply.status, {name: value for name, value in reply.getheaders()
+                                       if name.lower() not in ("content-length", "connection")}, said)
+
+    do_GET = do_POST = do_HEAD = answer
+
+    def say(self, status, fields, body):
+        self.send_response(status)
+        for name, value in {**fields, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 def tell_dns(what, **said):
@@ -225,6 +282,51 @@ mode = "enforce"
         web.remove()
 
 
+def identifier(der):
+    """What a certificate is called when its authority is asked about it."""
+    said = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-serial", "-ext",
+                           "authorityKeyIdentifier"], input=der, capture_output=True, check=True)
+    said = said.stdout.decode()
+    serial = bytes.fromhex(re.search(r"serial=([0-9A-F]+)", said)[1])
+    above = bytes.fromhex(re.search(r"((?:[0-9A-F]{2}:){19}[0-9A-F]{2})", said)[1].replace(":", ""))
+    serial = b"\0" * (serial[0] >> 7) + serial
+    return ".".join(base64.urlsafe_b64encode(one).decode().rstrip("=") for one in (above, serial))
+
+
+def advised():
+    """An authority that says when it wants a certificate to be renewed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    front = http.server.ThreadingHTTPServer(("127.0.0.1", Adviser.PORT), Adviser)
+    front.socket = context.wrap_socket(front.socket, server_side=True)
+    threading.Thread(target=front.serve_forever, daemon=True).start()
+    more = 'http_addresses = ["127.0.0.1:80"]\n'
+    led = Server(extra=settings(more).replace(":14000/", f":{Adviser.PORT}/"))
+    led.accounts("ann@home.example")
+    Adviser.window = (600, 900)
+    led.start()
+    try:
+        root = pebble.root()
+        before = vouched(led, root)
+        wait_for(lambda: len(Adviser.asked) > 1)
+        check("the authority is asked about the certificate",
+              {*Adviser.asked} == {identifier(before.der)}, Adviser.asked)
+        check("which is not renewed before its time", Shown(led.msas, root).der == before.der)
+        Adviser.window = (-20, -10)
+        wait_for(lambda: Shown(led.msas, root).der != before.der, 30, 0.3)
+        after = Shown(led.msas, root)
+        Adviser.window = (600, 900)
+        check("it is renewed when the authority wants it", after.der != before.der and not after.why,
+              said(led, "renew"))
+        check("which is told what it takes the place of",
+              identifier(before.der) in Adviser.replaced, Adviser.replaced)
+        wait_for(lambda: identifier(Shown(led.msas, root).der) in Adviser.asked)
+        check("it stops with 0", led.stop() == 0)
+        check("it never panicked", "panicked" not in led.log.read_text())
+    finally:
+        led.remove()
+
+
 def unasked():
     """Who did not agree to the terms asks nobody."""
     more = 'http_addresses = ["127.0.0.1:80"]\n'
@@ -254,6 +356,10 @@ try:
     refused(server, root)
     check("it stops with 0", server.stop() == 0)
     check("it never panicked", "panicked" not in server.log.read_text())
+    pebble.stop()
+    pebble = Pebble(1200)
+    pebble.start()
+    advised()
 finally:
     server.remove()
     names.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use mailwright_config::{Config, StsMode};
 use mailwright_directory::DomainKind;
 use mailwright_net::{
-    acme::{Authority, Challenges, Keeper, Way},
+    acme::{AcmeError, Advice, Authority, Challenges, Keeper, Way, Wish},
     dns,
     tls::{Certificates, Client},
     web::Browser,
@@ -25,6 +25,13 @@ const PATIENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_m
 const LOOK: Duration = Duration::from_secs(30);
 /// The shortest such time, for certificates of a very short life.
 const LOOK_SHORTEST: Duration = Duration::from_secs(1);
+/// How often the authority is asked at most, and at least, when a certificate is to be renewed.
+/// Source: RFC 9773 section 4.3.2.
+const ADVICE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(24));
+/// How often in a certificate's life the authority can have it renewed, whatever it says.
+const PACE: u32 = 200;
+/// How long to wait when it did not say. Source: RFC 9773 section 4.3.3.
+const ADVICE_RETRY: Duration = Duration::from_hours(6);
 
 /// Asks the authority.
 pub(crate) struct Certifier {
@@ -33,6 +40,10 @@ pub(crate) struct Certifier {
     challenges: Challenges,
     /// Failures of a certificate, and when it may be asked for again.
     failed: HashMap<String, (u32, Timestamp)>,
+    /// When the authority wants a certificate to be renewed, and until when that holds.
+    advised: HashMap<String, (Option<Advice>, Timestamp)>,
+    /// When one was given last.
+    ordered: HashMap<String, Timestamp>,
     /// Where in its last third each is renewed.
     spread: u16,
 }
@@ -58,7 +69,15 @@ impl Certifier {
         challenges: Challenges,
     ) -> Self {
         let spread = getrandom::u32().map_or(0, |random| u16::try_from(random % 1000).unwrap_or(0));
-        Self { office, certificates, challenges, failed: HashMap::new(), spread }
+        Self {
+            office,
+            certificates,
+            challenges,
+            failed: HashMap::new(),
+            advised: HashMap::new(),
+            ordered: HashMap::new(),
+            spread,
+        }
     }
 
     /// Asks for what is due, for ever.
@@ -86,10 +105,13 @@ impl Certifier {
         let keeper = keeper(config);
         let mut next: Option<Timestamp> = None;
         for (name, names) in wanted {
-            let mut due = self.due(&keeper, &name, &names);
-            if due <= self.office.now() {
-                due = self.ask(config, &keeper, (&name, &names)).await;
+            let mut again = self.advise(config, &keeper, &name).await;
+            if self.due(&keeper, &name, &names) <= self.office.now() {
+                self.ask(config, &keeper, (&name, &names)).await;
+                again = self.advise(config, &keeper, &name).await;
             }
+            let due = self.due(&keeper, &name, &names);
+            let due = again.map_or(due, |again| due.min(again));
             next = Some(next.map_or(due, |next| next.min(due)));
         }
         next
@@ -113,6 +135,45 @@ impl Certifier {
         Ok(wanted)
     }
 
+    /// Asks the authority when a certificate is to be renewed, if it is time; says when that is to
+    /// be asked again.
+    async fn advise(&mut self, config: &Config, keeper: &Keeper, name: &str) -> Option<Timestamp> {
+        let life = keeper.vouched(name)?.life();
+        let (now, known) = (self.office.now(), self.advised.get(name).copied());
+        if let Some((_, again)) = known.filter(|(_, again)| *again > now) {
+            return Some(again);
+        }
+        let asked = match authority(config, &self.office) {
+            Ok(authority) => keeper.advice(&authority, name).await.map_err(|error| told(&error)),
+            Err(failure) => Err(failure),
+        };
+        let (advice, wait) = match asked {
+            // Often enough for one that lives a few hours, too.
+            Ok(Some(advice)) => {
+                let least = ADVICE.0.min(life / 1000).max(LOOK_SHORTEST);
+                (Some(advice), advice.holds.clamp(least, ADVICE.1))
+            }
+            Ok(None) => (None, ADVICE.1),
+            Err(failure) => {
+                tracing::debug!(name, %failure, "When to renew a certificate is not known.");
+                (known.and_then(|(advice, _)| advice), ADVICE_RETRY.min(life / 10))
+            }
+        };
+        if let Some(advice) =
+            advice.filter(|advice| known.and_then(|(old, _)| old) != Some(*advice))
+        {
+            let (from, until) = (advice.from.rfc3339(), advice.until.rfc3339());
+            tracing::info!(name, from, until, "The authority says when to renew a certificate.");
+        }
+        let again = now.plus(wait);
+        self.advised.insert(name.to_owned(), (advice, again));
+        Some(again)
+    }
+
+    fn advice(&self, name: &str) -> Option<Advice> {
+        self.advised.get(name).and_then(|(advice, _)| *advice)
+    }
+
     fn due(&self, keeper: &Keeper, name: &str, names: &[String]) -> Timestamp {
         let now = self.office.now();
         let mut sorted: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -120,27 +181,34 @@ impl Certifier {
         sorted.dedup();
         let due = match keeper.vouched(name) {
             Some(vouched) if vouched.names == sorted && !keeper.is_roll_asked(name) => {
-                vouched.renew_at(self.spread)
+                match self.advice(name) {
+                    Some(advice) => {
+                        let wanted = advice.renew_at(self.spread).min(vouched.renew_by());
+                        let last = self.ordered.get(name);
+                        last.map_or(wanted, |last| wanted.max(last.plus(vouched.life() / PACE)))
+                    }
+                    None => vouched.renew_at(self.spread),
+                }
             }
             _ => now,
         };
         self.failed.get(name).map_or(due, |(_, until)| due.max(*until))
     }
 
-    /// Asks for one; says when it is due again.
-    async fn ask(
-        &mut self,
-        config: &Config,
-        keeper: &Keeper,
-        (name, names): (&str, &[String]),
-    ) -> Timestamp {
+    /// Asks for one.
+    async fn ask(&mut self, config: &Config, keeper: &Keeper, (name, names): (&str, &[String])) {
         let asked = self.order(config, keeper, (name, names)).await;
         let now = self.office.now();
+        if asked.is_ok() {
+            // What was advised is about the one before.
+            self.advised.remove(name);
+            self.ordered.insert(name.to_owned(), now);
+        }
         let failure = match asked.and_then(|()| good_for(self.due(keeper, name, names), now)) {
-            Ok(due) => {
+            Ok(()) => {
                 tracing::info!(name, "Certificate renewed.");
                 self.failed.remove(name);
-                return due;
+                return;
             }
             Err(failure) => failure,
         };
@@ -150,7 +218,6 @@ impl Certifier {
         *failures = failures.saturating_add(1);
         let again = until.rfc3339();
         tracing::warn!(name, %failure, again, "Certificate not renewed.");
-        *until
     }
 
     async fn order(
@@ -161,24 +228,30 @@ impl Certifier {
     ) -> Result<(), Failure> {
         let way = if config.acme.http_addresses.is_empty() { Way::Handshake } else { Way::Http };
         let authority = authority(config, &self.office)?;
-        let roll = keeper.is_roll_asked(name);
+        // An authority that cannot make sense of it is asked without it the next time.
+        let replaces = self.advice(name).is_some() && !self.failed.contains_key(name);
+        let wish = Wish { name, names, roll: keeper.is_roll_asked(name), replaces };
         keeper
-            .order(&authority, (name, names, roll), (&self.challenges, way))
+            .order(&authority, wish, (&self.challenges, way))
             .await
-            .map_err(|error| Failure::of("ACME", &error))?;
+            .map_err(|error| told(&error))?;
         self.certificates
             .reload(Some(certificate_sources(config)))
             .map_err(|error| Failure::of("certificates", &error))
     }
 }
 
-/// When a certificate that was just given is due again.
+/// That a certificate that was just given is due again at a later time.
 ///
 /// Errors: at once, since its names or its times are others than were asked for. Without a pause
 /// the authority would be asked without end.
-fn good_for(due: Timestamp, now: Timestamp) -> Result<Timestamp, Failure> {
+fn good_for(due: Timestamp, now: Timestamp) -> Result<(), Failure> {
     let at_once = "the certificate that the authority gave would have to be renewed at once";
-    if due > now { Ok(due) } else { Err(Failure::new(at_once)) }
+    if due > now { Ok(()) } else { Err(Failure::new(at_once)) }
+}
+
+fn told(error: &AcmeError) -> Failure {
+    Failure::of("ACME", error)
 }
 
 fn authority(config: &Config, office: &Office) -> Result<Authority, Failure> {

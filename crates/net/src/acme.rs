@@ -1,37 +1,45 @@
 //! Certificates from an authority: its account, an order, the answers to its challenges.
 //!
 //! One order at a time and one kind of challenge: over HTTP, or in a handshake. What is kept where,
-//! and when to ask again, is [`keep`]'s. Source: RFC 8555, RFC 8737.
+//! and when to ask again, is [`keep`]'s. Source: RFC 8555, RFC 8737, RFC 9773.
 
 mod account;
+mod advice;
 mod challenge;
 mod keep;
 
 pub use account::{AcmeError, Authority};
+pub use advice::Advice;
 pub use challenge::{ALPN, Challenges, Way};
-pub use keep::{Keeper, Vouched};
+pub use keep::{Keeper, Vouched, Wish};
 
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Identifier, NewOrder, OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Identifier, NewOrder,
+    OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 /// How long the authority may take for its checks, and again for the certificate.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Orders a certificate for `names` and `key`: the chain, as PEM.
+/// Orders a certificate for `names` and `key`, in the place of the one that `replaces` names: the
+/// chain, as PEM.
 ///
 /// Errors: [`AcmeError`]; the answers to challenges are taken back in any case.
 pub(crate) async fn order(
     account: &Account,
-    (names, key): (&[String], &KeyPair),
+    (names, key, replaces): (&[String], &KeyPair, Option<CertificateIdentifier<'static>>),
     (challenges, way): (&Challenges, Way),
 ) -> Result<String, AcmeError> {
     let mut answers = challenges.open();
     let identifiers: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
-    let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
+    let mut new = NewOrder::new(&identifiers);
+    if let Some(replaces) = replaces {
+        new = new.replaces(replaces);
+    }
+    let mut order = account.new_order(&new).await?;
     let kind = match way {
         Way::Http => ChallengeType::Http01,
         Way::Handshake => ChallengeType::TlsAlpn01,

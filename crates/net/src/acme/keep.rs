@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use instant_acme::CertificateIdentifier;
 use mailwright_words::Timestamp;
 use rcgen::{KeyPair, PublicKeyData};
 use rustls::{
@@ -21,7 +22,11 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::{AcmeError, Authority, Challenges, Way, account, order};
+use super::{
+    AcmeError, Authority, Challenges, Way, account,
+    advice::{Advice, identifier},
+    order,
+};
 use crate::disk;
 
 /// Permissions of everything here.
@@ -44,6 +49,19 @@ pub struct Vouched {
     pub until: Timestamp,
 }
 
+/// A certificate that is to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// The names that it is for.
+    pub names: &'a [String],
+    /// Whether it is for the next key, and another next one is made.
+    pub roll: bool,
+    /// Whether the authority, which gives advice, is told which one it takes the place of.
+    pub replaces: bool,
+}
+
 impl Vouched {
     /// When it is asked for again: after two thirds of its life, or up to a tenth of the rest
     /// later, as `spread` (0 to 999) says.
@@ -51,6 +69,17 @@ impl Vouched {
         let life = u64::try_from(self.until.ms().saturating_sub(self.from.ms())).unwrap_or(0);
         let later = (life / 3 / 10).saturating_mul(u64::from(spread.min(999))) / 1000;
         self.from.plus(Duration::from_millis((life / 3).saturating_mul(2).saturating_add(later)))
+    }
+
+    /// When it is asked for again whatever the authority says: a tenth of its life before the end.
+    pub fn renew_by(&self) -> Timestamp {
+        self.from.plus(self.life() / 10 * 9)
+    }
+
+    /// How long it is valid.
+    pub fn life(&self) -> Duration {
+        let life = self.until.ms().saturating_sub(self.from.ms());
+        Duration::from_millis(u64::try_from(life).unwrap_or(0))
     }
 }
 
@@ -67,15 +96,46 @@ impl Keeper {
 
     /// The certificate called `name`, where there is one that can be used.
     pub fn vouched(&self, name: &str) -> Option<Vouched> {
-        let path = self.file(name)?;
-        let certificate = CertificateDer::pem_file_iter(&path).ok()?.next()?.ok()?;
-        PrivateKeyDer::from_pem_file(&path).ok()?;
+        let certificate = self.certificate(name)?;
+        PrivateKeyDer::from_pem_file(self.file(name)?).ok()?;
         let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
         let names = names(&parsed)?;
         let time = |seconds: i64| Timestamp::new(seconds.saturating_mul(1000));
         let validity = parsed.validity();
         let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
         Some(Vouched { names, from: time(from), until: time(until) })
+    }
+
+    fn certificate(&self, name: &str) -> Option<CertificateDer<'static>> {
+        CertificateDer::pem_file_iter(self.file(name)?).ok()?.next()?.ok()
+    }
+
+    /// When the authority wants the certificate called `name` to be renewed; none where it does not
+    /// say, or there is no certificate.
+    ///
+    /// Errors: [`AcmeError`].
+    pub async fn advice(
+        &self,
+        authority: &Authority,
+        name: &str,
+    ) -> Result<Option<Advice>, AcmeError> {
+        let Some(id) = self.certificate(name).as_ref().and_then(identifier) else {
+            return Ok(None);
+        };
+        let account = authority.account(&self.folder).await?;
+        match account.renewal_info(&id).await {
+            Ok(said) => Ok(Advice::of(said)),
+            Err(instant_acme::Error::Unsupported(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The certificate that one for `names` takes the place of, as the authority knows it.
+    fn replaced(&self, wish: &Wish<'_>) -> Option<CertificateIdentifier<'static>> {
+        let before = self.vouched(wish.name).filter(|_| wish.replaces)?;
+        let is_there = |name: &String| before.names.contains(&name.to_ascii_lowercase());
+        let certificate = self.certificate(wish.name)?;
+        wish.names.iter().any(is_there).then(|| identifier(&certificate))?
     }
 
     /// The certificates that can be used: the name of each, and its file.
@@ -115,22 +175,23 @@ impl Keeper {
         Ok((digest(self.key(name)?), digest(self.next_key(name)?)))
     }
 
-    /// Asks the authority for a certificate called `name` for `names`, and keeps it. With `roll` it
-    /// is for the next key, and another next one is made.
+    /// Asks the authority for a certificate, and keeps it.
     ///
     /// Errors: [`AcmeError`]; what was there stays.
     pub async fn order(
         &self,
         authority: &Authority,
-        (name, names, roll): (&str, &[String], bool),
+        wish: Wish<'_>,
         (challenges, way): (&Challenges, Way),
     ) -> Result<(), AcmeError> {
+        let Wish { name, names, roll, .. } = wish;
         disk::folder(&self.folder)?;
         let key = if roll { self.next_key(name)? } else { self.key(name)? };
         let whole = authority.patience.1;
+        let replaces = self.replaced(&wish);
         let asking = async {
             let account = authority.account(&self.folder).await?;
-            order(&account, (names, &key), (challenges, way)).await
+            order(&account, (names, &key, replaces), (challenges, way)).await
         };
         let asked = timeout(whole, asking).await.unwrap_or(Err(AcmeError::Late(whole)));
         if asked.as_ref().is_err_and(AcmeError::is_stranger) {
@@ -231,6 +292,10 @@ mod tests {
         assert_eq!(vouched.renew_at(0), at(60 * 24));
         let latest = vouched.renew_at(u16::MAX);
         assert!(latest > at(62 * 24) && latest < at(63 * 24), "{latest:?}");
+        assert_eq!(
+            (vouched.renew_by(), vouched.life()),
+            (at(81 * 24), Duration::from_hours(90 * 24))
+        );
         let odd = Vouched { names: Vec::new(), from: at(5), until: at(1) };
         assert_eq!(odd.renew_at(500), at(5));
     }
@@ -280,8 +345,8 @@ mod tests {
             };
             let challenges = Challenges::default();
             let names = ["mx.example".to_owned()];
-            let order =
-                keeper.order(&authority, ("mx.example", &names, false), (&challenges, Way::Http));
+            let wish = Wish { name: "mx.example", names: &names, roll: false, replaces: false };
+            let order = keeper.order(&authority, wish, (&challenges, Way::Http));
             let asked = timeout(Duration::from_secs(20), order).await.unwrap();
             assert!(asked.is_err(), "{patience:?}");
         }
