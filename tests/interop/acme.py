@@ -26,6 +26,8 @@ HOST = "mx.home.example"
 # Seconds that a certificate of this authority lasts: it is renewed after two thirds.
 LIFE = 12
 DNS, MANAGE = 5353, 5380
+# Fields of the authority's answers that a server before it passes on.
+KEPT = {"content-type", "link", "location", "replay-nonce", "retry-after"}
 folder = pathlib.Path(tempfile.mkdtemp(prefix="mailwright-acme-"))
 ca = Authority(folder)
 chain, key = ca.issue("pebble", "acme.example")
@@ -103,7 +105,7 @@ class Adviser(http.server.BaseHTTPRequestHandler):
                 self.replaced.append(replaces)
                 said = json.dumps({**json.loads(said), "replaces": replaces}).encode()
         return self.say(reply.status, {name: value for name, value in reply.getheaders()
-                                       if name.lower() not in ("content-length", "connection")}, said)
+                                       if name.lower() in KEPT}, said)
 
     do_GET = do_POST = do_HEAD = answer
 
@@ -308,6 +310,7 @@ def advised():
     try:
         root = pebble.root()
         before = vouched(led, root)
+        check("an authority with advice gives certificates, too", not before.why, said(led, "renew"))
         wait_for(lambda: len(Adviser.asked) > 1)
         check("the authority is asked about the certificate",
               {*Adviser.asked} == {identifier(before.der)}, Adviser.asked)

@@ -15,6 +15,9 @@ server = Server(extra=f"""
 servers = ["{SERVER}:53"]
 timeout = "2s"
 attempts = 1
+[subdomains]
+return_path = "bounces"
+tracking = "links"
 [relay]
 source_ipv4 = "{HOST}"
 """)
@@ -45,11 +48,13 @@ def states(told):
 
 
 def publish(zone, *changes):
-    """Serves the zone with some of its texts replaced."""
+    """Serves the zone with some of its texts replaced; those of the return path by their name."""
     for old, new in changes:
         if old not in zone:
             check(f"{old} is in the zone", False, zone)
-        zone = zone.replace(old, new)
+        zone = "".join(
+            line.replace(old, new) if line.startswith("bounces.") == old.startswith("bounces.")
+            else line for line in zone.splitlines(True))
     more = "".join(f"{name}. IN A {HOST}\n" for name in ["mx.home.example"])
     world.zone("home.example", zone + more)
 
@@ -62,7 +67,7 @@ def main():
     done = server.run("domain", "add", "home.example")
     for text in ["added home.example", "v=spf1 mx", "v=DKIM1; k=rsa", "v=DKIM1; k=ed25519",
                  "v=DMARC1", "v=TLSRPTv1", "v=STSv1", "TLSA", "3 1 1 ", "autoconfig.home.example.",
-                 "_submissions._tcp.home.example."]:
+                 "_submissions._tcp.home.example.", "bounces.home.example.", "links.home.example."]:
         check(f"domain add prints {text!r}", text in done.stdout, done.stdout)
     zone = server.run("domain", "records", "home.example", "--zone").stdout
     check("a long text is cut into strings", '" "' in zone, zone)
@@ -100,6 +105,9 @@ def main():
         ("two SPF records", "SPF", (f'home.example. IN TXT "v=spf1 mx ip4:{HOST} -all"\n',
                                     'home.example. IN TXT "v=spf1 a -all"\n'
                                     'home.example. IN TXT "v=spf1 mx -all"\n'), "more than one"),
+        ("a return path whose mail goes elsewhere", "return path",
+         ("bounces.home.example. IN MX 10 mx.home.example.",
+          "bounces.home.example. IN MX 10 other.example."), "other.example"),
         ("another key", "DKIM", ("k=ed25519; p=", "k=ed25519; p=AAAA"), "AAAA"),
         ("a policy of no kind", "DMARC", ("p=none", "p=perhaps"), "p=perhaps"),
     ]:

@@ -3,8 +3,9 @@
 import socketserver
 import threading
 
-# What came, by the name of the sink and the subject.
+# What came, by the name of the sink and the subject; and under which reverse-paths.
 got = {}
+paths = {}
 
 
 class Sink(socketserver.StreamRequestHandler):
@@ -39,6 +40,9 @@ class Sink(socketserver.StreamRequestHandler):
                     chunks = b""
                 else:
                     self.say("250 2.0.0 chunk")
+            elif verb == "MAIL":
+                self.path = line.decode().partition("<")[2].partition(">")[0]
+                self.say("250 2.0.0 ok")
             elif verb == "QUIT":
                 return self.say("221 2.0.0 bye")
             else:
@@ -47,6 +51,7 @@ class Sink(socketserver.StreamRequestHandler):
     def keep(self, body):
         subject = next(line for line in body.split(b"\r\n") if line.lower().startswith(b"subject:"))
         key = (self.server.name, subject.split(b":", 1)[1].strip().decode())
+        paths.setdefault(key, []).append(self.path)
         got.setdefault(key, []).append(body)
         self.say("250 2.0.0 taken")
 

@@ -25,7 +25,7 @@ sys.path.insert(0, HERE)
 from dns_world import RESOLVER, Dns, text  # noqa: E402
 from harness import (  # noqa: E402
     PASSWORD, Server, check, finish, message, unfolded, wait_for)
-from sink import got, sink  # noqa: E402
+from sink import got, paths, sink  # noqa: E402
 from world import needs_namespace  # noqa: E402
 
 needs_namespace()
@@ -43,8 +43,10 @@ def rsa():
 
 
 def ed25519():
-    """A key as dkimpy reads it, and its record."""
-    der = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-outform", "DER"],
+    """A key as dkimpy reads it, and its record; opendkim reads the file."""
+    file = str(folder / "ed25519.pem")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", file], check=True)
+    der = subprocess.run(["openssl", "pkey", "-in", file, "-outform", "DER"],
                          capture_output=True, check=True).stdout
     public = subprocess.run(["openssl", "pkey", "-inform", "DER", "-pubout", "-outform", "DER"],
                             input=der, capture_output=True, check=True).stdout
@@ -81,6 +83,9 @@ look_every = "1s"
 [verification]
 skip_from = []
 trusted_sealers = ["list.example"]
+[subdomains]
+return_path = "bounces"
+tracking = "links"
 [reports]
 from = "reports@home.example"
 organisation = "Home & Co"
@@ -107,6 +112,8 @@ def send(raw, to=ANN, path="bob@strict.example"):
         with smtplib.SMTP("127.0.0.1", server.mta, "client.example", timeout=60,
                           source_address=(AWAY, 0)) as client:
             client.sendmail(path, [to], raw)
+    except smtplib.SMTPRecipientsRefused as error:
+        return " ".join(f"{code} {text.decode()}" for code, text in error.recipients.values())
     except smtplib.SMTPResponseException as error:
         return f"{error.smtp_code} {error.smtp_error.decode()}"
     return ""
@@ -116,15 +123,15 @@ def signed(raw, selector=b"s1", key=KEY, **more):
     return dkim.sign(raw, selector, b"strict.example", key, **more) + raw
 
 
-def by_opendkim(raw):
+def by_opendkim(raw, selector="s1", key="key.pem", algorithm="rsa-sha256"):
     """A message that opendkim signed, as it would for an MTA."""
     (folder / "message.eml").write_bytes(raw)
     (folder / "opendkim.conf").write_text(f"""Mode s
 Domain strict.example
-Selector s1
-KeyFile {folder}/key.pem
+Selector {selector}
+KeyFile {folder}/{key}
 RequireSafeKeys no
-SignatureAlgorithm rsa-sha256
+SignatureAlgorithm {algorithm}
 Canonicalization relaxed/simple
 Syslog no
 InternalHosts 0.0.0.0/0
@@ -175,6 +182,12 @@ def signatures():
     check("what opendkim signs is let in", send(made) == "")
     found = results("opendkim")
     check("what opendkim signs passes", "dkim=pass" in found and "dmarc=pass" in found, found)
+    raw = message("opendkim ed25519", "bob@strict.example", ANN)
+    made = by_opendkim(raw, "s2", "ed25519.pem", "ed25519-sha256")
+    check("opendkim signs by Ed25519", b"a=ed25519-sha256" in made, made)
+    check("that is let in", send(made) == "")
+    found = results("opendkim ed25519")
+    check("and passes", "dkim=pass" in found and "header.a=ed25519-sha256" in found, found)
     done = subprocess.run(["opendkim-testmsg", "-d", "strict.example", "-s", "s1",
                            "-k", str(folder / "key.pem")], input=raw, capture_output=True)
     said = send(done.stdout.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
@@ -272,13 +285,23 @@ def report(kind, status, returned, subject):
             f"Content-Type: text/rfc822-headers\r\n\r\n").encode() + head + b"\r\n--b1--\r\n"
 
 
+def state():
+    """All that is known of messages and recipients, but for events."""
+    with sqlite3.connect(f"file:{server.data}/mailwright.db?mode=ro", uri=True) as rows:
+        return [rows.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+                for table in ["spool", "recipient", "attempt"]]
+
+
 def heard():
     """What others say of our messages is tied to whom it is about."""
     with smtplib.SMTP("127.0.0.1", server.msa, timeout=60) as client:
         client.login(ANN, PASSWORD)
         client.sendmail(ANN, ["dan@far.example", "eva@far.example"],
-                        message("sent", ANN, "dan@far.example"))
+                        message("sent", ANN, "dan@far.example"), ["ENVID=E-1"])
     there = forwarded("sent")
+    path = paths[("far", "sent")][0]
+    check("it leaves under a reverse-path that names it",
+          path.startswith("b=") and path.endswith("=ann@bounces.home.example"), path)
     wait_for(lambda: len(events("relayed")) >= 4)
     before = len(events("relayed"))
     dsn = ("Reporting-MTA: dns; mx.far.example\r\n\r\nFinal-Recipient: rfc822; eva@far.example\r\n"
@@ -298,6 +321,26 @@ def heard():
     found = events("complaint")
     check("it is tied to its recipient, too", [row[0] for row in found] == ["dan@far.example"]
           and found[0][1].startswith("abuse"), found)
+    bare = (f"Subject: x\r\n\r\n").encode()
+    late = dsn.replace("failed", "delayed").replace("5.1.1", "4.4.1")
+    check("a report comes to the reverse-path itself",
+          send(report("delivery-status", late, bare, "dsn path"), path, path="") == "")
+    wait_for(lambda: len(events("reported")) > 1)
+    found = events("reported")[-1]
+    check("which proves what it is about, whatever it holds", found[0] == "eva@far.example"
+          and found[1].startswith("delayed 4.4.1") and "own return path" in found[1], found)
+    said = send(report("delivery-status", dsn, there, "dsn guess"),
+                path.replace("=ann@", "=left@"), path="")
+    check("an address that somebody made up is refused", said.startswith("550 5.1.1"), said)
+    rows = state()
+    named = dsn.replace("\r\n\r\n", "\r\nOriginal-Envelope-Id: E-1\r\n\r\n", 1)
+    check("a report that gives a transaction's name alone is taken",
+          send(report("delivery-status", named.replace("eva", "dan"), bare, "dsn envid"),
+               path="") == "")
+    wait_for(lambda: len(events("reported")) > 2)
+    found = events("reported")[-1]
+    check("it is tied by that", found[0] == "dan@far.example" and "not proven" in found[1], found)
+    check("no report changes what is known of a recipient", state() == rows, (rows, state()))
     other = there.replace(b"by mx.home.example", b"by mx.else.example")
     forged = dsn.replace("eva@far.example", "victim@far.example")
     check("reports about nothing are taken", all(send(raw, path="") == "" for raw in [
@@ -310,14 +353,16 @@ def heard():
 
     check("they are read", wait_for(lambda: waiting() == 0) is True, waiting())
     check("and say nothing", (len(events("reported")), len(events("complaint")),
-                              len(events("relayed"))) == (1, 1, before), events("reported"))
+                              len(events("relayed"))) == (3, 1, before), events("reported"))
     subjects = [row["subject"] for row in server.messages(ANN)]
     check("all of them are in the mailbox as well",
-          {"dsn", "arf", "dsn other", "dsn forged"} <= {*subjects}, subjects)
+          {"dsn", "arf", "dsn path", "dsn envid", "dsn other", "dsn forged"} <= {*subjects}, subjects)
 
 
 def told():
     """The domain hears of it all, once, where it wants to."""
+    with sqlite3.connect(server.data / "mailwright.db") as rows:
+        counted = rows.execute("SELECT * FROM dmarc_seen").fetchall()
     said = server.run("report", "send", "--today")
     check("a report is sent", said.returncode == 0 and said.stdout.startswith("1 reports"), said)
     subject = next((key for key in wait_for(
@@ -341,13 +386,20 @@ def told():
                       map(int, value("d:record/d:row/d:count"))))
     good = sum(count for _, word, count in counts if word == "pass")
     bad = sum(count for done, _, count in counts if done == "reject")
-    check("it counts what passed and what was refused", good == 5 and bad >= 9, counts)
+    check("it counts what passed and what was refused", good == 6 and bad >= 9, counts)
     check("it says why a refusal did not follow", "trusted_forwarder" in value(
         "d:record/d:row/d:policy_evaluated/d:reason/d:type"))
     check("the report is signed", dkim.verify(raw, dnsfunc=txt))
     check("nobody is told who did not agree", b"rua@silent.example" not in raw)
     again = server.run("report", "send", "--today")
     check("nothing is told twice", again.stdout.startswith("0 reports"), again)
+    with sqlite3.connect(server.data / "mailwright.db") as rows:
+        check("what was told is forgotten", not rows.execute("SELECT * FROM dmarc_seen").fetchall())
+        rows.executemany("INSERT INTO dmarc_seen VALUES (?, ?, ?, ?, ?)", counted)
+    again = server.run("report", "send", "--today")
+    check("nor after a crash before it was forgotten", again.stdout.startswith("0 reports"), again)
+    with sqlite3.connect(server.data / "mailwright.db") as rows:
+        check("and it is forgotten then", not rows.execute("SELECT * FROM dmarc_seen").fetchall())
 
 
 try:

@@ -252,6 +252,7 @@ fn publish(config: &Config) -> Checked {
         let message = format!("\"{pattern}\" is no server; write \"mail.example.com\"");
         need(is_name(pattern.strip_prefix("*.").unwrap_or(pattern)), "mta_sts.mx", &message)
     })?;
+    subdomains(config)?;
     let fits = config.mta_sts.max_age.as_secs() <= 31_557_600;
     need(fits, "mta_sts.max_age", "is more than a year, which nobody keeps to")?;
     let from = config.reports.from.as_deref().is_none_or(is_address);
@@ -279,6 +280,22 @@ fn release(config: &Config) -> Checked {
 /// Whether it looks like an address.
 fn is_address(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_name(domain))
+}
+
+fn subdomains(config: &Config) -> Checked {
+    let crate::Subdomains { return_path, tracking } = &config.subdomains;
+    let taken = ["mta-sts", "autoconfig", "autodiscover"];
+    for (field, label) in
+        [("subdomains.return_path", return_path), ("subdomains.tracking", tracking)]
+    {
+        let Some(label) = label.as_deref() else { continue };
+        let right = "is no label; write one such as \"bounces\"";
+        need(is_name(label) && !label.contains(['.', '_']), field, right)?;
+        let is_free = !taken.iter().any(|name| label.eq_ignore_ascii_case(name));
+        need(is_free, field, "is a name that others look for something else at")?;
+    }
+    let same = return_path.is_some() && return_path == tracking;
+    need(!same, "subdomains.tracking", "is that of the return path, whose mail comes here")
 }
 
 fn relay(config: &Config) -> Checked {

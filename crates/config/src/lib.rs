@@ -54,7 +54,7 @@ pub use load::{Source, load, notify_socket, show};
 pub use mailbox::Mailboxes;
 pub use pattern::{ReplyAction, ReplyRule};
 pub use problem::Problem;
-pub use publish::{Acme, Https, MtaSts, Reports, StsMode};
+pub use publish::{Acme, Https, MtaSts, Reports, StsMode, Subdomains};
 pub use queue::{Queue, Storage};
 pub use records::{GivenRecord, GivenRecords, RecordData};
 pub use relay::{Dns, Host, Protocol, Provider, Relay, Route, TlsNeed};
@@ -92,6 +92,8 @@ pub struct Config {
     pub acme: Acme,
     /// The MTA-STS policy of our domains.
     pub mta_sts: MtaSts,
+    /// Names below each of our domains.
+    pub subdomains: Subdomains,
     /// Authentication.
     pub auth: Auth,
     /// What is done with a message as it comes in.
@@ -143,6 +145,7 @@ impl Default for Config {
             tls: Tls::default(),
             acme: Acme::default(),
             mta_sts: MtaSts::default(),
+            subdomains: Subdomains::default(),
             auth: Auth::default(),
             intake: Intake::default(),
             door: Door::default(),

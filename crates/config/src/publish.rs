@@ -103,6 +103,23 @@ impl Default for MtaSts {
     }
 }
 
+/// Names below each of our domains, beside those that mail clients and MTA-STS look for. Their
+/// records are printed and checked with the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subdomains {
+    /// Label of the name that reverse-paths are at, such as `"bounces"`: what an account sends to
+    /// other servers leaves with a reverse-path below its domain that names the message, and a
+    /// report that comes back to it is proven to be about that one. Default none: the reverse-path
+    /// stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_path: Option<String>,
+    /// Label of a name for links that are counted, such as `"links"`, which leads to this server.
+    /// Only its record is printed and checked. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<String>,
+}
+
 /// Reports to the domains that we exchange mail with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

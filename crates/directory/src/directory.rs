@@ -46,6 +46,9 @@ pub struct Settings {
     pub checks_max: usize,
     /// How long the reverse-path of a forwarded message takes reports.
     pub srs_lifetime: Duration,
+    /// The label below each domain that reverse-paths of its messages are at; none leaves them
+    /// as they are.
+    pub return_path: Option<String>,
     /// Most inboxes.
     pub inboxes_max: usize,
     /// Whether every password opens an inbox.
@@ -69,6 +72,7 @@ impl Settings {
             cache: config.auth.cache,
             checks_max: config.auth.checks_max,
             srs_lifetime: config.intake.srs_lifetime,
+            return_path: config.subdomains.return_path.clone(),
             inboxes_max: config.sandbox.inboxes_max,
             open_inboxes: config.sandbox.is_open,
         }

@@ -19,6 +19,7 @@ mod keys;
 mod login;
 mod password;
 mod resolve;
+mod return_path;
 mod scram;
 mod srs;
 #[cfg(test)]

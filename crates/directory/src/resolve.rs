@@ -120,6 +120,9 @@ impl Directory {
         now: Timestamp,
     ) -> Result<Resolved, StoreError> {
         let Some(domain) = row::domain(tx, address.domain().as_str())? else {
+            if let Some(returned) = self.find_returned(tx, address, now)? {
+                return Ok(returned);
+            }
             let backup = self.0.settings.now().backup.contains(address.domain());
             return Ok(if backup { Resolved::Backup } else { Resolved::Relay });
         };
@@ -207,7 +210,7 @@ fn inbox(tx: &mut Tx<'_>, id: Id) -> Result<Resolved, StoreError> {
     }))
 }
 
-fn administrator(tx: &mut Tx<'_>) -> Result<Resolved, StoreError> {
+pub(crate) fn administrator(tx: &mut Tx<'_>) -> Result<Resolved, StoreError> {
     row::administrator(tx)?.map_or(Ok(Resolved::Unknown), |id| local(tx, id, None))
 }
 

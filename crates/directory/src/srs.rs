@@ -106,11 +106,12 @@ impl Srs {
         }
     }
 
-    fn hash(&self, parts: &[&str]) -> String {
+    /// A keyed hash of `parts`, as local parts carry it.
+    pub(crate) fn hash<T: AsRef<str>>(&self, parts: &[T]) -> String {
         let mut hash = Hmac::<Sha256>::new_from_slice(&self.key).ok();
         if let Some(hash) = &mut hash {
             for part in parts {
-                hash.update(part.to_lowercase().as_bytes());
+                hash.update(part.as_ref().to_lowercase().as_bytes());
                 hash.update(b"\0");
             }
         }
@@ -119,7 +120,8 @@ impl Srs {
         digits(bits, HASH_DIGITS)
     }
 
-    fn is_hash(&self, text: &str, parts: &[&str]) -> bool {
+    /// Whether `text` is the hash of `parts`, in any case.
+    pub(crate) fn is_hash<T: AsRef<str>>(&self, text: &str, parts: &[T]) -> bool {
         let wanted = self.hash(parts);
         bool::from(text.to_ascii_lowercase().as_bytes().ct_eq(wanted.as_bytes()))
     }

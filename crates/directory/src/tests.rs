@@ -43,6 +43,7 @@ async fn world() -> World {
         cache: Duration::from_mins(5),
         checks_max: 2,
         srs_lifetime: Duration::from_hours(24),
+        return_path: Some("bounces".to_owned()),
     };
     let directory = Directory::open(store, settings).await.unwrap();
     let domain = Domain::parse("mw.example").unwrap();
@@ -376,4 +377,23 @@ async fn accounts_domains_and_aliases_come_and_go() {
     assert!(directory.accounts().await.unwrap().is_empty());
     directory.remove_domain(&domain).await.unwrap();
     assert!(directory.domains().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_reverse_path_that_names_a_message_leads_to_its_sender() {
+    let world = world().await;
+    let of = async |text: &str, now| world.directory.resolve(&address(text), now).await.unwrap();
+    let ann = address("ann@mw.example");
+    let message = world.directory.0.store.ids().next(NOW);
+    let path = world.directory.return_path(&ann, message).unwrap();
+    assert_eq!(world.directory.returned(&path, NOW), Some((ann.clone(), message)));
+    let text = path.to_string();
+    assert_eq!(of(&text, NOW).await, Resolved::Alias { targets: vec![ann] });
+    let late = NOW.plus(Duration::from_hours(25));
+    assert_eq!(of(&text, late).await, Resolved::Unknown, "it is too old");
+    assert_eq!(of(&text.replace("=ann@", "=eve@"), NOW).await, Resolved::Unknown);
+    assert_eq!(of("ann@bounces.mw.example", NOW).await, Resolved::Unknown);
+    assert_eq!(of("ann@bounces.other.example", NOW).await, Resolved::Relay);
+    let postmaster = of("postmaster@bounces.mw.example", NOW).await;
+    assert_eq!(postmaster, of("postmaster@mw.example", NOW).await);
 }

@@ -278,8 +278,12 @@ impl Intake {
             ..terms(transaction, now, now.plus(settings.lifetime))
         };
         let may_report = reports::may_be(client, &block);
+        let returned = |target: &Target| {
+            self.0.directory.returned(&target.recipient.address, now).map(|(_, message)| message)
+        };
+        let about = transaction.targets.iter().find_map(returned);
         let sent = transaction.sent.clone();
-        let origin = Origin { authentication: found, may_report, sent, ..origin(client) };
+        let origin = Origin { authentication: found, may_report, about, sent, ..origin(client) };
         Ready { head, origin, terms, body: collected.body }
     }
 }
@@ -300,6 +304,7 @@ fn origin(client: &Client) -> Origin {
         account: client.identity.as_ref().map(|identity| identity.principal),
         authentication: None,
         may_report: false,
+        about: None,
         sent: None,
     }
 }

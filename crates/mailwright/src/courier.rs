@@ -147,11 +147,26 @@ impl Courier {
             priority: i8::try_from(message.priority).ok().filter(|priority| *priority != 0),
             deliver_by: message.deliver_by.map(|(at, mode, trace)| DeliverBy { at, mode, trace }),
             tls: message.tls,
-            ..Envelope::new(sender(message)?, recipients)
+            ..Envelope::new(self.return_path(message)?, recipients)
         };
         let domain = Domain::parse(site).ok()?;
         let signing = self.signing(message);
         Some(Job { domain, envelope, content: Arc::new(content), signing })
+    }
+
+    /// The reverse-path as other servers get it: that of a message which is ours to sign names it,
+    /// where that is configured.
+    fn return_path(&self, message: &Message) -> Option<ReversePath> {
+        let path = sender(message)?;
+        let directory = &self.office.directory;
+        let signer = message.sign_as.as_deref().and_then(|domain| directory.signer(domain));
+        let is_own = |from: &&Address| {
+            let domain = from.domain().as_str();
+            signer.as_ref().is_some_and(|signer| signer.domain.eq_ignore_ascii_case(domain))
+        };
+        let own = path.address().filter(is_own);
+        let named = own.and_then(|from| directory.return_path(from, message.id));
+        Some(named.map_or(path, ReversePath::Sender))
     }
 
     /// Who vouches for a message that is ours to sign.

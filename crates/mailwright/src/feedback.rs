@@ -1,27 +1,38 @@
 //! Reports of others on our messages: which message of ours one is about, and what is kept of it.
 //!
-//! A message of ours is known by the stamp it left with, or by a `Message-ID` of our making.
+//! A message of ours is known by the reverse-path it left with, if that names it; else by the
+//! stamp it left with, by a `Message-ID` of our making, or by the name of its transaction. Only the
+//! first proves anything, and nothing of them does more than write an event.
 
 use mailwright_mime::{Feedback, FeedbackKind, FeedbackRecipient};
 use mailwright_store::feedback::Told;
 use mailwright_words::Id;
 
 /// What a message tells about messages of ours; nothing when it is no report, or names none.
-/// `author` is the domain it is from, if that is proven.
-pub(crate) fn read(message: &[u8], host: &str, author: Option<&str>) -> Vec<Told> {
+/// `author` is the domain it is from, if that is proven, and `about` the message that the address
+/// it came to names.
+pub(crate) fn read(
+    message: &[u8],
+    host: &str,
+    (author, about): (Option<&str>, Option<Id>),
+) -> Vec<Told> {
     let Some(feedback) = Feedback::read(message) else { return Vec::new() };
-    let messages = messages(&feedback, host);
-    if messages.is_empty() {
+    let messages = about.map_or_else(|| messages(&feedback, host), |about| vec![about]);
+    let envid = Some(feedback.envelope_id.clone()).filter(|id| !id.is_empty() && about.is_none());
+    if messages.is_empty() && envid.is_none() {
         tracing::debug!(reporter = feedback.reporter, "A report about no message of ours.");
         return Vec::new();
     }
-    let from = author.map_or_else(
-        || format!("by {}, not proven", or(&feedback.reporter, "somebody")),
-        |author| format!("by {}, from {author}", or(&feedback.reporter, "somebody")),
-    );
+    let reporter = or(&feedback.reporter, "somebody");
+    let from = match (about, author) {
+        (Some(_), _) => format!("by {reporter}, to the message's own return path"),
+        (None, Some(author)) => format!("by {reporter}, from {author}"),
+        (None, None) => format!("by {reporter}, not proven"),
+    };
     let told = |addresses: Vec<String>, what: String| Told {
         kind: kind(feedback.kind).to_owned(),
         messages: messages.clone(),
+        envid: envid.clone(),
         addresses,
         detail: format!("{what} ({from})"),
     };
@@ -99,7 +110,8 @@ mod tests {
             Final-Recipient: rfc822;d@far.example\r\nAction: failed\r\n\
             Status: 5.1.1\r\nDiagnostic-Code: smtp;550 no\r\n";
         let read = |trace: &str, author| {
-            read(&report("delivery-status", status, trace), "mx.home.example", author)
+            let report = report("delivery-status", status, trace);
+            read(&report, "mx.home.example", (author, None))
         };
         let ours = format!("Received: from a by MX.home.example with ESMTP id {id}; now\r\n");
         let told = read(&ours, Some("far.example"));
@@ -122,9 +134,27 @@ mod tests {
         let id = Id::from_i64(77);
         let trace = format!("Received: from a by mx.home.example with ESMTP id {id}; now\r\n");
         let message = report("feedback-report", "Feedback-Type: abuse\r\n", &trace);
-        let told = read(&message, "mx.home.example", None);
+        let told = read(&message, "mx.home.example", (None, None));
         let [told] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!((&*told.kind, told.addresses.len()), ("complaint", 0));
         assert_eq!(told.detail, "abuse (by somebody, not proven)");
+    }
+
+    #[test]
+    fn the_address_a_report_came_to_proves_more_than_what_is_in_it() {
+        let (id, other) = (Id::from_i64(77), Id::from_i64(78));
+        let status = "Reporting-MTA: dns;mx.far.example\r\nOriginal-Envelope-Id: QQ1\r\n\r\n\
+            Final-Recipient: rfc822;d@far.example\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+        let trace = format!("Received: from a by mx.home.example with ESMTP id {other}; now\r\n");
+        let message = report("delivery-status", status, &trace);
+        let told = read(&message, "mx.home.example", (None, Some(id)));
+        assert_eq!((&told[0].messages, &told[0].envid), (&vec![id], &None));
+        assert!(told[0].detail.ends_with("return path)"), "{told:?}");
+        let told = read(&message, "mx.home.example", (None, None));
+        let envid = Some("QQ1".to_owned());
+        assert_eq!((&told[0].messages, &told[0].envid), (&vec![other], &envid));
+        let bare = report("delivery-status", status, "Subject: x\r\n");
+        let told = read(&bare, "mx.home.example", (None, None));
+        assert_eq!((told[0].messages.len(), &told[0].envid), (0, &envid));
     }
 }

@@ -41,6 +41,8 @@ pub struct Feedback {
     pub stamps: Vec<(String, String)>,
     /// The message's own id, with its angle brackets.
     pub message_id: String,
+    /// The name that its sender gave to the transaction; empty for none.
+    pub envelope_id: String,
 }
 
 /// One recipient that a report is about.
@@ -106,6 +108,7 @@ impl Feedback {
             recipients: Vec::new(),
             stamps: Vec::new(),
             message_id: String::new(),
+            envelope_id: String::new(),
         }
     }
 
@@ -151,6 +154,7 @@ fn delivery(text: &[u8]) -> Feedback {
     let mut groups = groups.into_iter();
     let message = groups.next().unwrap_or_else(|| HeaderBlock::new(b""));
     let mut feedback = Feedback::new(FeedbackKind::Delivery, typed(&message, "Reporting-MTA"));
+    feedback.envelope_id = plain(&message, "Original-Envelope-Id");
     feedback.recipients = groups
         .map(|group| FeedbackRecipient {
             original: typed(&group, "Original-Recipient"),
@@ -244,7 +248,7 @@ mod tests {
             let text = report("delivery-status", status, returned);
             let found = Feedback::read(text.as_bytes()).unwrap();
             assert_eq!(found.kind, FeedbackKind::Delivery);
-            assert_eq!(found.reporter, "mx.far.example");
+            assert_eq!((&*found.reporter, &*found.envelope_id), ("mx.far.example", "QQ1"));
             let [dan, eva] = found.recipients.as_slice() else { panic!("{found:?}") };
             assert_eq!((&*dan.original, &*dan.last), ("dan@far.example", "Dan@box.far.example"));
             assert_eq!((&*dan.action, &*dan.status), ("failed", "5.1.1"));

@@ -2,7 +2,7 @@
 
 use mailwright_words::{Id, Timestamp};
 
-use crate::{engine::Tx, error::StoreError, params};
+use crate::{engine::Tx, error::StoreError, feedback, params};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,8 @@ pub fn hours(tx: &mut Tx<'_>, from: Timestamp) -> Result<Vec<Hour>, StoreError> 
     )
 }
 
-/// Removes up to 1,000 events and attempts from before `before`, and says how many went.
+/// Removes up to 1,500 events, attempts and names of envelopes from before `before`, and says how
+/// many went.
 ///
 /// Events leave their number behind, by hour and kind, in the same transaction.
 pub fn prune(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
@@ -105,7 +106,8 @@ pub fn prune(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
               WHERE ended < :before)",
         params! { before },
     )?;
-    Ok(events + attempts)
+    let envelopes = feedback::forget_before(tx, before)?;
+    Ok(events + attempts + envelopes)
 }
 
 #[cfg(test)]

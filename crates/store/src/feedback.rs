@@ -19,6 +19,8 @@ pub struct Told {
     pub kind: String,
     /// What the message may be, the likeliest first.
     pub messages: Vec<Id>,
+    /// The name that the sender gave to the transaction.
+    pub envid: Option<String>,
     /// What its address may be, the likeliest first; none where the report does not say.
     pub addresses: Vec<String>,
     /// What is told.
@@ -48,10 +50,48 @@ pub fn append(tx: &mut Tx<'_>, told: &Told, at: Timestamp) -> Result<bool, Store
     Ok(true)
 }
 
+/// Remembers the name of a message's transaction, for reports that give nothing else.
+///
+/// Errors: those of the database.
+pub(crate) fn remember(tx: &mut Tx<'_>, spool: Id, envid: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO envelope (spool, envid) VALUES (:spool, :envid) ON CONFLICT DO NOTHING",
+        params! { spool, envid },
+    )?;
+    Ok(())
+}
+
+/// Forgets up to 500 names of messages from before `before`.
+///
+/// Errors: those of the database.
+pub(crate) fn forget_before(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, StoreError> {
+    tx.execute(
+        "DELETE FROM envelope WHERE spool IN
+             (SELECT spool FROM envelope WHERE spool <= :last ORDER BY spool LIMIT 500)",
+        params! { last: Id::last_of(before) },
+    )
+}
+
+/// The message whose transaction has a name; none where several have it, since senders are free in
+/// their choice. Source: RFC 3464 section 2.2.1.
+fn named(tx: &mut Tx<'_>, envid: Option<&str>) -> Result<Option<Id>, StoreError> {
+    let Some(envid) = envid else { return Ok(None) };
+    let found: Vec<Id> = tx.query(
+        "SELECT spool FROM envelope WHERE envid = :envid LIMIT 2",
+        params! { envid },
+        |row| row.get(0),
+    )?;
+    match found.as_slice() {
+        [one] => Ok(Some(*one)),
+        _ => Ok(None),
+    }
+}
+
 /// The recipient that is meant: of one of the messages, the one of that address; where the report
 /// names nobody, the only one that there is.
 fn served(tx: &mut Tx<'_>, told: &Told) -> Result<Option<Served>, StoreError> {
-    for spool in &told.messages {
+    let by_name = named(tx, told.envid.as_deref())?;
+    for spool in told.messages.iter().chain(&by_name) {
         let spool = *spool;
         let rows: Vec<Served> = tx.query(
             "SELECT DISTINCT tenant, recipient, address FROM event
@@ -104,6 +144,7 @@ mod tests {
             let told = Told {
                 kind: "reported".to_owned(),
                 messages: messages.iter().map(|id| of(*id)).collect(),
+                envid: None,
                 addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
                 detail: detail.to_owned(),
             };
@@ -131,5 +172,42 @@ mod tests {
         let row = |recipient, detail: &str| (5, Some(of(recipient)), Some(detail.to_owned()));
         assert_eq!(told(1), [row(12, "no"), row(11, "no")]);
         assert_eq!(told(2), [row(21, "no"), row(21, "other")]);
+    }
+
+    #[test]
+    fn the_name_of_a_transaction_ties_where_only_one_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Options::new(folder.path()), Timestamp::new(0)).unwrap();
+        let at = Timestamp::new(1_800_000_000_000);
+        let ids: Vec<Id> = (0..3).map(|_| store.ids().next(at)).collect();
+        for (id, envid) in ids.iter().zip(["QQ1", "QQ2", "QQ2"]) {
+            let (id, address) = (*id, Some("dan@far.example".to_owned()));
+            let (kind, spool) = ("relayed".to_owned(), Some(id));
+            let event =
+                Event { tenant: 5, at, kind, spool, recipient: None, address, detail: None };
+            let write = move |tx: &mut Tx<'_>| {
+                remember(tx, id, envid)?;
+                event::append(tx, &event)
+            };
+            store.write_blocking(Lane::Quick, write).unwrap();
+        }
+        let tell = |envid: &str, address: &str| {
+            let told = Told {
+                kind: "reported".to_owned(),
+                messages: Vec::new(),
+                envid: Some(envid.to_owned()),
+                addresses: vec![address.to_owned()],
+                detail: "no".to_owned(),
+            };
+            store.write_blocking(Lane::Quick, move |tx| append(tx, &told, at)).unwrap()
+        };
+        assert!(tell("QQ1", "dan@far.example"));
+        assert!(!tell("QQ1", "eva@far.example"), "another recipient");
+        assert!(!tell("QQ2", "dan@far.example"), "two messages have this name");
+        assert!(!tell("QQ3", "dan@far.example"));
+        let forget =
+            |at| store.write_blocking(Lane::Bulk, move |tx| forget_before(tx, at)).unwrap();
+        assert_eq!(forget(Timestamp::new(1_700_000_000_000)), 0);
+        assert_eq!((forget(at), tell("QQ1", "dan@far.example")), (3, false));
     }
 }

@@ -3,7 +3,7 @@
 //! A message that may hold one is noted in the commit that accepts it, and read in the background;
 //! the note goes with the commit that keeps what was read, so that a crash loses no report.
 
-use mailwright_words::Timestamp;
+use mailwright_words::{Id, Timestamp};
 
 use crate::{
     body::BodyId,
@@ -23,6 +23,8 @@ pub struct ReportMail {
     pub author: String,
     /// Whether it passed DMARC.
     pub proven: bool,
+    /// The message of ours that it is about, where the address it came to proves that.
+    pub about: Option<Id>,
 }
 
 /// A report.
@@ -72,10 +74,10 @@ pub struct ReportFilter {
 /// Notes a message that may hold reports.
 pub fn note(tx: &mut Tx<'_>, mail: &ReportMail) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO report_mail (body, arrived, author, proven)
-         VALUES (:body, :arrived, :author, :proven) ON CONFLICT (body) DO NOTHING",
+        "INSERT INTO report_mail (body, arrived, author, proven, about)
+         VALUES (:body, :arrived, :author, :proven, :about) ON CONFLICT (body) DO NOTHING",
         params! { body: mail.body.get(), arrived: mail.arrived, author: &mail.author,
-        proven: mail.proven },
+        proven: mail.proven, about: mail.about },
     )?;
     Ok(())
 }
@@ -83,7 +85,7 @@ pub fn note(tx: &mut Tx<'_>, mail: &ReportMail) -> Result<(), StoreError> {
 /// The first `limit` messages that are to be read.
 pub fn noted(tx: &mut Tx<'_>, limit: usize) -> Result<Vec<ReportMail>, StoreError> {
     tx.query(
-        "SELECT body, arrived, author, proven FROM report_mail ORDER BY body LIMIT :limit",
+        "SELECT body, arrived, author, proven, about FROM report_mail ORDER BY body LIMIT :limit",
         params! { limit },
         |row| {
             Ok(ReportMail {
@@ -91,6 +93,7 @@ pub fn noted(tx: &mut Tx<'_>, limit: usize) -> Result<Vec<ReportMail>, StoreErro
                 arrived: row.get(1)?,
                 author: row.get(2)?,
                 proven: row.get(3)?,
+                about: row.get(4)?,
             })
         },
     )
@@ -251,6 +254,7 @@ mod tests {
             arrived: at(5),
             author: String::new(),
             proven: false,
+            about: (number == 2).then(|| Id::from_i64(7)),
         };
         for number in [1, 2, 1] {
             store.write_blocking(Lane::Quick, move |tx| note(tx, &mail(number))).unwrap();

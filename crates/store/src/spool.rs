@@ -124,6 +124,8 @@ pub struct Origin {
     pub authentication: Option<Box<Authentication>>,
     /// Whether it may hold reports about our domains, so that it is to be read.
     pub may_report: bool,
+    /// The message of ours that it is proven to be about, by the address it came to.
+    pub about: Option<Id>,
     /// Which daily report of ours it carries; nothing is stored when that went before.
     pub sent: Option<Sent>,
 }

@@ -3,7 +3,7 @@
 mod check;
 mod keys;
 
-use mailwright_config::StsMode;
+use mailwright_config::{StsMode, Subdomains};
 use mailwright_directory::{DomainKind, Key, KeyState};
 use mailwright_words::Domain;
 use serde::Serialize;
@@ -155,6 +155,7 @@ struct Known {
     sources: Vec<std::net::IpAddr>,
     tlsa: Vec<String>,
     policy_id: Option<String>,
+    subdomains: Subdomains,
     validates: bool,
 }
 
@@ -181,6 +182,7 @@ impl Known {
             keys,
             tlsa,
             policy_id,
+            subdomains: config.subdomains.clone(),
             validates: config.dns.dnssec,
         })
     }
@@ -194,6 +196,7 @@ impl Known {
             sources: &self.sources,
             tlsa: &self.tlsa,
             policy_id: self.policy_id.as_deref(),
+            subdomains: &self.subdomains,
             validates: self.validates,
         }
     }

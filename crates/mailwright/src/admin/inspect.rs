@@ -168,22 +168,24 @@ type Said = (State, String);
 impl Inspector<'_> {
     async fn look(&self, record: &Record) -> Said {
         match record.purpose {
-            Purpose::Mx => self.mx().await,
-            Purpose::Spf | Purpose::HostSpf => self.spf(name(record)).await,
+            Purpose::Mx => self.mx(name(record)).await,
+            Purpose::ReturnPath if record.kind == "MX" => self.mx(name(record)).await,
+            Purpose::Spf | Purpose::HostSpf | Purpose::ReturnPath => self.spf(name(record)).await,
             Purpose::Dkim => self.dkim(record).await,
             Purpose::Dmarc => self.dmarc().await,
             Purpose::TlsRpt => self.tagged(record, "TLSRPTv1", "rua").await,
             Purpose::MtaSts => self.policy_record(record).await,
-            Purpose::MtaStsHost | Purpose::Autoconfig | Purpose::Autodiscover => {
-                self.leads_here(name(record)).await
-            }
+            Purpose::MtaStsHost
+            | Purpose::Tracking
+            | Purpose::Autoconfig
+            | Purpose::Autodiscover => self.leads_here(name(record)).await,
             Purpose::Srv => self.srv(record).await,
             Purpose::Tlsa => self.tlsa(record).await,
         }
     }
 
-    async fn mx(&self) -> Said {
-        match self.dns.mx(self.facts.domain).await {
+    async fn mx(&self, domain: &str) -> Said {
+        match self.dns.mx(domain).await {
             Answer::Found(mut hosts) => {
                 hosts.sort();
                 let ours = |(_, host): &(u16, String)| same(host, self.facts.hostname);

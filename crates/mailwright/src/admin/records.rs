@@ -3,12 +3,12 @@
 //!
 //! A service that is not here is said to be absent, so that no client goes looking for it. Reports
 //! about a message and its envelope go to the domain itself, so its SPF record is that of its
-//! return path, too. Pure. Source: RFC 5321, 6186, 6376, 7208, 7672, 8314, 8460, 8461, 9989.
+//! return path, too, unless that has a name of its own. Pure. Source: RFC 5321, 6186, 6376, 7208, 7672, 8314, 8460, 8461, 9989.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use mailwright_config::{Service, ServiceKind};
+use mailwright_config::{Service, ServiceKind, Subdomains};
 use mailwright_directory::Key;
 
 /// Octets of one string of a TXT record.
@@ -26,6 +26,8 @@ pub(super) enum Purpose {
     MtaSts,
     MtaStsHost,
     Tlsa,
+    ReturnPath,
+    Tracking,
     Srv,
     Autoconfig,
     Autodiscover,
@@ -44,6 +46,8 @@ impl Purpose {
             Self::MtaSts => "MTA-STS",
             Self::MtaStsHost => "MTA-STS host",
             Self::Tlsa => "DANE",
+            Self::ReturnPath => "return path",
+            Self::Tracking => "tracking",
             Self::Srv => "service",
             Self::Autoconfig => "autoconfig",
             Self::Autodiscover => "autodiscover",
@@ -62,6 +66,8 @@ impl Purpose {
             Self::MtaSts => "with it others refuse to send to the domain without encryption",
             Self::MtaStsHost => "others read the domain's MTA-STS policy from this host",
             Self::Tlsa => "with it, and DNSSEC, nobody can stand between other servers and us",
+            Self::ReturnPath => "without it others cannot tell what became of the domain's mail",
+            Self::Tracking => "with it links that are counted have the domain's own name",
             Self::Srv => "mail clients find the servers by it",
             Self::Autoconfig | Self::Autodiscover => "mail clients set themselves up by it",
         }
@@ -69,7 +75,7 @@ impl Purpose {
 
     /// Whether something is wrong while it is missing; others are of use, and no more.
     pub(super) const fn is_needed(self) -> bool {
-        matches!(self, Self::Mx | Self::Spf | Self::Dkim | Self::Dmarc)
+        matches!(self, Self::Mx | Self::Spf | Self::Dkim | Self::Dmarc | Self::ReturnPath)
     }
 }
 
@@ -142,6 +148,8 @@ pub(super) struct Facts<'a> {
     pub(super) validates: bool,
     /// Which MTA-STS policy is published; none where none is.
     pub(super) policy_id: Option<&'a str>,
+    /// Labels of names below the domain.
+    pub(super) subdomains: &'a Subdomains,
 }
 
 /// Every record to set, the most important first.
@@ -171,6 +179,14 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Record> {
     for data in facts.tlsa {
         let name = format!("_25._tcp.{hostname}.");
         all.push(record(Purpose::Tlsa, name, "TLSA", data.clone()));
+    }
+    if let Some(label) = &facts.subdomains.return_path {
+        let name = || format!("{label}.{domain}.");
+        all.push(record(Purpose::ReturnPath, name(), "MX", format!("10 {hostname}.")));
+        all.push(text(Purpose::ReturnPath, name(), spf("mx", facts.sources)));
+    }
+    if let Some(label) = &facts.subdomains.tracking {
+        all.push(record(Purpose::Tracking, format!("{label}.{domain}."), "CNAME", ours()));
     }
     all.extend(srv(domain, hostname, facts.services));
     all.push(record(Purpose::Autoconfig, format!("autoconfig.{domain}."), "CNAME", ours()));
@@ -264,6 +280,10 @@ mod tests {
             tlsa: &["3 1 1 ab01".to_owned(), "3 1 1 cd02".to_owned()],
             validates: true,
             policy_id: Some("0a1b"),
+            subdomains: &Subdomains {
+                return_path: Some("bounces".to_owned()),
+                tracking: Some("links".to_owned()),
+            },
         };
         let lines: Vec<String> = all(&facts).iter().map(Record::zone).collect();
         for line in [
@@ -274,13 +294,17 @@ mod tests {
             "_25._tcp.mx.home.example. IN TLSA 3 1 1 cd02",
             "_mta-sts.home.example. IN TXT \"v=STSv1; id=0a1b\"",
             "autoconfig.home.example. IN CNAME mx.home.example.",
+            "bounces.home.example. IN MX 10 mx.home.example.",
+            "bounces.home.example. IN TXT \"v=spf1 mx ip4:192.0.2.7 ip6:2001:db8::7 -all\"",
+            "links.home.example. IN CNAME mx.home.example.",
         ] {
             assert!(lines.iter().any(|found| found == line), "{line} in {lines:#?}");
         }
         let below = |domain| all(&facts).iter().filter(|one| one.is_below(domain)).count();
         assert_eq!((below("home.example"), below("ome.example")), (lines.len(), 0));
         assert_eq!(below("mx.home.example"), 3);
-        let apex = Facts { hostname: "home.example", ..facts };
+        let none = Subdomains::default();
+        let apex = Facts { hostname: "home.example", subdomains: &none, ..facts };
         let all = all(&apex);
         assert_eq!(all.iter().filter(|one| one.data.starts_with("v=spf1")).count(), 1);
     }

@@ -97,8 +97,9 @@ async fn parse(
 ) -> (Vec<mailwright_mailauth::report::Report>, Vec<Told>) {
     let host = office.config.now().server.hostname.clone();
     let author = Some(mail.author.clone()).filter(|_| mail.proven);
+    let about = mail.about;
     let work = move || {
-        let told = crate::feedback::read(&octets, &host, author.as_deref());
+        let told = crate::feedback::read(&octets, &host, (author.as_deref(), about));
         let reports = if told.is_empty() { read(&octets) } else { Ok(Vec::new()) };
         (reports, told)
     };

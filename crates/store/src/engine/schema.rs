@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_release.sql"),
     include_str!("../../migrations/0015_webhooks.sql"),
     include_str!("../../migrations/0016_sent.sql"),
+    include_str!("../../migrations/0017_about.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

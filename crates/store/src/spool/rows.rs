@@ -10,7 +10,7 @@ use crate::{
     engine::Tx,
     error::StoreError,
     event::Event,
-    params,
+    feedback, params,
     queue::{self, Verdict},
     report::{self, ReportMail},
     sent,
@@ -149,6 +149,7 @@ impl Rows {
             arrived: self.terms.arrived,
             author: dmarc.map(|dmarc| dmarc.domain.clone()).unwrap_or_default(),
             proven: dmarc.is_some_and(|dmarc| dmarc.result == "pass"),
+            about: self.origin.about,
         }
     }
 
@@ -209,6 +210,9 @@ pub(super) fn insert_for(
     }
     for site in sites {
         queue::wake(tx, site, rows.due)?;
+    }
+    if let Some(envid) = &rows.envid {
+        feedback::remember(tx, rows.id, envid)?;
     }
     Ok(())
 }

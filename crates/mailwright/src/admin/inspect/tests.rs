@@ -1,6 +1,8 @@
 //! A domain whose records are right, wrong, missing, and out of reach, one at a time.
 
-use mailwright_config::{Service, ServiceKind};
+use std::sync::LazyLock;
+
+use mailwright_config::{Service, ServiceKind, Subdomains};
 use mailwright_directory::{Key, KeyState};
 use mailwright_net::dns::{Fake, Srv, Tlsa};
 use mailwright_words::Timestamp;
@@ -11,6 +13,11 @@ use crate::admin::records::all;
 
 const OWNER: &str = "_25._tcp.mx.home.example";
 const SERVICES: [Service; 1] = [Service { kind: ServiceKind::Imap, implicit_tls: true, port: 993 }];
+
+static SUBDOMAINS: LazyLock<Subdomains> = LazyLock::new(|| Subdomains {
+    return_path: Some("bounces".to_owned()),
+    tracking: Some("links".to_owned()),
+});
 
 fn keys() -> Vec<Key> {
     let key = |selector: &str, record: &str| Key {
@@ -42,6 +49,7 @@ fn facts<'a>(keys: &'a [Key], tlsa: &'a [String]) -> Facts<'a> {
         sources: &[],
         tlsa,
         policy_id: Some("20261125"),
+        subdomains: &SUBDOMAINS,
         validates: true,
     }
 }
@@ -56,7 +64,7 @@ fn world(without: &[&str]) -> Fake {
             dns.add_txt(name, text);
         }
     };
-    for host in ["mx", "mta-sts", "autoconfig", "autodiscover"] {
+    for host in ["mx", "mta-sts", "links", "autoconfig", "autodiscover"] {
         let name = format!("{host}.home.example");
         if has(&name) {
             dns.add_address(&name, address);
@@ -66,6 +74,10 @@ fn world(without: &[&str]) -> Fake {
     if has("home.example MX") {
         dns.add_mx("home.example", 10, "mx.home.example");
     }
+    if has("bounces.home.example MX") {
+        dns.add_mx("bounces.home.example", 10, "mx.home.example");
+    }
+    text("bounces.home.example", "v=spf1 a:mx.home.example -all");
     text("home.example", "v=spf1 mx a:mx.home.example -all");
     text("mx.home.example", "v=spf1 a -all");
     text("rsa-1._domainkey.home.example", "v=DKIM1; k=rsa; p=AA AA");
@@ -118,6 +130,9 @@ async fn what_is_missing_is_said_to_be() {
         ("_smtp._tls.home.example", "TLS-RPT"),
         ("_mta-sts.home.example", "MTA-STS"),
         ("mta-sts.home.example", "MTA-STS host"),
+        ("bounces.home.example MX", "return path"),
+        ("bounces.home.example", "return path"),
+        ("links.home.example", "tracking"),
         ("_imaps._tcp.home.example", "service"),
         ("autoconfig.home.example", "autoconfig"),
         ("autodiscover.home.example", "autodiscover"),
@@ -131,7 +146,7 @@ async fn what_is_missing_is_said_to_be() {
         let found: Vec<_> =
             bad(&findings).into_iter().map(|(purpose, _, state)| (purpose, state)).collect();
         assert_eq!(found, [(purpose, State::Missing)], "{name}");
-        let needed = ["MX", "SPF", "DKIM", "DMARC"].contains(&purpose);
+        let needed = ["MX", "SPF", "DKIM", "DMARC", "return path"].contains(&purpose);
         assert_eq!(findings.iter().any(Finding::is_trouble), needed, "{name}");
     }
 }
@@ -144,6 +159,7 @@ async fn what_is_wrong_is_said_to_be_with_what_is_there() {
         ("rsa-1._domainkey.home.example", "v=DKIM1; p=", "DKIM"),
         ("ed-1._domainkey.home.example", "v=DKIM1; p=BBBB", "DKIM"),
         ("_dmarc.home.example", "v=DMARC1; p=later", "DMARC"),
+        ("bounces.home.example", "v=spf1 -all", "return path"),
         ("_smtp._tls.home.example", "v=TLSRPTv1", "TLS-RPT"),
         ("_mta-sts.home.example", "hello", "MTA-STS"),
         ("_mta-sts.home.example", "v=STSv1; id=20261124", "MTA-STS"),
