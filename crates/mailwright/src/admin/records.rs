@@ -3,7 +3,8 @@
 //!
 //! A service that is not here is said to be absent, so that no client goes looking for it. Reports
 //! about a message and its envelope go to the domain itself, so its SPF record is that of its
-//! return path, too, unless that has a name of its own. Pure. Source: RFC 5321, 6186, 6376, 7208, 7672, 8314, 8460, 8461, 9989.
+//! return path, too, unless that has a name of its own. Pure. Source: RFC 5321, 6186, 6376, 7208,
+//! 7672, 8314, 8460, 8461, 9989.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;

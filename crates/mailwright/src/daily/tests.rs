@@ -1,3 +1,5 @@
+//! When who is told, and that each is told once whenever we are cut off.
+
 use mailwright_net::{Clock, clock::Manual, dns::Fake};
 use mailwright_store::authentication::{Authentication, DmarcFound, Published};
 
