@@ -204,6 +204,28 @@ function inbox() {
     frame.src = `/render/${pane.querySelector(".message").dataset.id}${text ? `?${text}` : ""}`;
   }
 
+  // Lets a message go, and says what became of that; what is not allowed is told, too.
+  async function release(id) {
+    const told = pane.querySelector(".released");
+    const to = pane.querySelector(".release-to").value.split(/[\s,;]+/).filter(Boolean);
+    const answer = await fetch(`/api/messages/${id}/release`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ to }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) {
+      let why = text;
+      try { why = JSON.parse(text).error ?? text; } catch { /* It is no JSON. */ }
+      told.textContent = `Not released: ${why}`;
+      return;
+    }
+    const [one] = JSON.parse(text).released;
+    const sent = one.to.length > 0 ? `Released to ${one.to.join(", ")}.` : "Nothing was released.";
+    const before = one.before.length > 0 ? ` ${one.before.join(", ")} had it before.` : "";
+    told.textContent = sent + before;
+  }
+
   pane.addEventListener("change", async (event) => {
     if (event.target.closest("#dark, #client, #remote")) preview();
     const place = event.target.closest(".tabs > input")?.nextElementSibling?.nextElementSibling;
@@ -231,6 +253,7 @@ function inbox() {
       setRead(list.row(id), false);
     }
     if (button.classList.contains("delete-one")) await remove([id]);
+    if (button.classList.contains("release-one")) await release(id);
   });
 
   const on = (id, run) => document.getElementById(id)?.addEventListener("click", run);
@@ -299,6 +322,10 @@ function inbox() {
     { name: "Clear selection", run: clear },
     { name: "Delete what is selected, or the message", key: "#", run: steps["#"] },
     { name: "Search", key: "/", run: search },
+    { name: "Release message", run: () => {
+      const place = pane.querySelector(".release");
+      if (place) { place.open = true; place.querySelector("input").focus(); }
+    } },
     { name: "Mark all read", run: readAll },
     { name: "Delete all", run: deleteAll },
     { name: "Show preview", run: () => tab("preview") },

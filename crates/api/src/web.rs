@@ -25,8 +25,12 @@ use tokio::{
     time::timeout,
 };
 
+use crate::door::Gate;
+
 /// Connections at once, of each listener.
 const CONNECTIONS_MAX: usize = 200;
+/// Those of one address, so that none holds all.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 20;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may last.
@@ -136,15 +140,21 @@ where
     F: Fn(TcpStream) -> S,
     S: Future<Output = ()> + Send + 'static,
 {
-    let mut sessions = JoinSet::new();
+    let (mut sessions, gate) = (JoinSet::new(), Arc::new(Gate::default()));
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = sessions.join_next() => log_panic(ended),
             accepted = listener.accept(), if sessions.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => {
-                    sessions.spawn(session(stream));
+                Ok((stream, peer)) => {
+                    if let Some(place) = gate.enter(peer.ip(), CONNECTIONS_PER_ADDRESS_MAX) {
+                        let session = session(stream);
+                        sessions.spawn(async move {
+                            session.await;
+                            drop(place);
+                        });
+                    }
                 }
                 Err(error) => exhausted(&error).await,
             },
@@ -207,6 +217,28 @@ mod tests {
         }
         let (found, _) = ask(policies(shown()), "mta-sts.ours.example", "/.well-known/").await;
         assert_eq!(found, StatusCode::NOT_FOUND, "and nothing else");
+    }
+
+    #[tokio::test]
+    async fn one_address_does_not_hold_all_places() {
+        use tokio::io::AsyncReadExt as _;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(serve_challenges(listener, shown(), async {
+            stopped.await.ok();
+        }));
+        let mut all = Vec::new();
+        for _ in 0..=CONNECTIONS_PER_ADDRESS_MAX {
+            all.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut last = all.pop().unwrap();
+        assert_eq!(last.read(&mut [0]).await.unwrap_or(0), 0, "one more is turned away");
+        let waits = timeout(Duration::from_millis(100), all[0].read(&mut [0])).await;
+        assert!(waits.is_err(), "the others stay");
+        drop(all);
+        stop.send(()).unwrap();
+        server.await.unwrap();
     }
 
     #[tokio::test]

@@ -357,6 +357,26 @@ impl Stage<'_> {
         self.picture("faults")?;
         self.browser.click(".faults button")?;
         claims.check("and goes", self.browser.comes(none), "");
+        self.webhooks(claims)
+    }
+
+    /// The webhooks of an inbox: one is made, its secret is shown once, and it goes.
+    fn webhooks(&self, claims: &mut Claims) -> Result<(), Failure> {
+        self.browser.write("input[name=url]", "https://hooks.example/mail")?;
+        self.browser.click("form[action$=webhooks] button[value=add]")?;
+        let secret = "return document.getElementById('secret')?.textContent\
+            .includes('whsec_') === true";
+        claims.check("a webhook is made, with a secret", self.browser.comes(secret), "");
+        self.axe("webhooks", claims)?;
+        self.picture("webhooks")?;
+        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
+        let once = "return document.getElementById('secret') === null\
+            && document.querySelector('.webhook h3')?.textContent === 'https://hooks.example/mail'";
+        claims.check("that is shown once", self.browser.comes(once), &self.text("main"));
+        self.browser.click(".webhook button[value=remove]")?;
+        let gone = "return document.querySelector('.webhook') === null\
+            && document.getElementById('webhooks-title') !== null";
+        claims.check("and it goes, too", self.browser.comes(gone), "");
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::call::call_hooks;
-use self::sign::shown;
+pub(super) use self::sign::shown;
 use super::{ApiError, Inner, Sandbox, message::moment};
 
 /// Octets of an address.
@@ -40,10 +40,10 @@ type Answer<T = Json<Value>> = Result<T, ApiError>;
 /// A webhook to make, or what is to be otherwise of one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Wanted {
-    url: Option<String>,
-    kinds: Option<Vec<String>>,
-    enabled: Option<bool>,
+pub(super) struct Wanted {
+    pub(super) url: Option<String>,
+    pub(super) kinds: Option<Vec<String>>,
+    pub(super) enabled: Option<bool>,
 }
 
 fn told(hook: &Hook) -> Value {
@@ -136,6 +136,30 @@ impl Inner {
         found.filter(|hook| hook.inbox == inbox).ok_or_else(missing)
     }
 
+    /// Makes a webhook of an inbox.
+    ///
+    /// Errors: it makes no sense, or there are too many.
+    pub(super) async fn add_hook(&self, inbox: &str, wanted: Wanted) -> Result<Hook, ApiError> {
+        let inbox = self.inbox(inbox).await?.principal;
+        let url = wanted.url.ok_or_else(|| ApiError::bad("a webhook has a url"))?;
+        let (now, most) = (self.now(), self.backing.config.now().sandbox.webhooks.per_inbox_max);
+        let new = Hook {
+            id: self.store().ids().next(now),
+            inbox,
+            url: self.hook_url(url)?,
+            kinds: checked(wanted.kinds.unwrap_or_else(|| vec![hook::CAUGHT.to_owned()]))?,
+            secret: secret()?,
+            old_secret: None,
+            created: now,
+            waiting: 0,
+            failing: None,
+            disabled: None,
+        };
+        let made = new.clone();
+        self.write(move |tx| hook::add_hook(tx, &new, most)).await?;
+        Ok(made)
+    }
+
     async fn set_hook(&self, hook: Hook) -> Result<Hook, ApiError> {
         let (id, now) = (hook.id, self.now());
         self.write(move |tx| hook::set_hook(tx, &hook, now)).await?;
@@ -155,23 +179,7 @@ async fn add(
     Path(inbox): Path<String>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<Response> {
-    let inbox = sandbox.inbox(&inbox).await?.principal;
-    let url = wanted.url.ok_or_else(|| ApiError::bad("a webhook has a url"))?;
-    let (now, most) = (sandbox.now(), sandbox.backing.config.now().sandbox.webhooks.per_inbox_max);
-    let new = Hook {
-        id: sandbox.store().ids().next(now),
-        inbox,
-        url: sandbox.hook_url(url)?,
-        kinds: checked(wanted.kinds.unwrap_or_else(|| vec![hook::CAUGHT.to_owned()]))?,
-        secret: secret()?,
-        old_secret: None,
-        created: now,
-        waiting: 0,
-        failing: None,
-        disabled: None,
-    };
-    let made = new.clone();
-    sandbox.write(move |tx| hook::add_hook(tx, &new, most)).await?;
+    let made = sandbox.add_hook(&inbox, wanted).await?;
     Ok((StatusCode::CREATED, Json(told_once(&made))).into_response())
 }
 
@@ -179,7 +187,7 @@ async fn one(State(sandbox): State<Sandbox>, Path((inbox, id)): Path<(String, St
     Ok(Json(told(&sandbox.hook(&inbox, &id).await?)))
 }
 
-async fn change(
+pub(super) async fn change(
     State(sandbox): State<Sandbox>,
     Path((inbox, id)): Path<(String, String)>,
     Json(wanted): Json<Wanted>,
@@ -199,7 +207,7 @@ async fn change(
     Ok(Json(told(&sandbox.set_hook(hook).await?)))
 }
 
-async fn remove(
+pub(super) async fn remove(
     State(sandbox): State<Sandbox>,
     Path((inbox, id)): Path<(String, String)>,
 ) -> Answer<StatusCode> {
@@ -220,7 +228,7 @@ async fn rotate(
 }
 
 /// Sends something, to see whether it arrives.
-async fn test(
+pub(super) async fn test(
     State(sandbox): State<Sandbox>,
     Path((inbox, id)): Path<(String, String)>,
 ) -> Answer<Response> {

@@ -5,6 +5,7 @@
 
 mod checks;
 mod form;
+mod hooks;
 mod inbox;
 pub(super) mod login;
 mod message;
@@ -15,7 +16,7 @@ use axum::{
     Router,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use maud::{DOCTYPE, Markup, html};
 
@@ -34,6 +35,7 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/inbox/{inbox}/rows", get(inbox::rows))
         .route("/inbox/{inbox}/message/{id}", get(message::pane))
         .route("/inbox/{inbox}/settings", get(settings::page).post(settings::change))
+        .route("/inbox/{inbox}/webhooks", post(hooks::change))
         .route("/refusals", get(inbox::refusals))
         .route("/inbox/{inbox}/message/{id}/checks", get(checks::fragment))
         .route("/login", get(login::page).post(login::log_in))

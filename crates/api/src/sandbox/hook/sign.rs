@@ -9,7 +9,7 @@ use mailwright_words::Timestamp;
 use sha2::Sha256;
 
 /// A secret as receivers are given it.
-pub(super) fn shown(secret: &[u8]) -> String {
+pub(in crate::sandbox) fn shown(secret: &[u8]) -> String {
     format!("whsec_{}", STANDARD.encode(secret))
 }
 

@@ -45,11 +45,23 @@ pub(super) async fn shown(sandbox: &Sandbox, inbox: &Inbox, id: &str) -> Result<
     if !item.is_read() {
         sandbox.mark(inbox, NumberSet::range(uid..=uid), true).await?;
     }
-    let fetches = sandbox.backing.egress.is_some() && sandbox.signer.is_some();
-    Ok(markup(&inbox.name, &item, &bytes, (&caught.unwrap_or_default(), fetches)))
+    let may = May {
+        fetch: sandbox.backing.egress.is_some() && sandbox.signer.is_some(),
+        release: !sandbox.backing.config.now().sandbox.release.to.is_empty(),
+    };
+    Ok(markup(&inbox.name, &item, &bytes, (&caught.unwrap_or_default(), may)))
 }
 
-fn markup(inbox: &str, item: &Item, bytes: &[u8], (caught, fetches): (&Caught, bool)) -> Markup {
+/// What may be done here.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    /// Pictures of the web may be fetched.
+    fetch: bool,
+    /// Messages may be released.
+    release: bool,
+}
+
+fn markup(inbox: &str, item: &Item, bytes: &[u8], (caught, may): (&Caught, May)) -> Markup {
     let structure = Structure::parse(bytes);
     let leaves = whole::leaves(&structure);
     let texts = whole::texts(&structure, &leaves);
@@ -58,9 +70,10 @@ fn markup(inbox: &str, item: &Item, bytes: &[u8], (caught, fetches): (&Caught, b
     html! {
         article class="message" data-id=(id) {
             (head(item, caught))
+            @if may.release { (release(item)) }
             (files(&id, &structure, &leaves))
             div class="tabs" {
-                @if has_html { (tab("Preview", true, &preview(&id, &texts.html, fetches))) }
+                @if has_html { (tab("Preview", true, &preview(&id, &texts.html, may.fetch))) }
                 (tab("Text", !has_html, &plain(&texts)))
                 @if has_html {
                     (tab("HTML source", false, &source::marked(bytes, &texts.html)))
@@ -132,6 +145,20 @@ fn head(item: &Item, caught: &Caught) -> Markup {
                     @if let Some(user) = &caught.username { ", as " (user) } }
                 @if !entry.tags.is_empty() { dt { "Tags" } dd { (entry.tags.join(", ")) } }
             }
+        }
+    }
+}
+
+/// Lets the message go to real addresses.
+fn release(item: &Item) -> Markup {
+    html! {
+        details class="release" {
+            summary { "Release" }
+            p class="note" { "A copy goes to these addresses, where that is allowed." }
+            label { "To " input type="text" class="release-to" autocomplete="off"
+                value=(item.entry.recipients.join(", ")); }
+            button type="button" class="release-one" { "Release" }
+            p role="status" class="released" { "" }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of an inbox: what it keeps, and the faults that its programs meet.
+//! The settings of an inbox: what it keeps, the faults that its programs meet, its webhooks.
 
 use axum::{
     body::Bytes,
@@ -11,7 +11,7 @@ use mailwright_directory::Inbox;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
-use super::{Broken, form, form::Form, link, whole};
+use super::{Broken, form, form::Form, hooks, link, whole};
 use crate::sandbox::Sandbox;
 
 /// Where in a session a fault strikes, and how that reads.
@@ -61,7 +61,7 @@ pub(super) async fn page(
     Path(name): Path<String>,
 ) -> Result<Response, Broken> {
     let inbox = sandbox.inbox(&name).await?;
-    shown(&sandbox, &inbox, "").await
+    shown(&sandbox, &inbox, ("", "")).await
 }
 
 /// Does what the form says, and shows the page again.
@@ -80,7 +80,7 @@ pub(super) async fn change(
             Ok(Redirect::to(&place).into_response())
         }
         Err(wrong) => {
-            let mut response = shown(&sandbox, &inbox, &wrong).await?;
+            let mut response = shown(&sandbox, &inbox, (&wrong, "")).await?;
             *response.status_mut() = StatusCode::BAD_REQUEST;
             Ok(response)
         }
@@ -151,7 +151,13 @@ fn fault(form: &Form) -> Result<Fault, String> {
     read.map_err(told)?.faults.pop().ok_or_else(|| "there is no fault".to_owned())
 }
 
-async fn shown(sandbox: &Sandbox, inbox: &Inbox, wrong: &str) -> Result<Response, Broken> {
+/// The page, with what is wrong, and a secret that is shown once.
+pub(super) async fn shown(
+    sandbox: &Sandbox,
+    inbox: &Inbox,
+    (wrong, secret): (&str, &str),
+) -> Result<Response, Broken> {
+    let webhooks = hooks::section(sandbox, inbox, secret).await?;
     let (settings, struck) = sandbox.backing.intake.inbox_settings(inbox.principal).await?;
     let path = format!("/inbox/{}/settings", link(&inbox.name));
     let body = html! {
@@ -170,6 +176,7 @@ async fn shown(sandbox: &Sandbox, inbox: &Inbox, wrong: &str) -> Result<Response
                 (faults(&path, &settings, &struck))
                 (new_fault(&path))
             }
+            section aria-labelledby="webhooks-title" { (webhooks) }
         }
     };
     Ok(form::has_forms(whole(&format!("Settings of {}", inbox.name), &body).into_response()))
