@@ -22,7 +22,7 @@ async fn two() -> (World, String, [String; 2]) {
 
 fn body_of(operation: &openapi::Operation) -> Option<Value> {
     operation.body.map(|schema| match schema {
-        "NewInbox" | "InboxSettings" => json!({}),
+        "NewInbox" | "InboxSettings" | "Check" => json!({}),
         "NewToken" => json!({ "label": "more" }),
         "NewWebhook" => json!({ "url": "https://hooks.example/x" }),
         "InboxChanges" => json!({ "ttl": 3600 }),
