@@ -43,9 +43,12 @@ pub(crate) fn peer() -> Option<IpAddr> {
 /// Lets a request through, or turns it away.
 pub(crate) async fn check(
     State(sandbox): State<Sandbox>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    if is_picture(&request) {
+        request.headers_mut().remove(header::ORIGIN);
+    }
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let judged = match token_of(&config, request.headers()) {
@@ -73,6 +76,20 @@ pub(crate) async fn check(
     };
     harden(&mut response);
     response
+}
+
+/// Whether the document of a message asks for one of its pictures. It is a stranger to us, which
+/// browsers say; a picture is nothing that a stranger could read.
+fn is_picture(request: &Request) -> bool {
+    let is = |name: &str, wanted: &str| {
+        request.headers().get(name).is_some_and(|value| value.as_bytes() == wanted.as_bytes())
+    };
+    let path = request.uri().path();
+    request.method() == axum::http::Method::GET
+        && (path.starts_with("/render/") || path.starts_with("/remote/"))
+        && is("origin", "null")
+        && is("sec-fetch-dest", "image")
+        && is("sec-fetch-mode", "no-cors")
 }
 
 /// Whether a request needs no password: it brings a login, wants to log in, or how that looks.
@@ -215,6 +232,22 @@ mod tests {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
         judge(config, Some(peer.parse().unwrap()), &headers).is_ok()
+    }
+
+    #[test]
+    fn a_document_of_a_message_may_ask_for_pictures_alone() {
+        let asked = |path: &str, dest: &str| {
+            let request = Request::get(path)
+                .header(header::ORIGIN, "null")
+                .header("sec-fetch-mode", "no-cors")
+                .header("sec-fetch-dest", dest);
+            is_picture(&request.body(Body::empty()).unwrap())
+        };
+        assert!(asked("/render/1/cid:x", "image") && asked("/remote/1?url=x", "image"));
+        for (path, dest) in [("/render/1", "iframe"), ("/api/inboxes", "image"), ("/remote/1", "")]
+        {
+            assert!(!asked(path, dest), "{path} {dest}");
+        }
     }
 
     #[test]
