@@ -37,6 +37,7 @@ SCRIPTS = [
     "hostile",
     "real_ports",
     "doctor",
+    "doctor_peers",
     "extensions",
     "imap",
     "imap_clients",

@@ -314,7 +314,12 @@ mod tests {
         assert!(replies.reply.iter().all(|entry| (200..600).contains(&entry.code)));
         let providers: Providers = toml::from_str(PROVIDER).unwrap();
         for provider in &providers.provider {
-            assert!(provider.source.starts_with("https://"), "{}", provider.name);
+            let sources = provider.entry.iter().filter_map(|entry| entry.source.as_deref());
+            for source in sources.chain([provider.source.as_str()]) {
+                // Some are named by replies, which know no other form.
+                let is_page = ["https://", "http://"].iter().any(|start| source.starts_with(start));
+                assert!(is_page, "{}: {source}", provider.name);
+            }
             assert!(!provider.signs.is_empty() && !provider.entry.is_empty(), "{}", provider.name);
             for text in provider.signs.iter().chain(provider.entry.iter().flat_map(|e| &e.words)) {
                 assert_eq!(text, &text.to_lowercase(), "{}", provider.name);
@@ -367,6 +372,54 @@ mod tests {
         ),
         ("450 4.2.0 Greylisted, see http://postgrey.example", Some("greylisting"), "second try"),
         ("host mx.example said: 554 5.7.1 <b@x>: Relay access denied", None, "own"),
+        (
+            "550 SC-001 (BAY004-MC4F49) Unfortunately, messages from 192.0.2.1 weren't sent. Please \
+             contact your Internet service provider since part of their network is on our block \
+             list. http://mail.live.com/mail/troubleshooting.aspx#errors",
+            Some("Microsoft"),
+            "what was sent from it",
+        ),
+        ("550 OU-002 (COL004-MC1F15) Unfortunately, weren't sent", Some("Microsoft"), "bad names"),
+        (
+            "421 Deferred - see https://ipcheck.proofpoint.com/?ip=192.0.2.1",
+            Some("Proofpoint"),
+            "delays it",
+        ),
+        (
+            "554 Blocked - see https://ipcheck.proofpoint.com/?ip=192.0.2.1",
+            Some("Proofpoint"),
+            "blocks the address",
+        ),
+        (
+            "451 Internal resource temporarily unavailable - \
+             https://community.mimecast.com/docs/DOC-1369#451 [x.uk85]",
+            Some("Mimecast"),
+            "second try",
+        ),
+        (
+            "550 Rejected by header based Anti-Spoofing policy: x - \
+             https://community.mimecast.com/docs/DOC-1369#550",
+            Some("Mimecast"),
+            "name of a domain of the receiver's own",
+        ),
+        (
+            "554-gmx.net (mxgmx104) Nemesis ESMTP Service not available 554-No SMTP service \
+             554-IP address is block listed. 554 For explanation visit \
+             https://postmaster.gmx.net/en/case?c=r0201&i=ip&v=198.51.100.42",
+            Some("GMX, WEB.DE and mail.com"),
+            "on a block list there",
+        ),
+        (
+            "554 imta28.emeryville.ca.mail.comcast.net comcast 192.0.2.1 Comcast block for spam. \
+             Please see http://postmaster.comcast.net/smtp-error-codes.php#BL000001",
+            Some("Comcast"),
+            "Spamhaus ZEN",
+        ),
+        (
+            "550 5.1.6 recipient no longer on server: inactive email address, apple.com",
+            Some("Apple iCloud"),
+            "switched this",
+        ),
         ("452 too many recipients", None, "no room"),
         ("Remote server said: \"535\"", None, "password is wrong"),
     ];
