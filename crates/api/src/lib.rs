@@ -3,6 +3,7 @@
 //! It answers from what others measured, and decides nothing. The caller brings the bound listener.
 
 mod door;
+mod examine;
 mod health;
 mod metric;
 mod sandbox;
@@ -11,13 +12,7 @@ mod web;
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
-use axum::{
-    Router,
-    extract::{ConnectInfo, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 pub use health::{Health, Problem};
 use mailwright_config::{Config, Live};
 pub use metric::Metrics;
@@ -73,7 +68,7 @@ fn router(sources: Sources) -> Router {
     Router::new()
         .route("/health", get(health_page))
         .route("/metrics", get(metrics_page))
-        .route("/doctor", get(doctor_page))
+        .route("/doctor", get(examine::page))
         .with_state(sources)
         .merge(setup.unwrap_or_default())
         .merge(sandbox.unwrap_or_default())
@@ -82,21 +77,6 @@ fn router(sources: Sources) -> Router {
 async fn health_page(State(sources): State<Sources>) -> impl IntoResponse {
     let health = (sources.health)();
     (health.code(), axum::Json(health))
-}
-
-/// It tells what an operator alone should know, so it is for this machine.
-async fn doctor_page(
-    State(sources): State<Sources>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-) -> Response {
-    if !peer.ip().to_canonical().is_loopback() {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    let Some(examine) = &sources.examine else { return StatusCode::NOT_FOUND.into_response() };
-    match examine().await {
-        Some(report) => ([(header::CONTENT_TYPE, "application/json")], report).into_response(),
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
 }
 
 async fn metrics_page(State(sources): State<Sources>) -> impl IntoResponse {

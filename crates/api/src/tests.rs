@@ -9,6 +9,10 @@ use mailwright_words::metric;
 use super::*;
 
 async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
+    asked(accepting, path, "localhost", metrics).await
+}
+
+async fn asked(accepting: bool, path: &str, host: &str, metrics: &Metrics) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let health = move || Health {
@@ -40,7 +44,7 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
         stopped.await.ok();
     }));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -72,4 +76,6 @@ async fn health_and_metrics_are_told() {
     let answer = page(true, "/doctor", &metrics).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("application/json"), "{answer}");
     assert!(answer.ends_with("{\"verdict\":\"right\"}"), "{answer}");
+    let stranger = asked(true, "/doctor", "mx.example", &metrics).await;
+    assert!(stranger.starts_with("HTTP/1.1 403"), "{stranger}");
 }
