@@ -28,8 +28,9 @@ pub struct Doctor {
     /// Default `"dnssec-failed.org"`.
     pub bogus_name: String,
     /// Servers that are asked for the time (NTP over UDP, port 123), such as `["time.example.com"]`
-    /// or `["192.0.2.1:123"]`, to see whether the clock of this machine is right; an empty list
-    /// turns it off. Default `["time.cloudflare.com", "ptbtime1.ptb.de"]`.
+    /// or `["192.0.2.1:123"]`, to see whether the clock of this machine is right; where none
+    /// answers, the date of the web pages of `outbound_domains` is looked at. An empty list turns
+    /// both off. Default `["time.cloudflare.com", "ptbtime1.ptb.de"]`.
     ///
     /// Source: RFC 5905.
     pub time_servers: Vec<String>,

@@ -369,6 +369,29 @@ async fn the_clock_is_judged_by_whoever_knows_the_time() {
         let clock = report.checks().find(|check| check.id == "clock").unwrap();
         assert_eq!(clock.verdict, expected, "{clock:?}");
     }
+    // Where no time server answers, web pages tell.
+    let page = |date: &str| {
+        Host::Plays(Script::new(
+            "",
+            &[("HEAD", &format!("HTTP/1.1 301 Moved\r\nDate: {date}\r\n"))],
+        ))
+    };
+    for (time, host, expected) in [
+        ("06:15:37", page("Tue, 24 Nov 2026 06:15:37 GMT"), Right),
+        ("07:15:37", page("Tue, 24 Nov 2026 07:15:37 GMT"), Wrong),
+        ("no date", page("whenever"), CannotKnow),
+        ("mute", Host::Mute, CannotKnow),
+    ] {
+        let mut hosts = hosts();
+        hosts.extend([("192.0.2.123:123", Host::Silent), ("192.0.2.124:123", Host::Refuses)]);
+        hosts.push(("198.51.100.1:80", host));
+        let zone = zone();
+        zone.add_address("far.example", ip("198.51.100.1"));
+        let report = look(&sound(), zone, hosts).await;
+        let clock = report.checks().find(|check| check.id == "clock").unwrap();
+        assert_eq!(clock.verdict, expected, "{time}: {clock:?}");
+        assert!(clock.tried.contains("web pages"), "{clock:?}");
+    }
     // Without a server, what is known otherwise has to do.
     let cases: [(Change, Verdict); 3] = [
         (|_| {}, CannotKnow),

@@ -1,7 +1,9 @@
 //! The clock of this machine, beside those of time servers and what was written down before.
 //!
-//! One question over UDP a server (SNTP). What an answer claims is believed only as far as all that
-//! answered agree. Source: RFC 5905 section 7.3, RFC 4330 section 5.
+//! One question over UDP a server (SNTP); where none answers, the dates of web pages. What is
+//! claimed is believed only as far as all that answered agree. Source: RFC 5905 section 7.3, RFC 4330 section 5.
+
+mod page;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -37,39 +39,67 @@ const TITLE: &str = "Clock";
 
 pub(super) async fn examine(world: &World, subject: &Subject) -> Check {
     let now = world.clock.now();
-    let servers = subject.settings.time_servers.iter().take(SERVERS_MAX);
-    let servers: Vec<String> = servers.cloned().collect();
+    let servers: Vec<&String> = subject.settings.time_servers.iter().take(SERVERS_MAX).collect();
+    if servers.is_empty() {
+        return alone(subject, now, "").tried("the time against what was written down before");
+    }
+    let names = servers.iter().map(|server| server.as_str()).collect::<Vec<_>>().join(", ");
+    let asked = all(world, &servers, Way::Datagram).await;
+    if !asked.found.is_empty() {
+        return beside(&asked.found).tried(format!("the time of {names}, over UDP"));
+    }
+    // Many networks let no such questions out, and web pages have a date, too.
+    let pages: Vec<&String> = subject.settings.outbound_domains.iter().take(SERVERS_MAX).collect();
+    let dated = all(world, &pages, Way::Page).await;
+    let tried = format!("the time of {names}, over UDP, then the dates of web pages");
+    match dated.found.as_slice() {
+        [] => alone(subject, now, &asked.failed.join("; ")),
+        found => beside(found),
+    }
+    .tried(tried)
+}
+
+/// How the time is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Over UDP.
+    Datagram,
+    /// From the date of a web page.
+    Page,
+}
+
+/// What came of asking: how far each is ahead of our clock, and why others told nothing.
+struct Asked {
+    found: Vec<(i64, String)>,
+    failed: Vec<String>,
+}
+
+/// Asks all at once, and tells in their order.
+async fn all(world: &World, servers: &[&String], way: Way) -> Asked {
     let mut tries = tokio::task::JoinSet::new();
-    for (number, server) in servers.iter().cloned().enumerate() {
+    for (number, server) in servers.iter().copied().cloned().enumerate() {
         let world = world.clone();
-        tries.spawn(async move { (number, ask(&world, &server).await, server) });
+        tries.spawn(async move {
+            let offset = match way {
+                Way::Datagram => ask(&world, &server).await,
+                Way::Page => page::ask(&world, &server).await,
+            };
+            (number, offset, server)
+        });
     }
     let mut all = Vec::new();
     while let Some(one) = tries.join_next().await {
         all.extend(one.ok());
     }
     all.sort_by_key(|(number, ..)| *number);
-    let found: Vec<(i64, String)> = all
-        .iter()
-        .filter_map(|(_, offset, server)| Some((*offset.as_ref().ok()?, server.clone())))
-        .collect();
-    let check = match found.as_slice() {
-        [] => {
-            let why: Vec<String> = all
-                .iter()
-                .filter_map(|(_, offset, server)| {
-                    Some(format!("{server}: {}", offset.as_ref().err()?))
-                })
-                .collect();
-            alone(subject, now, &why.join("; "))
+    let mut asked = Asked { found: Vec::new(), failed: Vec::new() };
+    for (_, offset, server) in all {
+        match offset {
+            Ok(offset) => asked.found.push((offset, server)),
+            Err(why) => asked.failed.push(format!("{server}: {why}")),
         }
-        found => beside(found),
-    };
-    check.tried(if servers.is_empty() {
-        "the time against what was written down before".to_owned()
-    } else {
-        format!("the time of {}, over UDP", servers.join(", "))
-    })
+    }
+    asked
 }
 
 /// What servers say: milliseconds that they are ahead of our clock.
@@ -83,9 +113,13 @@ fn beside(found: &[(i64, String)]) -> Check {
     if last.abs_diff(first) > AGREE {
         let each: Vec<String> =
             found.iter().map(|(offset, server)| format!("{server} {}", told(*offset))).collect();
-        return Check::unknown(ID, TITLE, format!("time servers disagree: {}", each.join(", ")))
-            .means("One of them is wrong; which one cannot be known.")
-            .mend("Set `doctor.time_servers` to servers that are well kept.");
+        return Check::unknown(
+            ID,
+            TITLE,
+            format!("those who were asked disagree: {}", each.join(", ")),
+        )
+        .means("One of them is wrong, or somebody on the way is; which one cannot be known.")
+        .mend("Set `doctor.time_servers` to servers that are well kept.");
     }
     let middle = offsets.get(offsets.len() / 2).copied().unwrap_or(0);
     let found = format!("{} by {names}", told(middle));
