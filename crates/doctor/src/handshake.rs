@@ -57,7 +57,7 @@ pub(crate) fn judge(inspected: &Inspected, measure: Measure<'_>) -> Vec<Check> {
 
 fn chain(inspected: &Inspected, own: &CertificateFacts) -> Check {
     const ID: &str = "tls.chain";
-    const TITLE: &str = "Authority";
+    const TITLE: &str = "Certificate's authority";
     let shown = inspected.chain.len();
     let tried = "the chain against the authorities that this program knows";
     let check = match &inspected.trust {
@@ -91,14 +91,18 @@ fn chain(inspected: &Inspected, own: &CertificateFacts) -> Check {
             .means("Clients that check certificates turn away.")
             .mend("Look at the certificate with `openssl x509 -noout -text`."),
         // Name and dates have checks of their own; a chain is built before either is looked at.
-        _ => Check::right(ID, TITLE, format!("a chain of {shown}, from {}", own.issuer)),
+        _ if shown == 1 => Check::right(ID, TITLE, format!("known: {}", own.issuer)),
+        _ => {
+            let found = format!("known: {}, by a chain of {shown} certificates", own.issuer);
+            Check::right(ID, TITLE, found)
+        }
     };
     check.tried(tried)
 }
 
 fn name(own: &CertificateFacts, asked: &str) -> Check {
     const ID: &str = "tls.name";
-    const TITLE: &str = "Name";
+    const TITLE: &str = "Certificate's name";
     let tried = format!("the name {asked} in the certificate");
     if own.names.iter().any(|pattern| is_for(pattern, asked)) {
         return Check::right(ID, TITLE, format!("it is for {asked}")).tried(tried);
@@ -148,7 +152,7 @@ pub(crate) fn dates(
 
 fn date(certificate: &CertificateFacts, now: Timestamp) -> Check {
     const ID: &str = "tls.dates";
-    const TITLE: &str = "Dates";
+    const TITLE: &str = "Certificate's dates";
     let (begins, ends) = (day(certificate.begins), day(certificate.ends));
     let tried = format!("{} against the clock of this machine, {}", certificate.subject, day(now));
     let check = if now < certificate.begins {

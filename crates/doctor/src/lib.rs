@@ -26,5 +26,5 @@ pub mod server;
 mod world;
 
 pub use login::{Credentials, Scheme};
-pub use report::{Check, Report, Section, Verdict};
+pub use report::{Check, Report, Section, Verdict, printable};
 pub use world::{Family, Later, Network, Stream, Wire, World};

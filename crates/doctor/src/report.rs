@@ -6,6 +6,9 @@ mod text;
 
 use serde::Serialize;
 
+/// Characters of what came back that are told.
+const FOUND_MAX: usize = 2000;
+
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,7 +74,7 @@ impl Check {
             title: title.into(),
             verdict,
             tried: String::new(),
-            found: found.into(),
+            found: clipped(found.into()),
             means: String::new(),
             mend: String::new(),
         }
@@ -97,6 +100,19 @@ impl Check {
         self.mend = text.into();
         self
     }
+}
+
+/// A text that is not without end, as hosts and messages choose some.
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(FOUND_MAX) {
+        Some((end, _)) => format!("{} ...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// For a terminal: without control characters and what turns the direction of text.
+pub fn printable(text: &str) -> String {
+    text::printable(text)
 }
 
 /// Checks about one thing, such as one port.
@@ -213,6 +229,13 @@ mod tests {
         ] {
             assert_eq!(report(checks.clone(), examined).exit_code(), code, "{checks:?}");
         }
+    }
+
+    #[test]
+    fn what_came_back_has_an_end() {
+        let found = Check::right("a", "A", "\u{e4}".repeat(1_000_000)).found;
+        assert_eq!(found.chars().count(), FOUND_MAX + 4);
+        assert_eq!(Check::right("a", "A", "b").found, "b");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use mailwright_config::Config;
+use mailwright_doctor::printable;
 use mailwright_doctor::send::{self, Order, Phase, Proxy, Sent, Target, Tls, Watch};
 use mailwright_net::Clock;
 use mailwright_smtp::client::Habits;
@@ -260,5 +261,6 @@ fn text(sent: &Sent, order: &Order) -> String {
         (None, None) => {}
     }
     lines.push(String::new());
+    let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n")
 }

@@ -122,7 +122,7 @@ impl<'a> Visit<'a> {
     fn hello(&self, section: &mut Section) {
         let session = &self.dialogue.session;
         let Some(reply) = session.hello_reply() else { return };
-        let is_helo = session.conversation().contains("C: HELO");
+        let is_helo = self.is_helo();
         let name = session.greeting_name();
         let tried = format!("EHLO {}", self.line.world.hostname);
         let checks = banner::hello(reply, name, is_helo);
@@ -139,13 +139,18 @@ impl<'a> Visit<'a> {
         section.push(check.tried("a session"));
     }
 
+    /// Whether the host was said `HELO` to, and so had no way to offer anything.
+    fn is_helo(&self) -> bool {
+        self.dialogue.session.conversation().contains("C: HELO")
+    }
+
     /// STARTTLS, offered or not.
     async fn secure(&mut self, section: &mut Section, seen: &mut Seen) -> Going {
         let is_offered = self.dialogue.session.capabilities().starttls;
         let is_strict = self.line.is_strict();
         self.dialogue.session.start_tls();
         match self.dialogue.advance().await {
-            Step::StartTls if is_offered => {}
+            Step::StartTls if is_offered || self.is_helo() => {}
             Step::StartTls => {
                 let reply = Reply::new(220, None, "go ahead");
                 section.push(banner::no_starttls(Some(&reply), true, is_strict).tried("STARTTLS"));

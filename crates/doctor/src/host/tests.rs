@@ -141,7 +141,7 @@ async fn each_thing_that_is_broken_speaks_alone() {
         (
             "helo-only",
             smtp().with("EHLO", "502 5.5.1 No").with("HELO", "250 mx.example"),
-            vec![("smtp.ehlo", Wrong), ("smtp.starttls", Wrong)],
+            vec![("smtp.ehlo", Wrong)],
         ),
         (
             "two-names",

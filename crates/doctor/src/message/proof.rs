@@ -193,9 +193,9 @@ fn changed(dkim: &Dkim, title: &str, (body, header): (&BodyChange, &HeaderChange
             fields.iter().map(|FieldChange { name, what }| format!("{name} {what}")).collect()
         }
         HeaderChange::Unknown { there, missing } => {
-            let gone = format!("; {} are not there, as they may have been", missing.join(", "));
+            let gone = format!(", or one of {} was taken out", missing.join(", "));
             let gone = if missing.is_empty() { "" } else { &gone };
-            vec![format!("one or more of {} were changed{gone}", there.join(", "))]
+            vec![format!("one of {} was changed{gone}", there.join(", "))]
         }
         HeaderChange::OtherKey => vec![format!(
             "it was made with another key than the one at {}._domainkey.{}, or was damaged",

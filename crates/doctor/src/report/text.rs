@@ -104,9 +104,19 @@ fn wrapped(start: &str, indent: usize, text: &str) -> String {
     out
 }
 
-/// Without what would move a terminal's cursor: a host chooses these words.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Without what would move a terminal's cursor, or show words in another order than they have: a
+/// host chooses them.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_turning(c) { ' ' } else { c }).collect()
+}
+
+/// Whether a character changes the direction of others, or is not to be seen.
+/// Source: Unicode Standard Annex 9 section 2.
+const fn is_turning(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -124,7 +134,7 @@ mod tests {
             )
             .tried("EHLO")
             .means("Passwords would be readable on the way.")
-            .mend("Switch it on.\u{1b}[2J"),
+            .mend("Switch it on.\u{1b}[2J\u{202e}"),
         ];
         let section = Section {
             conversation: "S: 220 x\nC: EHLO me".to_owned(),
@@ -136,7 +146,7 @@ mod tests {
             report.text(false),
             "mx.example port 587\n  ok      Connection: to 192.0.2.1 in 3 ms\n  WRONG   STARTTLS: \
              the host does not offer it, which is one of the longer\n          sentences\n        \
-             means: Passwords would be readable on the way.\n        to do: Switch it on. [2J\n\n\
+             means: Passwords would be readable on the way.\n        to do: Switch it on. [2J \n\n\
              mx.example: one thing is wrong\n"
         );
         let whole = report.text(true);

@@ -11,6 +11,8 @@ use crate::{Check, Section, world::World};
 const DOMAINS_MAX: usize = 20;
 /// Addresses of the host that are looked at.
 const ADDRESSES_MAX: usize = 6;
+/// Names of a list that are told.
+const TOLD_MAX: usize = 5;
 /// A name that cannot exist. Source: RFC 6761 section 6.4.
 const NOBODY: &str = "mailwright-doctor-asks.invalid";
 
@@ -138,7 +140,7 @@ async fn back(world: &World, address: IpAddr, hostname: &str) -> Check {
                  Gmail and Microsoft among them.";
     let check = match world.resolver.ptr(address).await {
         Answer::Found(names) => {
-            let list = names.join(", ");
+            let list = few(&names);
             if names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
                 Check::right(ID, title, list)
             } else if leads_back(world, &names, address).await {
@@ -166,6 +168,13 @@ async fn back(world: &World, address: IpAddr, hostname: &str) -> Check {
         .mend("Try again later; if it stays so, tell whoever gave you the address."),
     };
     check.tried(format!("the PTR record of {address}"))
+}
+
+/// The first of a list, as whoever wrote it may have written many.
+fn few(names: &[String]) -> String {
+    let more = names.len().saturating_sub(TOLD_MAX);
+    let first = names.iter().take(TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
 async fn leads_back(world: &World, names: &[String], address: IpAddr) -> bool {
@@ -196,7 +205,7 @@ async fn mx(world: &World, domain: &str, hostname: &str, own: &[IpAddr]) -> Chec
                     )
                 })
                 .collect();
-            let found = list.join(", ");
+            let found = few(&list);
             if leads_here(world, &records, hostname, own).await {
                 Check::right(ID, title, found)
             } else {

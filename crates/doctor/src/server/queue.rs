@@ -35,12 +35,15 @@ pub(super) fn examine(subject: &Subject) -> Section {
 fn age(backlog: &Backlog, subject: &Subject) -> Check {
     const ID: &str = "queue.age";
     const TITLE: &str = "Queue";
-    let count = backlog.recipients;
+    let waits = match backlog.recipients {
+        1 => "one recipient waits".to_owned(),
+        count => format!("{count} recipients wait"),
+    };
     let oldest = backlog.oldest.iter().filter(|one| !one.is_held).map(|one| one.age).max();
     let check = match oldest {
-        None => Check::right(ID, TITLE, format!("{count} recipients wait")),
+        None => Check::right(ID, TITLE, waits),
         Some(age) => {
-            let found = format!("{count} recipients wait, the oldest for {}", span(age));
+            let found = format!("{waits}, the oldest for {}", span(age));
             if age > subject.settings.queue_age {
                 Check::warning(ID, TITLE, found)
                     .means("Some mail does not get through; below is what was said to it.")
