@@ -343,7 +343,7 @@ try:
     for to, expected, words in [
         ("dan@remote.example", 0, "would be taken"), ("dan@prefer.example", 0, "down.example"),
         ("dan@alias.example", 0, "would be taken"), ("dan@implicit.example", 0, "own address"),
-        ("nobody@remote.example", 1, "User unknown"), ("late@remote.example", 1, "450 4.2.0"),
+        ("nobody@remote.example", 1, "User unknown"), ("late@remote.example", 0, "put off for now"),
         ("a@null.example", 1, "null MX"), ("a@nowhere.example", 1, "no such domain"),
         ("a@dangling.example", 1, "no name"), ("a@broken.example", 2, "no answer"),
     ]:

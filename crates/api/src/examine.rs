@@ -1,8 +1,8 @@
 //! The examination of this server, as JSON: `GET /doctor`.
 //!
 //! It tells what an operator alone should know, so it is for this machine: not for what comes
-//! through a proxy, nor for a page of another site in a browser here. It takes no parameter, so that
-//! nobody can have it look at anything but this server. Source: RFC 6454 section 7.
+//! through a proxy, nor for a page of another site in a browser here. It takes no parameter, so
+//! that nobody can have it look at anything but this server. Source: RFC 6454 section 7.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -10,7 +10,7 @@ mod sandbox;
 mod setup;
 mod web;
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 pub use health::{Health, Problem};

@@ -373,9 +373,9 @@ mod tests {
         ("450 4.2.0 Greylisted, see http://postgrey.example", Some("greylisting"), "second try"),
         ("host mx.example said: 554 5.7.1 <b@x>: Relay access denied", None, "own"),
         (
-            "550 SC-001 (BAY004-MC4F49) Unfortunately, messages from 192.0.2.1 weren't sent. Please \
-             contact your Internet service provider since part of their network is on our block \
-             list. http://mail.live.com/mail/troubleshooting.aspx#errors",
+            "550 SC-001 (BAY004-MC4F49) Unfortunately, messages from 192.0.2.1 weren't sent. \
+             Please contact your Internet service provider since part of their network is on our \
+             block list. http://mail.live.com/mail/troubleshooting.aspx#errors",
             Some("Microsoft"),
             "what was sent from it",
         ),

@@ -364,7 +364,7 @@ pub(crate) fn names() -> BTreeSet<String> {
 
 #[tokio::test(start_paused = true)]
 async fn each_check_is_silent_in_its_sound_world_and_speaks_in_its_broken_one() {
-    for Pair { id, sound, broken } in pairs().await {
+    for Pair { id, sound, broken } in Box::pin(pairs()).await {
         let loud: Vec<_> = sound.checks().filter(|check| check.verdict != Verdict::Right).collect();
         assert!(loud.is_empty(), "{id} in its sound world: {loud:?}");
         let speaks = broken.checks().any(|check| check.id == id && check.verdict != Verdict::Right);
@@ -376,7 +376,7 @@ async fn each_check_is_silent_in_its_sound_world_and_speaks_in_its_broken_one() 
 #[tokio::test(start_paused = true)]
 async fn whatever_speaks_says_what_it_means_and_what_to_do() {
     let mut mute = Vec::new();
-    for Pair { broken, .. } in pairs().await {
+    for Pair { broken, .. } in Box::pin(pairs()).await {
         let loud = broken.checks().filter(|check| check.verdict != Verdict::Right);
         let lacks = |text: &[&String]| text.iter().any(|text| text.is_empty());
         for check in loud.filter(|check| lacks(&[&check.tried, &check.means, &check.mend])) {

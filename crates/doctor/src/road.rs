@@ -35,6 +35,8 @@ struct Hop {
 enum Word {
     /// It would take the message.
     Taken,
+    /// It would not now, and may at another try.
+    Later,
     /// It would not.
     Refused,
     /// It did not come to that; the next host is asked.
@@ -202,7 +204,10 @@ async fn at(world: &World, hop: &Hop, from: &ReversePath, to: &Address) -> (Sect
     let word = match section.all().filter(|check| check.id.starts_with("smtp.")).last() {
         _ if is_held_up => Word::None,
         Some(last) if last.id == "smtp.rcpt" && last.verdict == Verdict::Right => Word::Taken,
-        Some(last) if ["smtp.rcpt", "smtp.mail"].contains(&last.id) => Word::Refused,
+        Some(last) if ["smtp.rcpt", "smtp.mail"].contains(&last.id) => match last.verdict {
+            Verdict::Warning => Word::Later,
+            _ => Word::Refused,
+        },
         _ => Word::None,
     };
     (section, word)
@@ -244,6 +249,9 @@ fn end(word: Word, to: &Address) -> Section {
             ),
         )
         .means("The message itself may still be refused, for what it holds."),
+        Word::Later => Check::warning(ID, TITLE, format!("{to} is put off for now"))
+            .means("The message would wait in the queue, and be tried again.")
+            .mend("Nothing, if it is taken then; many servers put off what they see first."),
         Word::Refused => Check::wrong(ID, TITLE, format!("{to} is refused"))
             .means("The reply above says why.")
             .mend("What to do stands beside it."),
@@ -324,6 +332,12 @@ pub(crate) mod tests {
         };
         let plain = || sound().with("EHLO", "250 mx.far.example").with("STARTTLS", "502 No");
         for (to, script, config, expected) in [
+            (
+                "ann@far.example",
+                sound().with("RCPT TO:<ann@", "450 4.2.0 Greylisted"),
+                &config,
+                vec![down, ("smtp.rcpt", Warning), ("road.end", Warning)],
+            ),
             (
                 "eve@far.example",
                 sound(),

@@ -7,7 +7,7 @@ use mailwright_config::Config;
 use mailwright_deliver::{Deliverer, Seen, ledger::Uncounted, sts::Unkept};
 use mailwright_doctor::{Check, Report, Section};
 use mailwright_net::Clock;
-use mailwright_words::{Address, ReversePath, TlsWish};
+use mailwright_words::{Address, Reply, ReversePath, TlsWish};
 
 use crate::{Failure, outgoing};
 
@@ -40,6 +40,7 @@ fn check(seen: Seen, has_word: bool) -> Check {
         Seen::NoServer { why, is_temporary } => {
             let check = if is_temporary { Check::unknown } else { Check::wrong };
             check("queue.servers", "Servers", why)
+                .tried("the route, or the MX records")
                 .means(end(is_temporary))
                 .mend("Look at the domain, or at the route that names the server.")
         }
@@ -50,6 +51,7 @@ fn check(seen: Seen, has_word: bool) -> Check {
         }
         Seen::Refused { host, why, is_permanent } => {
             stopped(("queue.tls", format!("TLS asked of {host}")), why, has_word)
+                .tried("TLSA records, the MTA-STS policy, and what the server offers")
                 .means(end(!is_permanent))
                 .mend("The owner of the domain has to mend it; a route of yours may ask for less.")
         }
@@ -62,27 +64,41 @@ fn check(seen: Seen, has_word: bool) -> Check {
                 }
             };
             Check::right("queue.open", format!("Connection to {host}"), found)
+                .tried("a connection as the queue makes it")
         }
         Seen::Fault { host, why } => {
             stopped(("queue.open", format!("Connection to {host}")), why, has_word)
+                .tried("a connection as the queue makes it")
                 .means("The next address or server is tried; with none left, the message waits.")
                 .mend("The checks of this server above say what is wrong with it.")
         }
-        Seen::Said { host, mail, rcpt, .. } => {
-            let is_taken = rcpt.as_ref().is_some_and(mailwright_words::Reply::is_positive);
-            let found = rcpt.map_or_else(|| mail.to_string(), |rcpt| rcpt.to_string());
-            let check = if is_taken { Check::right } else { Check::wrong };
-            check("queue.said", format!("{host} to the envelope"), found)
-                .means("It is the last word on the recipient, unless the message is refused.")
-                .mend("The reply says why.")
-        }
+        Seen::Said { host, mail, rcpt, .. } => said(&host, &rcpt.unwrap_or(mail)),
     }
+}
+
+/// The last word on the recipient.
+fn said(host: &str, reply: &Reply) -> Check {
+    let (title, found) = (format!("{host} to the envelope"), reply.to_string());
+    let check = if reply.is_positive() {
+        Check::right("queue.said", title, found)
+            .means("It is the last word on the recipient, unless the message is refused.")
+    } else if reply.is_temporary() {
+        Check::warning("queue.said", title, found).means(end(true)).mend(
+            "Nothing, if it is taken then; if the reply stays so, `mailwright doctor code` \
+             explains it.",
+        )
+    } else {
+        Check::wrong("queue.said", title, found)
+            .means(end(false))
+            .mend("The reply says why; `mailwright doctor code` explains it.")
+    };
+    check.tried("MAIL and RCPT; nothing was sent")
 }
 
 fn policy(mode: Option<&str>, trouble: Option<&str>) -> Check {
     const ID: &str = "queue.policy";
     const TITLE: &str = "MTA-STS policy";
-    match (mode, trouble) {
+    let check = match (mode, trouble) {
         (Some(mode), _) => Check::right(ID, TITLE, format!("its mode is {mode:?}")),
         (None, None) => Check::right(ID, TITLE, "the domain has none"),
         (None, Some(trouble)) => {
@@ -90,7 +106,8 @@ fn policy(mode: Option<&str>, trouble: Option<&str>) -> Check {
                 .means("Mail goes as if there were none; who stands between may have seen to that.")
                 .mend("The owner of the domain has to mend its policy's server.")
         }
-    }
+    };
+    check.tried("the record at _mta-sts, and the policy that it announces")
 }
 
 /// Another server may have given its word.
@@ -104,5 +121,54 @@ const fn end(waits: bool) -> &'static str {
         "The message would wait, and be tried again."
     } else {
         "The message would come back to its sender."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwright_doctor::Verdict;
+
+    use super::*;
+
+    /// Each check, silent on a road that is sound and speaking on one that differs in one thing.
+    #[test]
+    fn each_check_of_the_queue_is_silent_and_speaks() {
+        use Verdict::{CannotKnow, Right, Warning, Wrong};
+        let host = || "mx.example".to_owned();
+        let why = || "no answer".to_owned();
+        let servers = Seen::Servers { names: vec![host()], set: false };
+        let gone = Seen::NoServer { why: why(), is_temporary: false };
+        let unknown = Seen::NoServer { why: why(), is_temporary: true };
+        let policy = |mode, trouble| Seen::Policy { mode, trouble };
+        let asked = || Seen::Asked { host: host(), word: "opportunistic", why: why() };
+        let refused = || Seen::Refused { host: host(), why: why(), is_permanent: false };
+        let opened = || Seen::Opened { host: host(), address: host(), tls: None, doubt: None };
+        let fault = || Seen::Fault { host: host(), why: why() };
+        for (id, seen, has_word, verdict) in [
+            ("queue.servers", servers, false, Right),
+            ("queue.servers", gone, false, Wrong),
+            ("queue.servers", unknown, false, CannotKnow),
+            ("queue.policy", policy(Some("enforce"), None), false, Right),
+            ("queue.policy", policy(None, None), false, Right),
+            ("queue.policy", policy(None, Some("webpki-invalid")), false, Warning),
+            ("queue.tls", asked(), false, Right),
+            ("queue.tls", refused(), false, Wrong),
+            ("queue.tls", refused(), true, Warning),
+            ("queue.open", opened(), false, Right),
+            ("queue.open", fault(), false, Wrong),
+            ("queue.open", fault(), true, Warning),
+        ] {
+            tells(&check(seen, has_word), id, verdict);
+        }
+        for (code, verdict) in [(250, Right), (450, Warning), (550, Wrong)] {
+            tells(&said("mx.example", &Reply::new(code, None, "word")), "queue.said", verdict);
+        }
+    }
+
+    fn tells(check: &Check, id: &str, verdict: Verdict) {
+        assert_eq!((check.id, check.verdict), (id, verdict), "{check:?}");
+        let lacks = [&check.tried, &check.means, &check.mend].iter().any(|text| text.is_empty());
+        assert!(verdict == Verdict::Right || !lacks, "{check:?}");
+        assert!(!check.tried.is_empty(), "{check:?}");
     }
 }

@@ -113,10 +113,8 @@ pub(super) fn printable(text: &str) -> String {
 /// Whether a character changes the direction of others, or is not to be seen.
 /// Source: Unicode Standard Annex 9 section 2.
 const fn is_turning(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-    )
+    let is_mark = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
+    is_mark || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
 #[cfg(test)]

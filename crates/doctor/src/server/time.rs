@@ -1,7 +1,8 @@
 //! The clock of this machine, beside those of time servers and what was written down before.
 //!
 //! One question over UDP a server (SNTP); where none answers, the dates of web pages. What is
-//! claimed is believed only as far as all that answered agree. Source: RFC 5905 section 7.3, RFC 4330 section 5.
+//! claimed is believed only as far as all that answered agree.
+//! Source: RFC 5905 section 7.3, RFC 4330 section 5.
 
 mod page;
 

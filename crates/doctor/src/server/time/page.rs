@@ -1,7 +1,7 @@
 //! The time as web servers write it on their answers: for where no time server can be asked.
 //!
-//! It is right to a second, which is enough for mail, and anybody on the way can write another; what
-//! counts is what all agree on. Source: RFC 9110 section 6.6.1.
+//! It is right to a second, which is enough for mail, and anybody on the way can write another;
+//! what counts is what all agree on. Source: RFC 9110 section 6.6.1.
 
 use std::net::SocketAddr;
 
