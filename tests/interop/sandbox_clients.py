@@ -389,13 +389,18 @@ def mailtrap():
               and got["attachment"]["attachment_size"] == 5, got["attachments"])
         check("it forwards", "waits" in got["forward"].get("message", "") and released("By the client", 4),
               got["forward"])
+        check("its templates", got["templateRead"]["body_text"] == "Dear {{name}}"
+              and [one["id"] for one in got["templates"]] == [got["template"]["id"]]
+              and got["noTemplates"] == [] and "not known" in got["wrongTemplate"], got["templates"])
+        check("a message by a template", got["filled"] == [
+            "Hi <Ann>", "<p>&lt;Ann&gt; <b>x</b> <b>y</b></p>", "Dear <Ann>"], got["filled"])
         check("its projects", got["renamed"]["name"] == "Another name"
               and len(got["projects"]) == 2 and got["inProject"]["inboxes"][0]["name"] == "An inbox"
               and got["removed"] == {"id": got["project"]["id"]}, got["projects"])
         check("its inboxes", got["updated"]["name"] == "Changed" and got["updated"]["email_username"]
-              == "mine" and got["password"]["password"] and got["password"]["password"]
+              == "my-own" and got["password"]["password"] and got["password"]["password"]
               != got["inbox"]["password"] and not got["toggled"]["email_username_enabled"]
-              and got["address"]["email_username"] != "mine", got["updated"])
+              and got["address"]["email_username"] != "my-own", got["updated"])
         check("they go with their project", "no inbox" in got["gone"], got["gone"])
         check("it deletes, and cleans", got["deleted"]["id"] == one["id"]
               and got["allRead"]["emails_unread_count"] == 0 and got["cleaned"]["emails_count"] == 0,
@@ -443,6 +448,15 @@ def mailtrap_python():
     project = api.projects.create(ProjectParams(name="Py project"))
     inbox = api.inboxes.create(project.id, CreateInboxParams(name="Py inbox"))
     check("an inbox of a project", inbox.project_id == project.id and inbox.password, inbox)
+    changed = api.inboxes.update(inbox.id, UpdateInboxParams(email_username="MyTests"))
+    to = f"{changed.email_username}@{changed.email_domain}"
+    send("By address", to=to)
+    check("its address leads to it", [one.subject for one in api.messages.get_list(inbox.id)] == ["By address"]
+          and to.startswith("mytests@"), to)
+    api.inboxes.enable_email_address(inbox.id)
+    send("Switched off", to=to)
+    check("until it is switched off", len(api.messages.get_list(inbox.id)) == 1)
+    api.inboxes.enable_email_address(inbox.id)
     changed = api.inboxes.update(inbox.id, UpdateInboxParams(name="Other name"))
     check("changes", changed.name == "Other name", changed)
     check("and is listed", inbox.id in [one.id for one in api.inboxes.get_list()])

@@ -6,7 +6,7 @@
 use mailwright_config::{InboxBy, Role};
 use mailwright_directory::{DEFAULT_INBOX, DirectoryError, inbox_name};
 use mailwright_store::StoreError;
-use mailwright_store::capture::Caught;
+use mailwright_store::capture::{Caught, inbox_addressed};
 use mailwright_store::directory::principal;
 use mailwright_store::spool::{Class, Delivery};
 use mailwright_words::{Address, Id, Recipient, Timestamp};
@@ -36,7 +36,7 @@ impl Intake {
         let identity = client.identity.as_ref().filter(|identity| identity.is_inbox);
         let inbox = match identity {
             Some(identity) => identity.principal,
-            None => self.inbox(&self.named(client, &recipient.address), now).await?,
+            None => self.inbox(&self.named(client, &recipient.address).await?, now).await?,
         };
         self.check_room(inbox, &recipient.address, size.unwrap_or(0)).await?;
         Ok(Target::captured(recipient, inbox))
@@ -74,9 +74,25 @@ impl Intake {
         Ok(())
     }
 
-    /// The name of the inbox, by the first rule that gives one.
-    pub(crate) fn named(&self, client: &Client, recipient: &Address) -> String {
+    /// The name of the inbox: that with this address at our own name, where no user names another,
+    /// then by the first rule that gives one.
+    ///
+    /// Errors: the store does not answer.
+    pub(crate) async fn named(
+        &self,
+        client: &Client,
+        recipient: &Address,
+    ) -> Result<String, StoreError> {
         let settings = self.0.settings.now();
+        let has_user =
+            client.session.username.is_some() && settings.inbox_by.contains(&InboxBy::User);
+        if !has_user && *recipient.domain() == settings.host {
+            let base = settings.separator.map(|separator| recipient.subaddress(separator).0);
+            let local = base.as_ref().unwrap_or(recipient).local().to_lowercase();
+            if let Some(name) = self.0.store.look(|tx| inbox_addressed(tx, &local)).await? {
+                return Ok(name);
+            }
+        }
         let by = |rule: &InboxBy| {
             let text = match rule {
                 InboxBy::User => client.session.username.clone(),
@@ -87,7 +103,8 @@ impl Intake {
             };
             inbox_name(&text?)
         };
-        settings.inbox_by.iter().find_map(by).unwrap_or_else(|| DEFAULT_INBOX.to_owned())
+        let named = settings.inbox_by.iter().find_map(by);
+        Ok(named.unwrap_or_else(|| DEFAULT_INBOX.to_owned()))
     }
 
     /// The inbox of that name, made on its first use.

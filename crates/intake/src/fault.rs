@@ -193,10 +193,14 @@ impl Intake {
         let inbox = match client.identity.as_ref().filter(|identity| identity.is_inbox) {
             Some(identity) => Some(identity.principal),
             // It counts from the first, so the inbox has to be there.
-            None if magic::of(recipient).is_some() => {
-                self.inbox(&self.named(client, recipient), moment.now).await.ok()
-            }
-            None => self.found(&self.named(client, recipient)).await,
+            None if magic::of(recipient).is_some() => match self.named(client, recipient).await {
+                Ok(name) => self.inbox(&name, moment.now).await.ok(),
+                Err(_) => None,
+            },
+            None => match self.named(client, recipient).await {
+                Ok(name) => self.found(&name).await,
+                Err(_) => None,
+            },
         };
         let Some(inbox) = inbox else { return Strike::default() };
         let Some(lab) = self.lab_or_none(inbox).await else { return Strike::default() };

@@ -11,6 +11,7 @@ mod project;
 mod release;
 mod rows;
 mod tag;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -25,12 +26,15 @@ pub use self::{
         set_settings, settings,
     },
     project::{
-        DEFAULT_PROJECT, Group, Project, add_project, drop_project, groups, projects,
-        rename_project, set_group,
+        DEFAULT_PROJECT, Group, Project, add_project, drop_project, groups, inbox_addressed,
+        projects, rename_project, set_group,
     },
     release::{NewRelease, Release, Stored, releases, stored},
     rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scanned, sum_up},
     tag::{drop_tag, rename_tag, set_tags, tagged, tags, tags_of},
+    template::{
+        Template, add_template, drop_template, set_template, template, template_named, templates,
+    },
 };
 use crate::{engine::Tx, error::StoreError, params};
 

@@ -40,13 +40,28 @@ async function main() {
   got.attachment = await attachments.get(testInboxId, id, got.attachments[0].id);
   got.forward = await messages.forward(testInboxId, id, "real@d.example")
     .catch((error) => ({ failed: error.message }));
+  const { templates } = sender;
+  got.template = await templates.create({ name: "Welcome", subject: "Hi {{name}}", category: "Mails",
+    body_html: "<p>{{name}}{{#each items}} <b>{{this}}</b>{{/each}}</p>", body_text: "{{name}}" });
+  got.templateChanged = await templates.update(got.template.id, { body_text: "Dear {{name}}" });
+  got.templates = await templates.getList();
+  got.templateRead = await templates.get(got.template.id);
+  got.byTemplate = await sender.send({ from: { email: "ann@a.example" }, to: [{ email: "bob@b.example" }],
+    template_uuid: got.template.uuid, template_variables: { name: "<Ann>", items: ["x", "y"] } });
+  const filled = (await messages.get(testInboxId))[0];
+  got.filled = [filled.subject, (await messages.getMessageHtmlSource(testInboxId, filled.id)).trim(),
+    (await messages.getTextMessage(testInboxId, filled.id)).trim()];
+  await templates.delete(got.template.id);
+  got.noTemplates = await templates.getList();
+  got.wrongTemplate = await templates.create({ name: "W", subject: "{{#if}}", category: "c",
+    body_html: "x" }).catch((error) => error.message);
   got.project = await projects.create("A project");
   got.renamed = await projects.update(got.project.id, "Another name");
   got.inbox = await inboxes.create(got.project.id, "An inbox");
   got.projects = await projects.getList();
   got.inProject = await projects.getById(got.project.id);
   got.attributes = await inboxes.getInboxAttributes(got.inbox.id);
-  got.updated = await inboxes.updateInbox(got.inbox.id, { name: "Changed", emailUsername: "mine" });
+  got.updated = await inboxes.updateInbox(got.inbox.id, { name: "Changed", emailUsername: "My-Own" });
   got.password = await inboxes.resetCredentials(got.inbox.id);
   got.toggled = await inboxes.enableEmailAddress(got.inbox.id);
   got.address = await inboxes.resetEmailAddress(got.inbox.id);

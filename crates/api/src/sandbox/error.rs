@@ -69,9 +69,9 @@ impl From<StoreError> for ApiError {
             StoreError::Exists(what) => Self::Bad(format!("this {what} is there already")),
             StoreError::Cannot(what) => Self::Bad(what.to_owned()),
             StoreError::Missing("message") => Self::NoMessage,
-            StoreError::Missing(what @ ("webhook" | "delivery" | "token" | "inbox")) => {
-                Self::Missing(what)
-            }
+            StoreError::Missing(
+                what @ ("webhook" | "delivery" | "token" | "inbox" | "template"),
+            ) => Self::Missing(what),
             error => Self::Store(error),
         }
     }

@@ -8,6 +8,7 @@ mod message;
 mod project;
 mod report;
 mod send;
+mod template;
 
 use axum::{
     Json, Router,
@@ -25,6 +26,8 @@ use super::{ApiError, Inner, Sandbox, scope::need_all};
 /// Inboxes below an account, and sandboxes.
 const PREFIXES: [&str; 3] =
     ["/api/accounts/{account}/inboxes", "/api/accounts/{account}/sandboxes", "/api/sandboxes"];
+/// Templates, in both dialects.
+const TEMPLATES: [&str; 2] = ["/api/accounts/{account}/email_templates", "/api/email_templates"];
 /// Projects, in both dialects.
 const PROJECTS: [&str; 2] = ["/api/accounts/{account}/projects", "/api/projects"];
 
@@ -40,6 +43,12 @@ pub(super) fn router(message_size_max: usize) -> Router<Sandbox> {
         for (path, method) in below_inbox() {
             routes = routes.route(&format!("{prefix}{path}"), method);
         }
+    }
+    for prefix in TEMPLATES {
+        routes = routes.route(prefix, get(template::list).post(template::add)).route(
+            &format!("{prefix}/{{template}}"),
+            get(template::one).patch(template::set).delete(template::remove),
+        );
     }
     for prefix in PROJECTS {
         routes = routes
@@ -107,6 +116,7 @@ struct Place {
     is_new: bool,
     account: Option<String>,
     project: u64,
+    template: u64,
     inbox: String,
     message: u32,
     attachment: usize,
@@ -129,6 +139,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
                 "inbox" => value.clone_into(&mut place.inbox),
                 "what" => value.clone_into(&mut place.what),
                 "project" => place.project = value.parse().ok().ok_or(ApiError::NoPath)?,
+                "template" => {
+                    let missing = ApiError::Missing("template");
+                    place.template = value.parse().ok().ok_or(missing)?;
+                }
                 "message" => place.message = value.parse().ok().ok_or(ApiError::NoMessage)?,
                 "attachment" => place.attachment = value.parse().ok().ok_or(ApiError::NoPart)?,
                 _ => {}

@@ -127,3 +127,19 @@ pub fn set_group(tx: &mut Tx<'_>, inbox: Id, group: &Group) -> Result<(), StoreE
     )
     .map(drop)
 }
+
+/// The name of the inbox with an address of this local part, in lower case: the one that it was
+/// given, or its name; none where that is switched off.
+///
+/// Errors: those of the database.
+pub fn inbox_addressed(tx: &mut Tx<'_>, local: &str) -> Result<Option<String>, StoreError> {
+    tx.query_opt(
+        "SELECT p.name FROM inbox i JOIN principal p ON p.id = i.principal
+             LEFT JOIN inbox_group g ON g.inbox = i.principal
+         WHERE p.disabled = 0 AND ifnull(g.alias_off, 0) = 0
+             AND ifnull(g.alias, p.name) = :local
+         ORDER BY g.alias IS NULL, i.number LIMIT 1",
+        params! { local },
+        |row| row.get(0),
+    )
+}

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0015_webhooks.sql"),
     include_str!("../../migrations/0016_sent.sql"),
     include_str!("../../migrations/0017_about.sql"),
+    include_str!("../../migrations/0018_templates.sql"),
 ];
 
 /// Below this number a reset of the write-ahead log can damage a database.

@@ -151,6 +151,19 @@ pub(super) async fn change(
     if !short(&name) || !short(&alias) {
         return Err(ApiError::bad("a name has up to 200 octets").into());
     }
+    let alias = alias.map(|text| text.to_lowercase());
+    if let Some(local) = &alias {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if local.is_empty() || local.len() > 64 || !local.chars().all(is_plain) {
+            return Err(
+                ApiError::bad("email_username has letters, digits, dots and hyphens").into()
+            );
+        }
+        let taken = sandbox.store().look(|tx| capture::inbox_addressed(tx, local)).await?;
+        if taken.is_some_and(|name| name != inbox.name) {
+            return Err(ApiError::bad("email_username has already been taken").into());
+        }
+    }
     let set = move |group: &mut Group| {
         group.label = name.or_else(|| group.label.take());
         group.alias = alias.or_else(|| group.alias.take());

@@ -57,6 +57,7 @@ struct Sent {
     category: Option<String>,
     attachments: Vec<Attached>,
     template_uuid: Option<String>,
+    template_variables: Map<String, Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,7 +139,21 @@ pub(super) async fn batch(
     Json(json!({ "success": true, "responses": responses })).into_response()
 }
 
-async fn take(sandbox: &Sandbox, inbox: &Inbox, sent: Sent) -> Result<String, ApiError> {
+/// Puts what its template says into a message.
+async fn by_template(sandbox: &Sandbox, sent: &mut Sent) -> Result<(), ApiError> {
+    let Some(uuid) = sent.template_uuid.take() else { return Ok(()) };
+    if !sent.subject.is_empty() || sent.text.is_some() || sent.html.is_some() {
+        return Err(ApiError::bad("subject, text and html are the template's with template_uuid"));
+    }
+    let filled = sandbox.filled(&uuid, std::mem::take(&mut sent.template_variables)).await?;
+    sent.subject = filled.subject;
+    sent.category.get_or_insert(filled.category);
+    (sent.html, sent.text) = (filled.html, filled.text);
+    Ok(())
+}
+
+async fn take(sandbox: &Sandbox, inbox: &Inbox, mut sent: Sent) -> Result<String, ApiError> {
+    by_template(sandbox, &mut sent).await?;
     let tags = change::tags_of(&sent.category.clone().into_iter().collect::<Vec<_>>())?;
     let entry = sandbox.submit(inbox, &draft(sent)?).await?;
     if !tags.is_empty() {
@@ -148,9 +163,6 @@ async fn take(sandbox: &Sandbox, inbox: &Inbox, sent: Sent) -> Result<String, Ap
 }
 
 fn draft(sent: Sent) -> Result<Draft, ApiError> {
-    if sent.template_uuid.is_some() {
-        return Err(ApiError::bad("there are no templates here; send text or html"));
-    }
     if sent.subject.is_empty() {
         return Err(ApiError::bad("'subject' is required"));
     }
