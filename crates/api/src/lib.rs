@@ -16,7 +16,7 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 pub use health::{Health, Problem};
 use mailwright_config::{Config, Live};
 pub use metric::Metrics;
-pub use sandbox::{Backing, call_hooks, matching, sum_up};
+pub use sandbox::{Backing, CALLS_MAX, call_hooks, matching, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;
 pub use web::{PolicyOf, Shown, Text, serve_challenges, serve_https};

@@ -55,7 +55,10 @@ use tokio::sync::{Semaphore, broadcast};
 
 pub(crate) use self::error::ApiError;
 use self::tally::Tally;
-pub use self::{find::matching, hook::call_hooks};
+pub use self::{
+    find::matching,
+    hook::{CALLS_MAX, call_hooks},
+};
 use crate::door::Gate;
 
 /// Pictures that are made at one time.

@@ -159,7 +159,8 @@ pub(crate) fn backing(office: &Office) -> Backing {
         clock: Arc::clone(&office.clock),
         config: office.config.clone(),
         egress: egress(office),
-        hooks: egress(office).map(|egress| egress.picking(Config::webhook_egress)),
+        hooks: egress(office)
+            .map(|egress| egress.picking(Config::webhook_egress, mailwright_api::CALLS_MAX)),
     }
 }
 

@@ -220,11 +220,11 @@ impl Egress {
         Self { resolver, inspector, config, pick: |config| config.egress.clone(), places }
     }
 
-    /// The same with limits that `pick` takes from the configuration, and places of its own.
+    /// The same with limits that `pick` takes from the configuration, and `at_once` places of its
+    /// own.
     #[must_use]
-    pub fn picking(self, pick: fn(&Config) -> Settings) -> Self {
-        let places = Arc::new(Semaphore::new(self.config.now().egress.at_once));
-        Self { pick, places, ..self }
+    pub fn picking(self, pick: fn(&Config) -> Settings, at_once: usize) -> Self {
+        Self { pick, places: Arc::new(Semaphore::new(at_once)), ..self }
     }
 
     /// What looks names up.

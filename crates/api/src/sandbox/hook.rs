@@ -15,7 +15,7 @@ use mailwright_words::Id;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub use self::call::call_hooks;
+pub use self::call::{CALLS_MAX, call_hooks};
 pub(super) use self::sign::shown;
 use super::{ApiError, Inner, Sandbox, message::moment};
 

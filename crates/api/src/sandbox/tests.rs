@@ -57,7 +57,7 @@ async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     let resolver = Arc::<Fake>::clone(&dns);
     let inspector = Inspector::new(&[], Arc::clone(&clock)).unwrap();
     let egress = Egress::new(resolver, inspector, config.clone());
-    let hooks = Some(egress.clone().picking(Config::webhook_egress));
+    let hooks = Some(egress.clone().picking(Config::webhook_egress, 8));
     let egress = Some(egress);
     let backing = Backing { store: store.clone(), directory, intake, clock, config, egress, hooks };
     World { _folder: folder, routes: router(backing), dns, store }

@@ -30,12 +30,13 @@ use crate::sandbox::{
     refusal,
 };
 
-/// Deliveries of one webhook, and of all, that are under way at one time.
+/// Deliveries of one webhook that are under way at one time.
 const EACH: usize = 2;
-const ALL: usize = 32;
+/// Deliveries of all webhooks that are under way at one time.
+pub const CALLS_MAX: usize = 32;
 /// How often it is looked whether something is due that no news told of.
 const ROUND: Duration = Duration::from_secs(1);
-/// Between two looks.
+/// Between two looks that news gave rise to.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait for a store that does not answer.
 const STORE_WAIT: Duration = Duration::from_secs(5);
@@ -58,10 +59,15 @@ pub async fn call_hooks(backing: Backing) {
         }
         tokio::select! {
             Some(ended) = calls.next() => under_way.end(ended),
-            heard = news.recv() => if matches!(heard, Err(RecvError::Closed)) { return },
+            heard = news.recv() => {
+                if matches!(heard, Err(RecvError::Closed)) {
+                    return;
+                }
+                // Much may come in a moment, of which most is nothing to tell.
+                caller.backing.clock.sleep(PAUSE).await;
+            }
             () = caller.backing.clock.sleep(ROUND) => {}
         }
-        caller.backing.clock.sleep(PAUSE).await;
     }
 }
 
@@ -94,7 +100,7 @@ impl UnderWay {
     /// Those of what is due that may be sent now.
     fn choose(&self, due: Vec<Delivery>) -> Vec<Delivery> {
         let mut of = self.of.clone();
-        let mut room = ALL.saturating_sub(self.ids.len());
+        let mut room = CALLS_MAX.saturating_sub(self.ids.len());
         let mut all = due;
         all.retain(|one| {
             let count = of.entry(one.webhook).or_default();
@@ -302,6 +308,6 @@ mod tests {
         under_way.end((1, Id::from_i64(7)));
         assert!(under_way.ids.is_empty() && under_way.of.is_empty());
         let many = (0..100).map(|id| delivery(id, i64::try_from(id).unwrap())).collect();
-        assert_eq!(under_way.choose(many).len(), ALL);
+        assert_eq!(under_way.choose(many).len(), CALLS_MAX);
     }
 }

@@ -103,20 +103,26 @@ pub fn announce(
     (kind, payload): (&str, &str),
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let touched = tx.execute(
-        "UPDATE webhook SET waiting = waiting + 1
-         WHERE id = :webhook AND disabled IS NULL AND waiting < :most",
-        params! { webhook, most: WAITING_MAX },
-    )?;
-    if touched != 1 {
-        return Err(StoreError::Cannot("the webhook is switched off, or too much waits for it"));
-    }
+    take_place(tx, webhook)?;
     tx.query_one(
         "INSERT INTO webhook_delivery (webhook, kind, payload, at, due)
          VALUES (:webhook, :kind, :payload, :now, :now) RETURNING id",
         params! { webhook, kind, payload, now },
         |row| row.get(0),
     )
+}
+
+/// One delivery more waits for a webhook.
+fn take_place(tx: &mut Tx<'_>, webhook: Id) -> Result<(), StoreError> {
+    let touched = tx.execute(
+        "UPDATE webhook SET waiting = waiting + 1
+         WHERE id = :webhook AND disabled IS NULL AND waiting < :most",
+        params! { webhook, most: WAITING_MAX },
+    )?;
+    match touched {
+        1 => Ok(()),
+        _ => Err(StoreError::Cannot("the webhook is switched off, or too much waits for it")),
+    }
 }
 
 /// Notes for the webhooks of an inbox that a message came into it.
@@ -329,14 +335,7 @@ pub fn again(tx: &mut Tx<'_>, (webhook, id): (Id, u64), now: Timestamp) -> Resul
         Some(true) => return Err(StoreError::Cannot("the delivery waits still")),
         Some(false) => {}
     }
-    let touched = tx.execute(
-        "UPDATE webhook SET waiting = waiting + 1
-         WHERE id = :webhook AND disabled IS NULL AND waiting < :most",
-        params! { webhook, most: WAITING_MAX },
-    )?;
-    if touched != 1 {
-        return Err(StoreError::Cannot("the webhook is switched off, or too much waits for it"));
-    }
+    take_place(tx, webhook)?;
     tx.execute(
         "UPDATE webhook_delivery SET due = :now, attempts = 0 WHERE id = :id",
         params! { now, id },
