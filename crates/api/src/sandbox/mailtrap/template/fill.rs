@@ -1,9 +1,9 @@
 //! Fills a template with values: the part of Handlebars that templates of mail use.
 //!
 //! `{{name}}` and `{{a.b}}` stand for a value, escaped in HTML; `{{{name}}}` for it as it is;
-//! `{{#if}}`, `{{#unless}}`, `{{#each}}` and `{{#with}}` end with `{{/..}}` and may have `{{else}}`;
-//! `{{! }}` is nothing. A value that is missing is nothing, too. Depth, steps and length are
-//! bounded, since templates and values come from whoever asks.
+//! `{{#if}}`, `{{#unless}}`, `{{#each}}` and `{{#with}}` end with `{{/..}}` and may have an
+//! `{{else}}`; `{{! }}` is nothing. A value that is missing is nothing, too. Depth, steps and length
+//! are bounded, since templates and values come from whoever asks.
 
 use serde_json::Value;
 
@@ -301,10 +301,11 @@ mod tests {
             ("{{#if n}}yes{{else}}no{{/if}}{{#if zero}}yes{{else}}no{{/if}}", "yesno"),
             ("{{#unless no}}a{{/unless}}{{#unless n}}b{{/unless}}", "a"),
             (
-                "{{#each items}}{{@index}}{{what}}{{../n}}{{#each parts}}[{{this}}]{{/each}}{{/each}}",
-                "0a3[x][y]1b3",
+                "{{#each items}}{{@index}}{{what}}{{#each parts}}{{this}}{{/each}}{{/each}}",
+                "0axy1b",
             ),
             ("{{#each none}}x{{else}}empty{{/each}}", "empty"),
+            ("{{#each items}}{{../n}}{{/each}}", "33"),
             ("{{#with user}}{{first}}{{/with}}{{items.1.what}}", "Annb"),
         ] {
             assert_eq!(filled(template).as_deref(), Ok(wanted), "{template}");
