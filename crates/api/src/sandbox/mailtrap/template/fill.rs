@@ -2,8 +2,8 @@
 //!
 //! `{{name}}` and `{{a.b}}` stand for a value, escaped in HTML; `{{{name}}}` for it as it is;
 //! `{{#if}}`, `{{#unless}}`, `{{#each}}` and `{{#with}}` end with `{{/..}}` and may have an
-//! `{{else}}`; `{{! }}` is nothing. A value that is missing is nothing, too. Depth, steps and length
-//! are bounded, since templates and values come from whoever asks.
+//! `{{else}}`; `{{! }}` is nothing. A value that is missing is nothing, too. Depth, steps and
+//! length are bounded, since templates and values come from whoever asks.
 
 use serde_json::Value;
 
