@@ -131,11 +131,16 @@ try:
     server.process.send_signal(1)
     free = os.statvfs(folder)
     share = free.f_bavail / free.f_blocks
-    with open(filler, "wb", buffering=0) as file:
-        # In pieces: the server takes room of its own meanwhile.
-        while (now := os.statvfs(folder)).f_bavail > 0.06 * now.f_blocks:
-            file.write(b"\0" * 65_536)
-    reply = wait_for(lambda: (lambda said: said.startswith("452") and said)(send("low", line)), 20)
+
+    def refused():
+        """What mail gets on a disk that is nearly full: the server takes room, and gives some back."""
+        with open(filler, "ab", buffering=0) as file:
+            while (now := os.statvfs(folder)).f_bavail > 0.06 * now.f_blocks:
+                file.write(b"\0" * 65_536)
+        said = send("low", line)
+        return said.startswith("452") and said
+
+    reply = wait_for(refused, 20)
     check("under a tenth of the disk new mail gets 452", reply, (share, send("low-2", line)))
     check("health says so", wait_for(lambda: health() == "503", 10), health())
     filler.unlink()
