@@ -3,7 +3,7 @@
 mod check;
 mod keys;
 
-use mailwright_config::{StsMode, Subdomains};
+use mailwright_config::{Config, StsMode, Subdomains};
 use mailwright_directory::{DomainKind, Key, KeyState};
 use mailwright_words::Domain;
 use serde::Serialize;
@@ -82,6 +82,14 @@ async fn add(
         return Ok(());
     }
     office.directory.make_keys(&name, office.now()).await?;
+    let unready = unready(&office.config.now());
+    if !unready.is_empty() {
+        for line in unready {
+            console.line(&line).await?;
+        }
+        let then = format!("then `mailwright domain records {name}` prints what to set in the DNS");
+        return Ok(console.line(&then).await?);
+    }
     console.line("\nset these records in the DNS:").await?;
     let found = wanted(&name, office).await?;
     table(console, &lines(&found)).await
@@ -117,6 +125,10 @@ async fn print_records(
     console: &Console,
 ) -> Result<(), Failure> {
     let domain = ours(name, office).await?;
+    let unready = unready(&office.config.now());
+    if !unready.is_empty() {
+        return Err(Failure::new(unready.join("\n")));
+    }
     let found = wanted(&domain, office).await?;
     if zone {
         for record in found {
@@ -138,6 +150,27 @@ async fn print_records(
         return json(console, &found.into_iter().map(row).collect::<Vec<_>>()).await;
     }
     table(console, &lines(&found)).await
+}
+
+/// What has to be set in the configuration before there are records that lead here.
+fn unready(config: &Config) -> Vec<String> {
+    let host = &config.server.hostname;
+    let mut found = Vec::new();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if !host.contains('.') || last.eq_ignore_ascii_case("localhost") {
+        found.push(format!(
+            "first write `server.hostname` into the configuration file: it is \"{host}\", and has \
+             to be the name that this server has in the DNS, such as \"mail.example.com\""
+        ));
+    }
+    if config.listeners == Config::default().listeners {
+        found.push(
+            "first write `[listeners]` into the configuration file: they are those of the first \
+             run, on ports that nobody else reaches"
+                .to_owned(),
+        );
+    }
+    found
 }
 
 fn lines(records: &[Record]) -> Vec<Vec<String>> {
@@ -217,4 +250,28 @@ async fn ours(name: &str, office: &Office) -> Result<Domain, Failure> {
 
 fn domain(text: &str) -> Result<Domain, Failure> {
     Domain::parse(text).map_err(|error| Failure::of(&format!("{text:?} is no domain"), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwright_config::{Listener, Role};
+
+    use super::*;
+
+    #[test]
+    fn a_first_run_is_told_what_to_set_before_any_record() {
+        let mut config = Config::default();
+        let told = unready(&config);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("server.hostname") && told[1].contains("[listeners]"), "{told:?}");
+        config.server.hostname = "mail.example.com".to_owned();
+        assert_eq!(unready(&config).len(), 1);
+        let listener = Listener::new(Role::Mta, vec!["[::]:25".parse().unwrap()]);
+        config.listeners = [("mta".to_owned(), listener)].into();
+        assert_eq!(unready(&config), Vec::<String>::new());
+        for name in ["mail", "mail.localhost"] {
+            config.server.hostname = name.to_owned();
+            assert_eq!(unready(&config).len(), 1, "{name}");
+        }
+    }
 }
