@@ -245,7 +245,7 @@ def sandbox(place):
         server.wait(20)
 
 
-spamd = subprocess.Popen(["spamd", "-L", "-x", "-i", "127.0.0.1", "-p", str(spam_port), "-u", "debian-spamd", "-m", "2",
+spamd = subprocess.Popen(["spamd", "-L", "-x", "-i", "127.0.0.1", "-p", str(spam_port), "-u", "nobody", "-m", "2",
                           f"--syslog={folder}/spamd.log"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 try:
     files()
