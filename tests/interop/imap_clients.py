@@ -283,9 +283,22 @@ password "{PASSWORD}" sslproto '' keep fetchall mda "cat >> {box}"
     check("fetchmail fetches", status == 0 and b"Subject: pushed" in box.read_bytes(), text)
 
 
+class Deaf(Exception):
+    """getmail waits for a child of its own whose end it has overheard."""
+
+
 def with_getmail():
     """It remembers what it fetched by UID: a second run brings what is new alone."""
-    box, home = folder / "getmail", folder / "getmail-home"
+    for number in range(8):
+        try:
+            return getmail_fetches(folder / f"getmail-{number}", f"for-getmail-{number}")
+        except Deaf:
+            pass
+    check("getmail hears its own children", False)
+
+
+def getmail_fetches(box, subject):
+    home = box.with_suffix(".home")
     for part in ["cur", "new", "tmp"]:
         (box / part).mkdir(parents=True)
     user = ""
@@ -302,6 +315,7 @@ port = {imap}
 username = {BEN}
 password = {PASSWORD}
 mailboxes = ("INBOX", "Archive")
+timeout = 5
 [destination]
 type = Maildir
 path = {box}/
@@ -319,6 +333,8 @@ received = false
 
     def fetch():
         status, text = run(["getmail", "--getmaildir", str(home), "--rcfile", "getmailrc"])
+        if "waiting child pid" in text:
+            raise Deaf
         return status, text, sorted(essence(one.read_bytes()) for one in (box / "new").iterdir())
 
     status, text, first = fetch()
@@ -326,12 +342,12 @@ received = false
                   if one["folder"] in ("INBOX", "Archive"))
     check("getmail fetches all", status == 0 and first == want and len(want) > 1,
           [pair for pair in zip(first, want) if pair[0] != pair[1]])
-    deliver("for-getmail", to=BEN)
-    server.with_subject(BEN, "for-getmail")
+    deliver(subject, to=BEN)
+    server.with_subject(BEN, subject)
     status, text, second = fetch()
     check("getmail fetches what is new, and that alone",
           status == 0 and len(second) == len(first) + 1
-          and any(b"Subject: for-getmail" in fields for fields, _ in second),
+          and any(f"Subject: {subject}".encode() in fields for fields, _ in second),
           (text, len(second)))
 
 
