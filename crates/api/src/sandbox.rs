@@ -65,6 +65,8 @@ use crate::door::Gate;
 const HEAVY: usize = 2;
 /// Troubles that who follows an inbox may be behind.
 const TROUBLES: usize = 64;
+/// Wrong passwords that are answered at one time.
+const WRONG: usize = 4;
 /// Searches that run at one time.
 const SEARCHES: usize = 4;
 /// Messages that are summed up in one go.
@@ -118,6 +120,8 @@ pub(crate) struct Inner {
     pub(crate) heavy: Semaphore,
     /// Places for searches.
     pub(crate) searches: Semaphore,
+    /// Places for wrong passwords, each of which takes its time.
+    pub(crate) wrong: Semaphore,
 }
 
 impl std::ops::Deref for Sandbox {
@@ -147,6 +151,7 @@ impl Sandbox {
             signer: remote::Signer::new(),
             heavy,
             searches,
+            wrong: Semaphore::new(WRONG),
         }))
     }
 }

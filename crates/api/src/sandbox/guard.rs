@@ -2,7 +2,8 @@
 //!
 //! A name under which we are not known may be that of another site which points to this machine
 //! (DNS rebinding), so it is turned away whatever it asks; a request that a page of another site
-//! makes is known by its `Origin`. Source: RFC 6454 section 7.
+//! makes is known by its `Origin`, and by `Sec-Fetch-Site` where it is one that brings no `Origin`,
+//! as for a picture. Source: RFC 6454 section 7, W3C Fetch Metadata.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,6 +31,11 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
     trusted-types mailwright";
 
+/// From where a browser asks, how, and what for. Source: W3C Fetch Metadata, section 2.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 tokio::task_local! {
     /// The address of the client whose request is answered.
     static PEER: Option<IpAddr>;
@@ -48,6 +54,7 @@ pub(crate) async fn check(
 ) -> Response {
     if is_picture(&request) {
         request.headers_mut().remove(header::ORIGIN);
+        request.headers_mut().remove(FETCH_SITE);
     }
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
@@ -62,6 +69,9 @@ pub(crate) async fn check(
             judged => judged.map(|()| Reach::All),
         },
     };
+    if matches!(judged, Err(Turned::Unknown)) && !shown(request.headers()).is_empty() {
+        login::slow_down(&sandbox).await;
+    }
     let mut response = match judged {
         Ok(reach) => PEER.scope(peer, within(reach, next.run(request))).await,
         Err(Turned::Broken(error)) => error.into_response(),
@@ -87,7 +97,7 @@ fn is_picture(request: &Request) -> bool {
     let path = request.uri().path();
     request.method() == axum::http::Method::GET
         && (path.starts_with("/render/") || path.starts_with("/remote/"))
-        && is("origin", "null")
+        && (is("origin", "null") || !request.headers().contains_key(header::ORIGIN))
         && is("sec-fetch-dest", "image")
         && is("sec-fetch-mode", "no-cors")
 }
@@ -152,7 +162,7 @@ fn judge(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(
 /// Whether a request comes under a name of ours, and not from another site's page.
 fn judge_site(config: &Config, headers: &HeaderMap) -> Result<(), Turned> {
     let away = |why: &str| Err(Turned::Away(why.to_owned()));
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default().to_ascii_lowercase();
     if !is_known(config, name_of(&host)) {
         return away("this server is not known under that name; see sandbox.hosts");
@@ -163,6 +173,12 @@ fn judge_site(config: &Config, headers: &HeaderMap) -> Result<(), Turned> {
         if authority != Some(host.as_str()) {
             return away("another site's page may not ask");
         }
+    }
+    // A link to us may be followed; whatever else another site's page asks for may not.
+    let is_foreign = matches!(text(FETCH_SITE), Some("cross-site" | "same-site"));
+    let is_followed = text(FETCH_MODE) == Some("navigate") && text(FETCH_DEST) == Some("document");
+    if is_foreign && !is_followed {
+        return away("another site's page may not ask");
     }
     Ok(())
 }
@@ -247,6 +263,27 @@ mod tests {
         for (path, dest) in [("/render/1", "iframe"), ("/api/inboxes", "image"), ("/remote/1", "")]
         {
             assert!(!asked(path, dest), "{path} {dest}");
+        }
+    }
+
+    #[test]
+    fn another_sites_page_may_link_here_and_nothing_else() {
+        for (site, mode, dest, may) in [
+            ("same-origin", "cors", "empty", true),
+            ("none", "navigate", "document", true),
+            ("cross-site", "navigate", "document", true),
+            ("cross-site", "navigate", "iframe", false),
+            ("cross-site", "no-cors", "image", false),
+            ("same-site", "no-cors", "image", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "localhost:8025".parse().unwrap());
+            for (name, value) in [(FETCH_SITE, site), (FETCH_MODE, mode), (FETCH_DEST, dest)] {
+                headers.insert(name, value.parse().unwrap());
+            }
+            let peer = Some("127.0.0.1".parse().unwrap());
+            let judged = judge(&Config::default(), peer, &headers);
+            assert_eq!(judged.is_ok(), may, "{site} {mode} {dest}");
         }
     }
 

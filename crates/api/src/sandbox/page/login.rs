@@ -94,6 +94,13 @@ pub(crate) fn form(code: StatusCode, wrong: &str) -> Response {
     has_forms(response)
 }
 
+/// Takes the time of a wrong password, which many that are tried at once share.
+pub(crate) async fn slow_down(sandbox: &Sandbox) {
+    let place = sandbox.wrong.acquire().await;
+    sandbox.backing.clock.sleep(WRONG).await;
+    drop(place);
+}
+
 pub(crate) async fn log_in(State(sandbox): State<Sandbox>, request: Request) -> Response {
     let bytes = axum::body::to_bytes(request.into_body(), FORM_MAX).await.unwrap_or_default();
     let fields = Form::read(&bytes);
@@ -101,7 +108,7 @@ pub(crate) async fn log_in(State(sandbox): State<Sandbox>, request: Request) -> 
     let config = sandbox.backing.config.now();
     let Some(token) = &config.sandbox.token else { return Redirect::to("/").into_response() };
     if !bool::from(given.as_bytes().ct_eq(token.expose().as_bytes())) {
-        sandbox.backing.clock.sleep(WRONG).await;
+        slow_down(&sandbox).await;
         return form(StatusCode::UNAUTHORIZED, "That is not the password.");
     }
     let Ok(word) = mailwright_directory::generate() else {
