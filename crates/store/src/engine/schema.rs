@@ -65,7 +65,10 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
         tx.execute_batch(text)?;
         tx.pragma_update(None, "user_version", number)?;
         tx.commit()?;
-        tracing::info!(schema = number, "Schema brought up to date.");
+    }
+    // A new store has nothing to tell.
+    if found > 0 && found < known {
+        tracing::info!(from = found, to = known, "Schema brought up to date.");
     }
     Ok(())
 }
