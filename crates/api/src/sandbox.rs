@@ -26,6 +26,7 @@ mod native;
 mod openapi;
 mod page;
 mod part;
+mod percent;
 mod query;
 mod refusal;
 mod release;

@@ -8,24 +8,12 @@ use mailwright_words::Id;
 use super::{
     ApiError, Inner,
     guard::basic,
+    percent::unescaped,
     scope::{need_all, reaches},
 };
 
 /// The field that names an inbox, as a part of a path would; a prefix of the path sets it.
 pub(crate) const INBOX: HeaderName = HeaderName::from_static("mailwright-inbox");
-
-/// A part of a path as it is meant. Source: RFC 3986 section 2.1.
-pub(crate) fn unescaped(text: &str) -> String {
-    let (mut octets, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, tail)) = rest.split_first() {
-        let digits = tail.get(..2).filter(|_| *first == b'%');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        octets.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
-    }
-    String::from_utf8_lossy(&octets).into_owned()
-}
 
 impl Inner {
     /// The inbox of that name, or with that number.

@@ -10,7 +10,10 @@ use axum::{
 };
 use mailwright_mime::{Part, Structure};
 
-use super::whole::{Leaf, content_id, file_name, leaves, media};
+use super::{
+    percent::escaped,
+    whole::{Leaf, content_id, file_name, leaves, media},
+};
 
 /// Kinds that a browser may show.
 const SHOWN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"];
@@ -86,15 +89,7 @@ fn disposition(name: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' })
         .collect();
-    let encoded: String = name
-        .bytes()
-        .map(|octet| match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
-                char::from(octet).to_string()
-            }
-            _ => format!("%{octet:02X}"),
-        })
-        .collect();
+    let encoded = escaped(name, b"");
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 

@@ -28,6 +28,7 @@ use sha2::Sha256;
 use super::{
     ApiError, Inner, Sandbox,
     part::ACTS_IN_NOTHING,
+    percent::escaped,
     whole::{leaves, texts},
 };
 
@@ -93,7 +94,7 @@ impl<'a> Remote<'a> {
             self.seen.insert(url.clone());
         }
         let signature = self.signer.sign(self.id, &url)?;
-        Some(format!("/remote/{}?url={}&signature={signature}", self.id, percent(&url)))
+        Some(format!("/remote/{}?url={}&signature={signature}", self.id, escaped(&url, b"~")))
     }
 
     /// CSS whose pictures are asked of us; what else it names on the web stays, and is refused by
@@ -148,16 +149,6 @@ fn whole(url: &str) -> Option<String> {
     let scheme = url.split_once("://")?.0;
     let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
     (is_web && url.len() <= URL_MAX).then_some(url)
-}
-
-fn percent(text: &str) -> String {
-    let each = text.bytes().map(|octet| match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' => {
-            char::from(octet).to_string()
-        }
-        _ => format!("%{octet:02X}"),
-    });
-    each.collect()
 }
 
 /// The pictures that some HTML names on the web, each once.

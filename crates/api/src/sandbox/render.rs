@@ -25,6 +25,7 @@ use super::{
     ApiError, Sandbox,
     dark::Dark,
     part,
+    percent::escaped,
     remote::Remote,
     whole::{leaves, texts},
 };
@@ -245,7 +246,7 @@ fn attribute(id: &str, element: &str, name: &str, value: &str) -> Option<String>
         "src" | "background" | "poster" => match scheme.as_str() {
             "cid" => {
                 let content_id = value.get(4..).unwrap_or_default();
-                Some(format!("/render/{id}/cid:{}", percent(content_id)))
+                Some(format!("/render/{id}/cid:{}", escaped(content_id, b"@$+")))
             }
             "data" if value.to_ascii_lowercase().starts_with("data:image/") => {
                 Some(value.to_owned())
@@ -265,16 +266,6 @@ fn attribute(id: &str, element: &str, name: &str, value: &str) -> Option<String>
 fn scheme(value: &str) -> String {
     let clean: String = value.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
     clean.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default()
-}
-
-fn percent(text: &str) -> String {
-    let each = text.bytes().map(|octet| match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' | b'$' | b'+' => {
-            char::from(octet).to_string()
-        }
-        _ => format!("%{octet:02X}"),
-    });
-    each.collect()
 }
 
 fn escape(out: &mut String, text: &str) {

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 
-use crate::sandbox::choose::unescaped;
+use crate::sandbox::percent::unescaped;
 
 /// Fields of a form.
 const FIELDS_MAX: usize = 100;

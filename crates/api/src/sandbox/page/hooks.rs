@@ -23,10 +23,7 @@ pub(super) async fn change(
     let inbox = sandbox.inbox(&name).await?;
     let form = Form::read(&body);
     match done(&sandbox, &inbox, &form).await {
-        Ok(None) => {
-            let place = format!("/inbox/{}/settings", link(&inbox.name));
-            Ok(Redirect::to(&place).into_response())
-        }
+        Ok(None) => Ok(Redirect::to(&settings::place(&inbox)).into_response()),
         Ok(Some(secret)) => settings::shown(&sandbox, &inbox, ("", &secret)).await,
         Err(error) => {
             let wrong = error.to_string();

@@ -9,10 +9,11 @@ use mailwright_directory::Inbox;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Broken, Page, message, moment, names, size, whole};
+use super::{Broken, Page, message, moment, names, settings, size, whole};
 use crate::sandbox::{
     Sandbox,
     find::{self, Item},
+    percent::escaped,
     query::Query,
 };
 
@@ -75,7 +76,7 @@ pub(super) async fn page(
             span id="live" class="live" role="status" aria-live="polite" { "" }
             button type="button" id="read-all" { "Mark all read" }
             button type="button" id="delete-all" { "Delete all" }
-            a href={ "/inbox/" (link(&inbox.name)) "/settings" } { "Settings" }
+            a href=(settings::place(&inbox)) { "Settings" }
             a href="/refusals" { "Refusals" }
             button type="button" id="theme" title="Light or dark" { "Light/dark" }
             button type="button" id="help" aria-haspopup="dialog" title="Keys" { "?" }
@@ -168,13 +169,7 @@ fn search(inbox: &Inbox, asked: &Asked) -> Markup {
 
 /// A name as a part of a path.
 pub(in crate::sandbox) fn link(name: &str) -> String {
-    let each = name.bytes().map(|octet| match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' | b'+' => {
-            char::from(octet).to_string()
-        }
-        _ => format!("%{octet:02X}"),
-    });
-    each.collect()
+    escaped(name, b"@+")
 }
 
 fn row(inbox: &Inbox, item: &Item, asked: &Asked) -> Markup {

@@ -76,8 +76,7 @@ pub(super) async fn change(
     match changed(settings, &form) {
         Ok(settings) => {
             sandbox.backing.intake.set_inbox_settings(inbox.principal, settings).await?;
-            let place = format!("/inbox/{}/settings", link(&inbox.name));
-            Ok(Redirect::to(&place).into_response())
+            Ok(Redirect::to(&place(&inbox)).into_response())
         }
         Err(wrong) => {
             let mut response = shown(&sandbox, &inbox, (&wrong, "")).await?;
@@ -151,6 +150,11 @@ fn fault(form: &Form) -> Result<Fault, String> {
     read.map_err(told)?.faults.pop().ok_or_else(|| "there is no fault".to_owned())
 }
 
+/// Where the settings of an inbox are.
+pub(super) fn place(inbox: &Inbox) -> String {
+    format!("/inbox/{}/settings", link(&inbox.name))
+}
+
 /// The page, with what is wrong, and a secret that is shown once.
 pub(super) async fn shown(
     sandbox: &Sandbox,
@@ -159,7 +163,7 @@ pub(super) async fn shown(
 ) -> Result<Response, Broken> {
     let webhooks = hooks::section(sandbox, inbox, secret).await?;
     let (settings, struck) = sandbox.backing.intake.inbox_settings(inbox.principal).await?;
-    let path = format!("/inbox/{}/settings", link(&inbox.name));
+    let path = place(inbox);
     let body = html! {
         header class="bar" {
             a class="brand" href="/" { "Mailwright" }
