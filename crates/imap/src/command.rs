@@ -183,6 +183,13 @@ pub(crate) fn tag(octets: &[u8]) -> Read<(&str, &[u8])> {
     Ok((tag, rest.get(1..).unwrap_or_default()))
 }
 
+/// Whether it is a request for the web: a browser was led here, and what it says next is not its
+/// own.
+pub(crate) fn is_web(octets: &[u8]) -> bool {
+    const VERBS: [&[u8]; 7] = [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH"];
+    VERBS.iter().any(|verb| octets.strip_prefix(*verb).is_some_and(|rest| rest.starts_with(b" /")))
+}
+
 /// Whether the command, given without its tag, may hold literals; `early`: before login.
 ///
 /// Errors: its verb is unknown, or it takes none.

@@ -394,6 +394,9 @@ impl Session {
             self.say(reply);
             return;
         }
+        if self.is_web(text) {
+            return;
+        }
         let malformed = match why {
             Drop::LineTooLong => Malformed::LineTooLong,
             Drop::CommandTooLong | Drop::Spoilt => Malformed::CommandTooLong,
@@ -478,6 +481,15 @@ impl Session {
         } else {
             self.refusal = Some((self.tag.clone(), reply));
         }
+    }
+
+    /// Hangs up on a browser before what it sends for somebody else is taken for commands.
+    fn is_web(&mut self, text: &[u8]) -> bool {
+        let is_web = self.is_early() && command::is_web(text);
+        if is_web {
+            self.end(Some("This is no web server"));
+        }
+        is_web
     }
 
     /// Counts a command; ends the session when there were too many before login.

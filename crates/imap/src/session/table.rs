@@ -10,7 +10,7 @@ use crate::command::{self, Command, Lookup, Nothing, Set};
 impl Session {
     /// Does what a whole command says.
     pub(super) fn command(&mut self, text: &[u8]) {
-        if !self.count() {
+        if self.is_web(text) || !self.count() {
             return;
         }
         let (tag, rest) = match command::tag(text) {
