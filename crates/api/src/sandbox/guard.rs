@@ -36,6 +36,10 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// Fields by which a proxy tells for whom it asks, and whether they hold pairs.
+const FORWARDED: [(&str, bool); 3] =
+    [("forwarded", true), ("x-forwarded-for", false), ("x-real-ip", false)];
+
 tokio::task_local! {
     /// The address of the client whose request is answered.
     static PEER: Option<IpAddr>;
@@ -105,9 +109,7 @@ fn is_picture(request: &Request) -> bool {
 /// Whether a request needs no password: it brings a login, wants to log in, or how that looks.
 fn is_open(sandbox: &Sandbox, request: &Request) -> bool {
     let path = request.uri().path();
-    path == "/login"
-        || path.starts_with("/assets/")
-        || sandbox.sessions.knows(request.headers(), sandbox.now())
+    path == "/login" || path.starts_with("/assets/") || sandbox.is_logged_in(request.headers())
 }
 
 /// Why a request is turned away.
@@ -152,11 +154,44 @@ fn judge(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(
     judge_site(config, headers)?;
     match &config.sandbox.token {
         Some(token) if !knows(headers, token.expose()) => Err(Turned::Unknown),
-        None if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) => Err(Turned::Away(
+        None if !peer.is_some_and(is_here) || !is_asked_here(headers) => Err(Turned::Away(
             "without sandbox.token this answers to addresses of this machine alone".to_owned(),
         )),
         _ => Ok(()),
     }
+}
+
+fn is_here(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Whether a proxy that asks for somebody asks for this machine. One that does not say so cannot be
+/// told from a client of its own. Source: RFC 7239 section 4.
+fn is_asked_here(headers: &HeaderMap) -> bool {
+    let all = FORWARDED.iter().flat_map(|(name, is_pairs)| {
+        headers.get_all(*name).iter().map(move |value| (value.to_str().ok(), *is_pairs))
+    });
+    all.into_iter().all(|(text, is_pairs)| {
+        let each = text.map(|text| text.split([',', ';']));
+        each.is_some_and(|mut each| each.all(|piece| names_us(piece.trim(), is_pairs)))
+    })
+}
+
+/// Whether a piece of such a field names this machine, or nobody.
+fn names_us(piece: &str, is_pairs: bool) -> bool {
+    let address = if is_pairs {
+        match piece.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("for") => value.trim(),
+            _ => return true,
+        }
+    } else {
+        piece
+    };
+    let address = address.trim_matches('"');
+    let bare = address.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let bare = bare.map_or(address, |(bare, _)| bare);
+    let found = bare.parse::<IpAddr>().ok();
+    found.or_else(|| Some(bare.parse::<SocketAddr>().ok()?.ip())).is_some_and(is_here)
 }
 
 /// Whether a request comes under a name of ours, and not from another site's page.
@@ -308,6 +343,36 @@ mod tests {
         let mut named = config;
         named.sandbox.hosts = vec!["Mail.Test".to_owned()];
         assert!(judged("mail.test:8025", None, "127.0.0.1", &named));
+    }
+
+    #[test]
+    fn a_proxy_here_is_not_taken_for_those_whom_it_asks_for() {
+        for (name, value, may) in [
+            ("x-forwarded-for", "127.0.0.1", true),
+            ("x-forwarded-for", "::1, 127.0.0.1", true),
+            ("x-forwarded-for", "192.0.2.7", false),
+            ("x-forwarded-for", "127.0.0.1, 192.0.2.7", false),
+            ("x-forwarded-for", "unknown", false),
+            ("x-forwarded-for", "", false),
+            ("x-real-ip", "::ffff:127.0.0.1", true),
+            ("x-real-ip", "192.0.2.7", false),
+            ("forwarded", "for=127.0.0.1;proto=http, For=\"[::1]:4711\"", true),
+            ("forwarded", "proto=http;for=192.0.2.7", false),
+            ("forwarded", "for=\"[2001:db8::1]:80\"", false),
+            ("forwarded", "for=_hidden", false),
+            ("forwarded", "for=\"127.0.0.1:80\"", true),
+            ("x-forwarded-proto", "https", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "127.0.0.1:8025".parse().unwrap());
+            headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+            let (mut config, peer) = (Config::default(), Some("127.0.0.1".parse().unwrap()));
+            assert_eq!(judge(&config, peer, &headers).is_ok(), may, "{name} {value}");
+            // With a password it is no matter.
+            config.sandbox.token = Some("open sesame".into());
+            headers.insert("api-token", "open sesame".parse().unwrap());
+            assert!(judge(&config, peer, &headers).is_ok(), "{name} {value}");
+        }
     }
 
     #[test]

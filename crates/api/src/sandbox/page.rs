@@ -39,6 +39,7 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/refusals", get(inbox::refusals))
         .route("/inbox/{inbox}/message/{id}/checks", get(checks::fragment))
         .route("/login", get(login::page).post(login::log_in))
+        .route("/logout", post(login::log_out))
         .route("/assets/sandbox.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route(
             "/assets/sandbox.js",

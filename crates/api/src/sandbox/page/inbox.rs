@@ -68,6 +68,7 @@ pub(super) async fn page(
     };
     let total = found.total;
     let counted = total.map_or_else(|| "many".to_owned(), |total| total.to_string());
+    let is_locked = sandbox.backing.config.now().sandbox.token.is_some();
     let body = html! {
         header class="bar" {
             a class="brand" href="/" { "Mailwright" }
@@ -78,6 +79,7 @@ pub(super) async fn page(
             button type="button" id="delete-all" { "Delete all" }
             a href=(settings::place(&inbox)) { "Settings" }
             a href="/refusals" { "Refusals" }
+            @if is_locked { a href="/login" { "Log out" } }
             button type="button" id="theme" title="Light or dark" { "Light/dark" }
             button type="button" id="help" aria-haspopup="dialog" title="Keys" { "?" }
         }
