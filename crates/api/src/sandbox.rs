@@ -9,6 +9,7 @@ mod choose;
 mod code;
 mod compose;
 mod dark;
+mod document;
 mod error;
 mod event;
 mod extract;
@@ -62,8 +63,10 @@ pub use self::{
 };
 use crate::door::Gate;
 
-/// Pictures that are made at one time.
-const HEAVY: usize = 2;
+/// Places for work that takes the processor or memory for a while.
+const HEAVY: usize = 4;
+/// How many of them a picture takes.
+const PICTURE: u32 = 2;
 /// Troubles that who follows an inbox may be behind.
 const TROUBLES: usize = 64;
 /// Wrong passwords that are answered at one time.
@@ -117,8 +120,8 @@ pub(crate) struct Inner {
     pub(crate) troubles: broadcast::Sender<(Id, Arc<str>)>,
     /// Signs what may be fetched for whom; none, and nothing is.
     pub(crate) signer: Option<remote::Signer>,
-    /// Places for work that takes much memory for a moment.
-    pub(crate) heavy: Semaphore,
+    /// Places for work that takes the processor or memory for a while.
+    heavy: Arc<Semaphore>,
     /// Places for searches.
     pub(crate) searches: Semaphore,
     /// Places for wrong passwords, each of which takes its time.
@@ -138,7 +141,7 @@ impl Sandbox {
         let waits = Arc::new(Semaphore::new(backing.config.now().sandbox.waits_max));
         let started = backing.clock.now();
         let tally = Tally::start(&backing.store);
-        let (heavy, searches) = (Semaphore::new(HEAVY), Semaphore::new(SEARCHES));
+        let (heavy, searches) = (Arc::new(Semaphore::new(HEAVY)), Semaphore::new(SEARCHES));
         let sessions = page::login::Sessions::default();
         let (troubles, _) = broadcast::channel(TROUBLES);
         Self(Arc::new(Inner {
@@ -172,6 +175,33 @@ impl Inner {
         closure: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         Ok(self.store().read(closure).await?)
+    }
+
+    /// Does what takes the processor for a while where no other request waits for it; a few at a
+    /// time, whether or not somebody still waits for what comes of it.
+    ///
+    /// Errors: it broke.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.apart_taking(1, work).await
+    }
+
+    /// The same with as many places as it takes.
+    async fn apart_taking<T: Send + 'static>(
+        &self,
+        places: u32,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let place = Arc::clone(&self.heavy).acquire_many_owned(places).await;
+        let place = place.ok().ok_or(ApiError::Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        done.await.ok().ok_or(ApiError::Busy)
     }
 
     /// Runs a small write.

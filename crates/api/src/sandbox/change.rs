@@ -16,10 +16,22 @@ use super::{
 
 /// Messages that one write changes.
 const CHUNK: usize = 500;
+/// Messages that a request names.
+const IDS_MAX: usize = 10_000;
 /// Tags of a message.
 const TAGS_MAX: usize = 50;
 /// Characters of a tag.
 const TAG_MAX: usize = 100;
+
+/// Ids that a request names; it may name so many.
+///
+/// Errors: there are too many.
+pub(crate) fn some(ids: &[String]) -> Result<&[String], ApiError> {
+    if ids.len() > IDS_MAX {
+        return Err(ApiError::bad(format!("a request names {IDS_MAX} messages at most")));
+    }
+    Ok(ids)
+}
 
 /// The tags that `given` are: trimmed, each once, in no case of letters twice.
 ///

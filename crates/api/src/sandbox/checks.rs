@@ -119,8 +119,7 @@ async fn checked(sandbox: &Sandbox, id: &str, wanted: Wanted) -> Result<Response
     let Wanted { ip, helo, from, records, .. } = wanted;
     let sender = Sender { ip, helo, from, records };
     let context = sandbox.context(&entry, &bytes, sender, wanted.online).await?;
-    let mut report =
-        sandbox.store().off_thread(move |_| Ok(Report::new(&bytes, &audience, context))).await?;
+    let mut report = sandbox.apart(move || Report::new(&bytes, &audience, context)).await?;
     if let Some(egress) = egress {
         let settings = egress.settings();
         report.ask_links(egress, (settings.links_max, settings.at_once)).await;

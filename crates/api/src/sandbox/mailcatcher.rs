@@ -24,7 +24,6 @@ use super::{
     message::moment,
     part::{self, octets},
     query::Query,
-    render,
     summary::Role,
     whole::{self, Leaf},
 };
@@ -149,13 +148,16 @@ async fn one(
     let inbox = sandbox.chosen(asked.inbox.as_deref(), &headers).await?;
     let (id, format) = file.rsplit_once('.').ok_or(ApiError::NoPath)?;
     let (item, bytes) = opened(&sandbox, &inbox, id).await?;
-    let structure = Structure::parse(&bytes);
-    let leaves = whole::leaves(&structure);
-    let texts = whole::texts(&structure, &leaves);
+    let (texts, told) = {
+        let structure = Structure::parse(&bytes);
+        let leaves = whole::leaves(&structure);
+        let told = (format == "json").then(|| whole_of(&item, &structure, &leaves));
+        (whole::texts(&structure, &leaves), told)
+    };
     let some = |text: String| if text.is_empty() { Err(ApiError::NoPart) } else { Ok(text) };
     Ok(match format {
-        "json" => Json(whole_of(&item, &structure, &leaves)).into_response(),
-        "html" => render::page(&item.entry.message.to_string(), &some(texts.html)?),
+        "json" => Json(told).into_response(),
+        "html" => sandbox.page(item.entry.message, some(texts.html)?).await?,
         "plain" => octets(some(texts.plain)?.into_bytes(), "text/plain; charset=utf-8", None),
         "source" => part::raw(bytes, None),
         "eml" => octets(bytes, "message/rfc822", Some(&format!("{id}.eml"))),

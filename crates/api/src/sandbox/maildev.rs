@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Sandbox,
+    ApiError, Sandbox, change,
     find::{Item, PAGE_MAX, Page},
     part::{self, octets},
     query::{Query, Test},
-    render, whole,
+    whole,
 };
 
 /// Messages of a page of summaries that says nothing else, and at most.
@@ -208,6 +208,7 @@ async fn remove_some(
     let inbox = sandbox.chosen(None, &headers).await?;
     let (mut deleted, mut missing) = (Vec::new(), Vec::new());
     let mut uids = Vec::new();
+    change::some(&some.ids)?;
     for id in some.ids {
         match sandbox.entry(&inbox, &id).await {
             Ok(entry) if !deleted.contains(&id) => {
@@ -236,13 +237,15 @@ async fn html(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let (_, entry, bytes) = opened(&sandbox, &headers, &id).await?;
-    let structure = Structure::parse(&bytes);
-    let texts = whole::texts(&structure, &whole::leaves(&structure));
+    let texts = {
+        let structure = Structure::parse(&bytes);
+        whole::texts(&structure, &whole::leaves(&structure))
+    };
     if texts.html.is_empty() {
         let told = json!({ "error": "Email has no HTML content" });
         return Ok((StatusCode::NOT_FOUND, Json(told)).into_response());
     }
-    Ok(render::page(&entry.message.to_string(), &texts.html))
+    sandbox.page(entry.message, texts.html).await
 }
 
 async fn source(

@@ -1,10 +1,15 @@
 //! Messages as our own API tells of them.
 
+use std::{sync::Arc, time::Duration};
+
 use mailwright_directory::Inbox;
 use mailwright_store::capture::{self, Caught};
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, Inner, extract, find::Item, summary::Contact, whole};
+use super::{ApiError, Inner, find::Item, summary::Contact, whole};
+
+/// How long a message is looked through for what a test wants of it.
+const LOOKED_FOR: Duration = Duration::from_secs(5);
 
 /// What a test wants of a message besides the message.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +80,8 @@ fn session(caught: &Caught) -> Value {
 impl Inner {
     /// A message with all that is known of it.
     ///
-    /// Errors: it is gone, a selector or pattern is none, or the store does not answer.
+    /// Errors: it is gone, a selector or pattern is none or takes too long, or the store does not
+    /// answer.
     pub(crate) async fn whole(
         &self,
         inbox: &Inbox,
@@ -87,27 +93,12 @@ impl Inner {
         let caught = self.store().look(|tx| capture::caught(tx, id)).await?;
         let mut told = listed(&inbox.name, &item);
         told.insert("session".to_owned(), session(&caught.unwrap_or_default()));
-        let content = whole::content(&bytes);
-        let text = |name: &str| content.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (plain, html) = (text("text"), text("html"));
-        if !wanted.select.is_empty() {
-            let mut found = Map::new();
-            for selector in &wanted.select {
-                found.insert(selector.clone(), extract::selected(html, selector)?.into());
-            }
-            told.insert("selected".to_owned(), found.into());
-        }
-        if !wanted.regex.is_empty() {
-            let over = if plain.is_empty() { html } else { plain };
-            let mut found = Map::new();
-            for pattern in &wanted.regex {
-                found.insert(pattern.clone(), extract::matched(over, pattern)?.into());
-            }
-            told.insert("matched".to_owned(), found.into());
-        }
-        if let Value::Object(content) = content {
-            told.extend(content);
-        }
+        let clock = Arc::clone(&self.backing.clock);
+        let look = move || {
+            let ends = clock.now().plus(LOOKED_FOR);
+            whole::content(&bytes, &wanted, &|| clock.now() > ends)
+        };
+        told.extend(self.apart(look).await??);
         Ok(told.into())
     }
 

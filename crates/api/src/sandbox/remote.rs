@@ -21,12 +21,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use image::ImageFormat;
 use mailwright_mime::Structure;
 use mailwright_net::egress::Ask;
-use scraper::{Html, Node};
+use scraper::Node;
 use serde::Deserialize;
 use sha2::Sha256;
 
 use super::{
     ApiError, Inner, Sandbox,
+    document::document,
     part::ACTS_IN_NOTHING,
     percent::escaped,
     whole::{leaves, texts},
@@ -154,7 +155,7 @@ fn whole(url: &str) -> Option<String> {
 /// The pictures that some HTML names on the web, each once.
 pub(crate) fn pictures(html: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let document = Html::parse_document(html);
+    let document = document(html);
     for node in document.tree.root().descendants() {
         let parent = node.parent().and_then(|parent| parent.value().as_element());
         match node.value() {
@@ -232,11 +233,11 @@ pub(crate) async fn proxied(
     let entry = sandbox.any_entry(id).await?;
     let bytes = sandbox.bytes(entry.message).await?;
     let wanted = whole(url).ok_or_else(bad)?;
-    let named = tokio::task::spawn_blocking(move || {
+    let named = sandbox.apart(move || {
         let structure = Structure::parse(&bytes);
         pictures(&texts(&structure, &leaves(&structure)).html).contains(&wanted)
     });
-    if !named.await.ok().ok_or(ApiError::Busy)? {
+    if !named.await? {
         return Err(ApiError::Forbidden("the message shows no such picture".to_owned()));
     }
     sandbox.fetched(url).await

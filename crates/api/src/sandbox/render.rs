@@ -18,13 +18,14 @@ use axum::{
 use ego_tree::iter::Edge;
 use mailwright_mime::Structure;
 use mailwright_sandbox::support::{Eye, Matcher};
-use scraper::{Html, Node, node::Element};
+use mailwright_words::Id;
+use scraper::{Node, node::Element};
 use serde::Deserialize;
 
 use super::{
-    ApiError, Sandbox,
+    ApiError, Inner, Sandbox,
     dark::Dark,
-    part,
+    document, part,
     percent::escaped,
     remote::Remote,
     whole::{leaves, texts},
@@ -40,12 +41,13 @@ const DROPPED: [&str; 13] = [
     "noscript", "template", "portal",
 ];
 /// Elements that go, while what is in them stays.
-const UNWRAPPED: [&str; 6] = ["form", "button", "input", "select", "textarea", "svg"];
+///
+/// Within the two kinds of foreign elements the text of a style is no raw text, so that one who
+/// read the copy again would find elements in it.
+const UNWRAPPED: [&str; 7] = ["form", "button", "input", "select", "textarea", "svg", "math"];
 /// Elements without an end.
 const VOID: [&str; 10] =
     ["area", "br", "col", "hr", "img", "source", "track", "wbr", "param", "basefont"];
-/// Octets of a document.
-const SIZE_MAX: usize = 8 << 20;
 
 /// The document of a message's HTML, under the policy that it is shown with.
 pub(crate) async fn document(
@@ -55,20 +57,22 @@ pub(crate) async fn document(
 ) -> Result<Response, ApiError> {
     let entry = sandbox.any_entry(&id).await?;
     let bytes = sandbox.bytes(entry.message).await?;
-    let structure = Structure::parse(&bytes);
-    let texts = texts(&structure, &leaves(&structure));
-    if texts.html.is_empty() {
-        return Err(ApiError::NoPart);
-    }
-    let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
-    let own = entry.message.to_string();
-    let signer = sandbox.signer.as_ref().filter(|_| asked.remote == 1);
-    let remote = signer.map(|signer| Remote::new(signer, &own));
     let eye = asked.client.as_deref().filter(|name| !name.is_empty()).map(|name| {
         Eye::named(name).ok_or_else(|| ApiError::bad(format!("no client is called {name}")))
     });
-    let shown = Shown { id: &own, remote, eye: eye.transpose()? };
-    Ok(answer(shown.copy(&html)))
+    let (own, eye, signer) = (entry.message.to_string(), eye.transpose()?, sandbox.clone());
+    let made = sandbox.apart(move || {
+        let structure = Structure::parse(&bytes);
+        let texts = texts(&structure, &leaves(&structure));
+        if texts.html.is_empty() {
+            return None;
+        }
+        let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
+        let signer = signer.signer.as_ref().filter(|_| asked.remote == 1);
+        let remote = signer.map(|signer| Remote::new(signer, &own));
+        Some(Shown { id: &own, remote, eye }.copy(&html))
+    });
+    Ok(answer(made.await?.ok_or(ApiError::NoPart)?))
 }
 
 /// How a message is to be shown.
@@ -96,9 +100,14 @@ pub(crate) async fn picture(
     Ok(response)
 }
 
-/// A document of `html`, made for display.
-pub(crate) fn page(id: &str, html: &str) -> Response {
-    answer(displayed(id, html))
+impl Inner {
+    /// A document of `html`, made for display.
+    ///
+    /// Errors: it could not be made.
+    pub(crate) async fn page(&self, id: Id, html: String) -> Result<Response, ApiError> {
+        let made = self.apart(move || displayed(&id.to_string(), &html)).await?;
+        Ok(answer(made))
+    }
 }
 
 fn answer(html: String) -> Response {
@@ -127,8 +136,7 @@ struct Shown<'a> {
 impl Shown<'_> {
     /// A copy of `html` without what could act.
     fn copy(mut self, html: &str) -> String {
-        let end = html.floor_char_boundary(SIZE_MAX.min(html.len()));
-        let document = Html::parse_document(html.get(..end).unwrap_or_default());
+        let document = document::document(html);
         let mut out = String::from("<!doctype html><meta charset=\"utf-8\">");
         let mut unwrapped = HashSet::new();
         let mut dropped = None;
@@ -284,6 +292,8 @@ fn escape(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use scraper::Html;
+
     use super::*;
 
     #[test]
@@ -302,6 +312,9 @@ mod tests {
             "<math><mtext><table><mglyph><style><!--</style>\
                 <img title=\"--&gt;&lt;img src=x onerror=alert(1)&gt;\">",
             "<style></style ><script>alert(1)</script>",
+            "<math><style>&lt;img src=x onerror=alert(1)&gt;</style></math>",
+            "<svg><style>&lt;img src=x onerror=alert(1)&gt;</style></svg>",
+            "<math><style><style>&lt;/style&gt;</style>&lt;img src=x onerror=alert(1)&gt;</style>",
             "<template><script>alert(1)</script></template>",
             "<img src='http://evil.example/pixel' srcset='//evil.example/2x 2x'>",
             "<table background=https://evil.example/bg.png><tr><td>x</table>",
@@ -374,7 +387,7 @@ mod tests {
 
     #[test]
     fn deep_nesting_and_odd_octets_are_no_danger() {
-        let deep = format!("{}x{}", "<div>".repeat(20_000), "</div>".repeat(10));
+        let deep = format!("{}x{}", "<div>".repeat(10_000), "</div>".repeat(10));
         assert!(displayed("id", &deep).contains('x'));
         displayed("id", "\0<\0p\0>\u{fffd}<a\"b='c'>");
     }

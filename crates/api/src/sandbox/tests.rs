@@ -21,6 +21,7 @@ use super::{Backing, openapi, router};
 
 mod checks;
 mod hook;
+mod hostile;
 mod mailpit;
 mod release;
 mod search;

@@ -13,6 +13,9 @@ use super::{
     query::Query,
 };
 
+/// Octets of messages, where one answer tells of more than one.
+const ANSWER_MAX: u64 = 64 << 20;
+
 /// What is waited for.
 #[derive(Debug)]
 pub(crate) struct Wait {
@@ -51,11 +54,21 @@ pub(crate) async fn wait(sandbox: Sandbox, inbox: Inbox, wait: Wait) -> Result<V
             }
         }
     };
+    let sizes: Vec<u64> = found.iter().map(|item| item.entry.size).collect();
+    if !fit(&sizes) {
+        let why = "the messages have more octets than one answer may; wait for fewer";
+        return Err(ApiError::bad(why));
+    }
     let mut messages = Vec::new();
     for item in found {
         messages.push(sandbox.whole(&inbox, item, wait.wanted.clone()).await?);
     }
     Ok(json!({ "message": messages.last(), "messages": messages }))
+}
+
+/// Whether messages of these sizes go into one answer. One alone always does.
+fn fit(sizes: &[u64]) -> bool {
+    sizes.len() < 2 || sizes.iter().fold(0_u64, |sum, one| sum.saturating_add(*one)) <= ANSWER_MAX
 }
 
 /// The newest messages that are waited for, oldest first.
@@ -64,4 +77,15 @@ async fn look(sandbox: &Sandbox, inbox: &Inbox, wait: &Wait) -> Result<Vec<Item>
     let mut found = sandbox.find(inbox, wait.query.clone(), page).await?.items;
     found.reverse();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_has_so_many_octets() {
+        assert!(fit(&[]) && fit(&[u64::MAX]) && fit(&[ANSWER_MAX / 2; 2]));
+        assert!(!fit(&[ANSWER_MAX / 2; 3]) && !fit(&[u64::MAX; 2]));
+    }
 }

@@ -5,11 +5,11 @@ use mailwright_mime::{
 };
 pub(crate) use mailwright_mime::{Leaf, leaves};
 use md5::Md5;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::{code, extract, summary::Role};
+use super::{ApiError, code, document::document, extract, message::Wanted, summary::Role};
 
 /// Octets of a text or of HTML that are given with a message.
 const TEXT_MAX: usize = 4 << 20;
@@ -160,11 +160,18 @@ pub(crate) fn attachment(part: &Part<'_>, leaf: &Leaf) -> Value {
     })
 }
 
-/// What was found in a message's content.
-pub(crate) fn content(bytes: &[u8]) -> Value {
+/// What was found in a message's content, and what of it is wanted besides.
+///
+/// Errors: a selector or pattern is none, or takes too long.
+pub(crate) fn content(
+    bytes: &[u8],
+    wanted: &Wanted,
+    is_late: extract::IsLate<'_>,
+) -> Result<Map<String, Value>, ApiError> {
     let structure = Structure::parse(bytes);
     let leaves = leaves(&structure);
     let texts = texts(&structure, &leaves);
+    let page = document(&texts.html);
     let attached = leaves.iter().filter(|leaf| leaf.role != Role::Text).filter_map(|leaf| {
         let part = structure.part(leaf.index)?;
         Some(attachment(part, leaf))
@@ -174,16 +181,33 @@ pub(crate) fn content(bytes: &[u8]) -> Value {
     } else {
         texts.plain.clone()
     };
-    json!({
-        "text": texts.plain,
-        "html": texts.html,
-        "headers": headers(&structure).into_iter().map(|(name, value)| json!([name, value]))
-            .collect::<Vec<_>>(),
-        "attachments": attached.collect::<Vec<_>>(),
-        "parts": tree(&structure),
-        "links": extract::links(&texts),
-        "codes": code::codes(&shown),
-    })
+    let mut told = Map::new();
+    if !wanted.select.is_empty() {
+        let each = wanted.select.iter().map(|selector| {
+            Ok((selector.clone(), Value::from(extract::selected(&page, selector, is_late)?)))
+        });
+        told.insert("selected".to_owned(), each.collect::<Result<Value, ApiError>>()?);
+    }
+    if !wanted.regex.is_empty() {
+        let over = if texts.plain.is_empty() { &texts.html } else { &texts.plain };
+        let each = wanted.regex.iter().map(|pattern| {
+            Ok((pattern.clone(), Value::from(extract::matched(over, pattern, is_late)?)))
+        });
+        told.insert("matched".to_owned(), each.collect::<Result<Value, ApiError>>()?);
+    }
+    let headers = headers(&structure).into_iter().map(|(name, value)| json!([name, value]));
+    for (name, value) in [
+        ("headers", headers.collect()),
+        ("attachments", attached.collect()),
+        ("parts", tree(&structure)),
+        ("links", extract::links(&texts, &page).into()),
+        ("codes", code::codes(&shown).into()),
+        ("text", texts.plain.into()),
+        ("html", texts.html.into()),
+    ] {
+        told.insert(name.to_owned(), value);
+    }
+    Ok(told)
 }
 
 /// Whether a header has a field whose folded value holds `value`; its presence when that is empty.

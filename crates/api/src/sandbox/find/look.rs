@@ -8,6 +8,7 @@ use mailwright_store::{
 use mailwright_view::Flags;
 
 use super::super::{
+    extract::searched,
     query::{Query, Test},
     summary::{self, Summary, Words},
     whole::{self, has_header},
@@ -140,8 +141,8 @@ impl Looked<'_> {
                 let texts = whole::texts(&structure, &whole::leaves(&structure));
                 let subject = self.summary().subject.clone();
                 regex.is_match(&subject)
-                    || regex.is_match(&texts.plain)
-                    || regex.is_match(&texts.html)
+                    || regex.is_match(searched(&texts.plain))
+                    || regex.is_match(searched(&texts.html))
             }
             Err(error) => {
                 self.error = Some(error);

@@ -26,7 +26,7 @@ pub(super) async fn html_check(
     headers: HeaderMap,
 ) -> Answer<Json<Value>> {
     let (_, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
-    let told = apart(move || supported(&bytes)).await?;
+    let told = sandbox.apart(move || supported(&bytes)).await?;
     told.map(Json).ok_or_else(|| ApiError::Bad("message does not contain HTML".to_owned()).into())
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn spam_check(
     if let Some(opinion) = filters.find(|opinion| opinion.filter == "spamd") {
         return Ok(Json(of_spamd(opinion)));
     }
-    Ok(Json(apart(move || rated(&bytes, context)).await?))
+    Ok(Json(sandbox.apart(move || rated(&bytes, context)).await?))
 }
 
 /// What is asked about links.
@@ -63,13 +63,14 @@ pub(super) async fn link_check(
     let (_, bytes) = opened(&sandbox, &asked, &headers, &id).await?;
     let egress = sandbox.backing.egress.as_ref();
     let egress = egress.ok_or_else(|| ApiError::bad("this server asks nobody"))?;
-    let (links, unsubscribes) = apart(move || {
-        let message = Message::read(&bytes);
-        let facts = Facts::new(&message, Context::default());
-        let unsubscribes = facts.unsubscribes();
-        (facts.links, unsubscribes)
-    })
-    .await?;
+    let (links, unsubscribes) = sandbox
+        .apart(move || {
+            let message = Message::read(&bytes);
+            let facts = Facts::new(&message, Context::default());
+            let unsubscribes = facts.unsubscribes();
+            (facts.links, unsubscribes)
+        })
+        .await?;
     let settings = egress.settings();
     let limits = (settings.links_max, settings.at_once);
     let follows = following.follow.is_some_and(|follow| matches!(&*follow, "true" | "1" | ""));
@@ -104,14 +105,6 @@ fn link(one: &LinkStatus) -> Value {
         _ => words.unwrap_or_default().to_owned(),
     };
     json!({ "URL": one.url, "StatusCode": code, "Status": text })
-}
-
-/// A check may take some milliseconds of the processor: no other request waits for it.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    let Ok(done) = tokio::task::spawn_blocking(work).await else {
-        return Err(ApiError::Busy.into());
-    };
-    Ok(done)
 }
 
 /// What clients support of it; nothing where there is no HTML.

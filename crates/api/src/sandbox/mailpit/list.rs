@@ -153,7 +153,7 @@ pub(super) async fn mark(
 /// The numbers of those messages that are there.
 async fn numbers(sandbox: &Inner, inbox: &Inbox, ids: &[String]) -> Answer<NumberSet> {
     let mut uids = Vec::new();
-    for id in ids {
+    for id in change::some(ids)? {
         match sandbox.entry(inbox, id).await {
             Ok(entry) => uids.push(entry.uid),
             Err(ApiError::NoMessage) => {}
@@ -222,7 +222,7 @@ pub(super) async fn set_tags(
     let inbox = sandbox.chosen(asked.inbox.as_deref(), &headers).await?;
     let given: Tags = body(&bytes)?;
     let mut ids: Vec<Id> = Vec::new();
-    for id in &given.ids {
+    for id in change::some(&given.ids)? {
         ids.push(sandbox.entry(&inbox, id).await?.message);
     }
     sandbox.tag(ids, change::tags_of(&given.tags)?).await?;

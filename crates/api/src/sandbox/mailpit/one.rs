@@ -20,7 +20,6 @@ use crate::sandbox::{
     page,
     part::{octets, raw as raw_octets, saved},
     query::Query,
-    render,
     summary::Role,
     whole::{Leaf, content_id, file_name, headers as fields, leaves, media, sums, texts},
 };
@@ -215,14 +214,15 @@ pub(super) async fn view(
         }
     };
     let (entry, bytes) = opened(&sandbox, &asked, &headers, id).await?;
-    let id = entry.message.to_string();
-    let structure = Structure::parse(&bytes);
-    let texts = texts(&structure, &leaves(&structure));
+    let texts = {
+        let structure = Structure::parse(&bytes);
+        texts(&structure, &leaves(&structure))
+    };
     if is_html {
         if texts.html.is_empty() {
             return Err(ApiError::NoPart.into());
         }
-        return Ok(render::page(&id, &texts.html));
+        return Ok(sandbox.page(entry.message, texts.html).await?);
     }
     Ok(octets(texts.plain.into_bytes(), "text/plain; charset=utf-8", None))
 }

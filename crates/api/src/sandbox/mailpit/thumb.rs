@@ -18,7 +18,7 @@ use image::{
 use mailwright_mime::Structure;
 
 use super::{Answer, Asked, one::opened};
-use crate::sandbox::{ApiError, Sandbox, part};
+use crate::sandbox::{ApiError, PICTURE, Sandbox, part};
 
 /// Its size.
 const WIDTH: u32 = 180;
@@ -50,9 +50,7 @@ impl Sandbox {
     ///
     /// Errors: the server is too busy.
     pub(in crate::sandbox) async fn small(&self, octets: Vec<u8>) -> Result<Response, ApiError> {
-        let _place = self.heavy.acquire().await.ok().ok_or(ApiError::Busy)?;
-        let made = tokio::task::spawn_blocking(move || small(&octets)).await;
-        let made = made.ok().ok_or(ApiError::Busy)?;
+        let made = self.apart_taking(PICTURE, move || small(&octets)).await?;
         Ok(part::octets(made, "image/jpeg", None))
     }
 }

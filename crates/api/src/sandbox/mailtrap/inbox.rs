@@ -153,6 +153,8 @@ pub(super) async fn change(
     }
     let alias = alias.map(|text| text.to_lowercase());
     if let Some(local) = &alias {
+        // An address may be that of an inbox that is made later.
+        need_all()?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if local.is_empty() || local.len() > 64 || !local.chars().all(is_plain) {
             return Err(

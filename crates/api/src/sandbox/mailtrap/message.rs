@@ -21,7 +21,6 @@ use crate::sandbox::{
     message::{moment, path},
     part::{self, octets},
     query::{Query, Test},
-    render,
     summary::Role,
     whole::{self, Leaf},
 };
@@ -167,18 +166,20 @@ pub(super) async fn remove(State(sandbox): State<Sandbox>, place: Place) -> Answ
 pub(super) async fn aspect(State(sandbox): State<Sandbox>, place: Place) -> Answer<Response> {
     let (_, entry) = sandbox.numbered(&place).await?;
     let bytes = sandbox.bytes(entry.message).await?;
-    let structure = Structure::parse(&bytes);
-    let texts = whole::texts(&structure, &whole::leaves(&structure));
+    let (texts, fields) = {
+        let structure = Structure::parse(&bytes);
+        (whole::texts(&structure, &whole::leaves(&structure)), fields(&structure))
+    };
     let text = "text/plain; charset=utf-8";
     let some = |body: String| if body.is_empty() { Err(ApiError::NoPart) } else { Ok(body) };
     Ok(match place.what.as_str() {
         "body.txt" => octets(some(texts.plain)?.into_bytes(), text, None),
         "body.htmlsource" => octets(some(texts.html)?.into_bytes(), text, None),
-        "body.html" => render::page(&entry.message.to_string(), &some(texts.html)?),
+        "body.html" => sandbox.page(entry.message, some(texts.html)?).await?,
         "body.raw" => part::raw(bytes, None),
         "body.eml" => part::raw(bytes, Some(&format!("{}.eml", entry.message))),
-        "mail_headers" => Json(json!({ "headers": fields(&structure) })).into_response(),
-        "analyze" => Json(report::analysis(&bytes)).into_response(),
+        "mail_headers" => Json(json!({ "headers": fields })).into_response(),
+        "analyze" => Json(sandbox.apart(move || report::analysis(&bytes)).await?).into_response(),
         _ => return Err(ApiError::NoPath.into()),
     })
 }

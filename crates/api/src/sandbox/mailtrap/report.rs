@@ -10,7 +10,7 @@ use mailwright_sandbox::{
 use serde_json::{Value, json};
 
 use super::{Answer, Place};
-use crate::sandbox::{ApiError, Sandbox, checks::Sender};
+use crate::sandbox::{Sandbox, checks::Sender};
 
 /// The score of a `spamd` where one is configured, else ours.
 pub(super) async fn spam(State(sandbox): State<Sandbox>, place: Place) -> Answer {
@@ -22,13 +22,13 @@ pub(super) async fn spam(State(sandbox): State<Sandbox>, place: Place) -> Answer
         let threshold = rating.threshold;
         return Ok(Json(scored(rating.score, rating.is_spam, threshold, details)));
     }
-    let rated = tokio::task::spawn_blocking(move || {
+    let rated = sandbox.apart(move || {
         let message = Message::read(&bytes);
         let found = spam::spam(&Facts::new(&message, context));
         let details = found.hits.iter().map(|rule| (rule.points, rule.name, rule.explanation));
         scored(found.score, found.is_spam(), THRESHOLD, details)
     });
-    Ok(Json(rated.await.ok().ok_or(ApiError::Busy)?))
+    Ok(Json(rated.await?))
 }
 
 fn scored<'r>(

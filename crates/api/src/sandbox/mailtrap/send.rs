@@ -122,8 +122,17 @@ pub(super) async fn batch(
         Ok(opened) => opened,
         Err(error) => return failed(&error),
     };
+    // What is said once for all is written once for each.
+    let most = octets(sandbox.backing.config.now().limits.message_size_max).saturating_mul(4);
+    let (base, mut written) = (size(&batch.base), 0_usize);
     let mut responses = Vec::new();
     for request in batch.requests {
+        written = written.saturating_add(base).saturating_add(size(&request));
+        if written > most {
+            let why = "the messages of a batch have four times the octets that one may have";
+            responses.push(json!({ "success": false, "errors": [why] }));
+            continue;
+        }
         let mut whole = batch.base.clone();
         whole.extend(request);
         let sent = serde_json::from_value::<Sent>(whole.into());
@@ -137,6 +146,23 @@ pub(super) async fn batch(
         });
     }
     Json(json!({ "success": true, "responses": responses })).into_response()
+}
+
+fn octets(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+/// Octets of texts in what is said of a message.
+fn size(said: &Map<String, Value>) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(all) => all.iter().map(of).sum(),
+            Value::Object(all) => size(all),
+            _ => 8,
+        }
+    }
+    said.iter().map(|(name, value)| name.len() + of(value)).sum()
 }
 
 /// Puts what its template says into a message.

@@ -9,7 +9,7 @@ use mailwright_sandbox::{
 use maud::{Markup, html};
 
 use super::{Broken, Page};
-use crate::sandbox::{ApiError, Sandbox, checks::Sender};
+use crate::sandbox::{Sandbox, checks::Sender};
 
 /// Features, or clients of a feature, that are shown.
 const SHOWN_MAX: usize = 60;
@@ -24,12 +24,12 @@ pub(super) async fn fragment(
     let entry = sandbox.entry(&inbox, &id).await?;
     let bytes = sandbox.bytes(entry.message).await?;
     let context = sandbox.context(&entry, &bytes, Sender::default(), false).await?;
-    let made = tokio::task::spawn_blocking(move || {
+    let made = sandbox.apart(move || {
         let current = Report::new(&bytes, &Audience::Current, context.clone());
         let all = Report::new(&bytes, &Audience::All, context);
         markup(&current, &all)
     });
-    Ok(Page(made.await.ok().ok_or(ApiError::Busy)?))
+    Ok(Page(made.await?))
 }
 
 fn markup(current: &Report, all: &Report) -> Markup {

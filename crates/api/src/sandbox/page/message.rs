@@ -49,7 +49,8 @@ pub(super) async fn shown(sandbox: &Sandbox, inbox: &Inbox, id: &str) -> Result<
         fetch: sandbox.backing.egress.is_some() && sandbox.signer.is_some(),
         release: !sandbox.backing.config.now().sandbox.release.to.is_empty(),
     };
-    Ok(markup(&inbox.name, &item, &bytes, (&caught.unwrap_or_default(), may)))
+    let (inbox, caught) = (inbox.name.clone(), caught.unwrap_or_default());
+    sandbox.apart(move || markup(&inbox, &item, &bytes, (&caught, may))).await
 }
 
 /// What may be done here.

@@ -177,3 +177,17 @@ async fn a_token_that_is_worth_nothing_opens_nothing() {
     world.json("delete", "/api/inboxes/alpha", None).await;
     assert_eq!(ask(third).await, 401, "it goes with its inbox");
 }
+
+#[tokio::test]
+async fn a_token_gives_its_inbox_no_address_that_another_may_have() {
+    let (world, _, [alpha, _]) = two().await;
+    let field = Some(("authorization", alpha.as_str()));
+    for path in ["/api/accounts/1/inboxes/alpha", "/api/sandboxes/alpha"] {
+        let change = json!({ "inbox": { "email_username": "gamma" } });
+        let (code, _) = world.ask_as(field, "patch", path, Some(change)).await;
+        assert_eq!(code, StatusCode::FORBIDDEN, "{path}");
+        let change = json!({ "inbox": { "name": "shown so" } });
+        let (code, _) = world.ask_as(field, "patch", path, Some(change)).await;
+        assert_eq!(code, StatusCode::OK, "{path}");
+    }
+}
