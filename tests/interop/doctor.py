@@ -230,6 +230,21 @@ try:
     done = run("send", *at_mta, "--template", "template", "--body", "filled", "--drop-after", "data")
     check("it hangs up where it is told to", done.returncode == 0
           and not good.with_subject(ANN, "by-template"), done.stdout)
+    for phase, last in [("ehlo", "C: EHLO"), ("rcpt", "C: RCPT"), ("data", "C: DATA")]:
+        done = run("send", *at_mta, "--tls", "none", "--drop-after-send", phase, "--no-pipelining", "--trace")
+        lines = done.stderr.splitlines()
+        check(f"it hangs up behind {phase} and reads no answer", done.returncode == 0
+              and lines[-2].startswith(last) and lines[-1] == "*  hung up", done.stdout + done.stderr)
+    done = run("send", *at_mta, "--drop-after-send", "dot", "--subject", "by-drop", "--trace")
+    check("it hangs up behind the whole message", done.returncode == 0 and "hung up" in done.stderr.splitlines()[-1]
+          and "the answer unread" in done.stdout, done.stdout + done.stderr)
+    check("which the server took, as it was whole", len(good.with_subject(ANN, "by-drop")) == 1)
+    done = run("send", *mapped, "--xclient", "ADDR=192.0.2.78", "--xclient-before-tls")
+    said = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("C: ")]
+    check("XCLIENT in front of TLS is believed, too", done.returncode == 8 and "elay" in done.stdout
+          and said[:4] == ["EHLO", "XCLIENT", "EHLO", "STARTTLS"], done.stdout + done.stderr)
+    done = run("send", *at_mta, "--xclient", "ADDR=192.0.2.78", "--xclient-optional", "--quit-after", "mail")
+    check("a host without XCLIENT is no trouble where it is optional", done.returncode == 0, done.stdout)
     done = run("send", *at_mta, "--template", "template", "--body", "filled", "--trace-time")
     raw = good.raw(good.with_subject(ANN, "by-template")[0])
     check("a template is filled", b"To: ann@home.example\r\n" in raw and b"[filled]" in raw, raw)
@@ -392,6 +407,28 @@ try:
     done = run("doctor", "code", "nothing", "here", "--json")
     check("what is no reply ends with 2, as JSON", done.returncode == 2
           and json.loads(done.stdout)["meanings"] == [], done)
+
+    # whoever reads may have had enough
+    def unread(*line):
+        """Its exit code and standard error, where nobody reads standard output."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([str(BINARY), *map(str, line)], stdin=subprocess.DEVNULL, stdout=writer,
+                              stderr=subprocess.PIPE, text=True, timeout=60, cwd=folder)
+        os.close(writer)
+        return done.returncode, done.stderr
+
+    asleep = with_certificate("mx.home.example", *certificate("asleep", 80)).accounts(ANN)
+    servers.append(asleep)
+    for line in [
+        ["doctor", "code", "550"], ["doctor", "smtp", "127.0.0.1:2502", "--timeout", "1"],
+        ["doctor", "message", "two.eml"], ["config", "docs"], ["check", "--rules"], ["check", "two.eml"],
+        ["send", *at_mta, "--dump"], ["send", *at_mta, "--quit-after", "ehlo", "--json"],
+        *(one.line(*words)[1:] for one, words in [(good, ["account", "list"]), (good, ["doctor"]),
+                                               (asleep, ["account", "list"])]),
+    ]:
+        ended = unread(*line)
+        check(f"{' '.join(map(str, line[-2:]))[-40:]} into a closed pipe ends without a word", ended == (141, ""), (line, ended))
 
     # this server: sound, then broken in one thing each
     extra = f"""[dns]

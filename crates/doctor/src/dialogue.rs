@@ -38,6 +38,19 @@ pub(crate) struct Dialogue<'a> {
     watch: Option<Watch<'a>>,
     /// Octets of the conversation that were passed on.
     told: usize,
+    cut: Cut,
+}
+
+/// Where a dialogue hangs up by itself.
+enum Cut {
+    /// Nowhere.
+    Nowhere,
+    /// When one of these commands is on its way.
+    Behind(&'static [&'static str]),
+    /// When the message is on its way.
+    Message,
+    /// It did.
+    Done,
 }
 
 impl<'a> Dialogue<'a> {
@@ -50,19 +63,54 @@ impl<'a> Dialogue<'a> {
             tls: None,
             watch,
             told: 0,
+            cut: Cut::Nowhere,
         }
     }
 
-    /// Does what the session says, until it wants something of its driver.
+    /// Hangs up as soon as one of these commands is written, and reads no answer.
+    pub(crate) const fn cut_behind(&mut self, verbs: &'static [&'static str]) {
+        self.cut = Cut::Behind(verbs);
+    }
+
+    /// Hangs up as soon as a message is written, and reads no answer.
+    pub(crate) const fn cut_behind_message(&mut self) {
+        self.cut = Cut::Message;
+    }
+
+    /// Whether it hung up by itself.
+    pub(crate) const fn was_cut(&self) -> bool {
+        matches!(self.cut, Cut::Done)
+    }
+
+    async fn cut(&mut self) {
+        self.cut = Cut::Done;
+        self.session.note("hung up");
+        if let Some(mut stream) = self.stream.take() {
+            // Nobody is left to tell.
+            timeout(LAST_WORDS, stream.shutdown()).await.map(Result::ok).ok();
+        }
+    }
+
+    /// Does what the session says, until it wants something of its driver; a dialogue that hung up
+    /// by itself is closed.
     pub(crate) async fn advance(&mut self) -> Step {
         let mut seen = self.session.progress();
         let mut deadline = None;
         loop {
+            if self.was_cut() {
+                return Step::Close;
+            }
             let step = self.session.next();
             self.tell();
             match step {
                 Some(Step::Write(bytes)) => {
-                    self.write(&bytes).await;
+                    let is_written = self.write(&bytes).await;
+                    if let Cut::Behind(verbs) = self.cut
+                        && is_written
+                        && says(&bytes, verbs)
+                    {
+                        self.cut().await;
+                    }
                 }
                 Some(step) => return step,
                 None => {
@@ -112,7 +160,9 @@ impl<'a> Dialogue<'a> {
         }
         out.clear();
         self.session.body_end(&mut out);
-        self.write(&out).await;
+        if self.write(&out).await && matches!(self.cut, Cut::Message) {
+            self.cut().await;
+        }
     }
 
     /// Takes leave; gives what was said.
@@ -179,6 +229,15 @@ impl<'a> Dialogue<'a> {
         }
         false
     }
+}
+
+/// Whether one of the lines that are written is one of these commands.
+fn says(written: &[u8], verbs: &[&str]) -> bool {
+    let is_verb = |line: &[u8]| {
+        let word = line.split(|byte| matches!(byte, b' ' | b'\r')).next().unwrap_or_default();
+        verbs.iter().any(|verb| word.eq_ignore_ascii_case(verb.as_bytes()))
+    };
+    written.split(|byte| *byte == b'\n').any(is_verb)
 }
 
 /// What SASL may bind to on a connection with these facts.

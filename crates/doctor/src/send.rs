@@ -56,8 +56,10 @@ pub enum Phase {
     Mail,
     /// `RCPT`.
     Rcpt,
-    /// `DATA` or `BDAT`, and the message.
+    /// `DATA` or `BDAT`.
     Data,
+    /// The message, to its end.
+    Message,
 }
 
 impl Phase {
@@ -72,6 +74,7 @@ impl Phase {
             Self::Mail => "mail",
             Self::Rcpt => "rcpt",
             Self::Data => "data",
+            Self::Message => "message",
         }
     }
 
@@ -84,10 +87,35 @@ impl Phase {
             Self::Auth => 6,
             Self::Mail => 7,
             Self::Rcpt => 8,
-            Self::Data => 9,
+            Self::Data | Self::Message => 9,
             Self::Xclient => 10,
         }
     }
+
+    /// What begins it on the wire; none where nothing is said, or no command ends it.
+    const fn verbs(self) -> &'static [&'static str] {
+        match self {
+            Self::Connect | Self::Message => &[],
+            Self::Ehlo => &["EHLO", "HELO", "LHLO"],
+            Self::Tls => &["STARTTLS"],
+            Self::Xclient => &["XCLIENT"],
+            Self::Auth => &["AUTH"],
+            Self::Mail => &["MAIL"],
+            Self::Rcpt => &["RCPT"],
+            Self::Data => &["DATA"],
+        }
+    }
+}
+
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// With `QUIT`.
+    Quit,
+    /// By hanging up on the host's answer.
+    Drop,
+    /// By hanging up without waiting for the answer, as a client that breaks down does.
+    DropUnread,
 }
 
 /// What is to be sent, and how.
@@ -111,6 +139,10 @@ pub struct Order {
     pub proxy: Option<Proxy>,
     /// What `XCLIENT` says, a command for each.
     pub xclient: Vec<String>,
+    /// Whether it is said in front of TLS.
+    pub xclient_first: bool,
+    /// Whether it goes on where the host does not offer it, or refuses it.
+    pub xclient_optional: bool,
     /// The login.
     pub credentials: Option<Credentials>,
     /// Whether it goes on without a login where the host offers none that fits.
@@ -119,10 +151,10 @@ pub struct Order {
     pub envelope: Envelope,
     /// The message, with CRLF.
     pub message: Vec<u8>,
-    /// Where to end, and send nothing.
+    /// Where to end; before [`Phase::Message`] nothing is sent.
     pub stop: Option<Phase>,
-    /// Whether it hangs up at the end, without a word.
-    pub drops: bool,
+    /// How to end.
+    pub leave: Leave,
 }
 
 /// What was said about one recipient.
@@ -208,10 +240,16 @@ pub async fn send(world: &World, order: &Order, watch: Option<Watch<'_>>) -> Sen
     let (ip, stream) = (line.ip(), line.stream);
     let mut run = Run { world, order, sent, dialogue: Dialogue::new(stream, session, watch) };
     let result = run.converse(ip).await;
-    let mut sent = run.sent;
-    sent.trouble = result.err();
-    sent.conversation =
-        if order.drops { run.dialogue.hang_up().await } else { run.dialogue.quit().await };
+    let (mut sent, dialogue) = (run.sent, run.dialogue);
+    // What breaks off because we did is as asked for.
+    sent.trouble = result.err().filter(|_| !dialogue.was_cut());
+    if dialogue.was_cut() {
+        sent.recipients.clear();
+    }
+    sent.conversation = match order.leave {
+        Leave::Quit => dialogue.quit().await,
+        Leave::Drop | Leave::DropUnread => dialogue.hang_up().await,
+    };
     sent
 }
 
@@ -228,6 +266,9 @@ impl Run<'_, '_> {
     }
 
     async fn converse(&mut self, peer: IpAddr) -> Done {
+        if self.is_over_unread() {
+            return Ok(());
+        }
         if self.order.tls == Tls::Implicit {
             self.shake().await?;
         }
@@ -235,12 +276,7 @@ impl Run<'_, '_> {
         if self.is_end(Phase::Ehlo) {
             return Ok(());
         }
-        self.secure().await?;
-        if self.is_end(Phase::Tls) {
-            return Ok(());
-        }
-        self.introduce().await?;
-        if self.is_end(Phase::Xclient) {
+        if self.is_introduced().await? {
             return Ok(());
         }
         self.log_in(peer).await?;
@@ -248,9 +284,40 @@ impl Run<'_, '_> {
             Some(Phase::Mail) => self.rehearse(Extent::Mail).await,
             Some(Phase::Rcpt) => self.rehearse(Extent::Rcpt).await,
             Some(Phase::Data) => self.rehearse(Extent::Data).await,
+            Some(Phase::Message) | None => self.transact().await,
             Some(_) => Ok(()),
-            None => self.transact().await,
         }
+    }
+
+    /// Sets where it hangs up unread; whether that is here already.
+    fn is_over_unread(&mut self) -> bool {
+        let (Leave::DropUnread, Some(stop)) = (self.order.leave, self.order.stop) else {
+            return false;
+        };
+        match stop {
+            Phase::Connect => return true,
+            Phase::Message => self.dialogue.cut_behind_message(),
+            other => self.dialogue.cut_behind(other.verbs()),
+        }
+        false
+    }
+
+    /// TLS, and another client's name in front of it or behind it; whether that is the end.
+    async fn is_introduced(&mut self) -> Result<bool, Trouble> {
+        if self.order.xclient_first {
+            self.introduce().await?;
+            if self.order.stop == Some(Phase::Xclient) {
+                return Ok(true);
+            }
+        }
+        self.secure().await?;
+        if self.is_end(Phase::Tls) {
+            return Ok(true);
+        }
+        if !self.order.xclient_first {
+            self.introduce().await?;
+        }
+        Ok(self.is_end(Phase::Xclient))
     }
 
     /// To the first moment at rest.
@@ -291,9 +358,13 @@ impl Run<'_, '_> {
     /// Tells the host of another client.
     async fn introduce(&mut self) -> Done {
         for attributes in &self.order.xclient {
+            if self.order.xclient_optional && !self.dialogue.session.capabilities().xclient {
+                return Ok(());
+            }
             self.dialogue.session.xclient(attributes);
             match self.dialogue.advance().await {
                 Step::Ready => {}
+                Step::XclientRefused(_) if self.order.xclient_optional => return Ok(()),
                 Step::XclientRefused(reply) => {
                     return Err(trouble(Phase::Xclient, reply.to_string()));
                 }

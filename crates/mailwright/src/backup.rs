@@ -15,7 +15,7 @@ use mailwright_config::Config;
 use mailwright_net::{Clock as _, System};
 use mailwright_store::backup;
 
-use crate::{Failure, archive, files, output::Output, privilege, remote};
+use crate::{Failure, archive, files, output::Output, privilege, remote, stdout::stdout};
 
 /// Writes a backup to a new folder or file.
 pub(crate) async fn backup(target: PathBuf, config: Config) -> Result<ExitCode, Failure> {
@@ -106,7 +106,7 @@ pub(crate) fn restore(
     }
     privilege::hand_over(&config.server)?;
     let data = data.display();
-    writeln!(io::stdout(), "Restored to {data}. Next:\n  mailwright doctor store")?;
+    writeln!(stdout(), "Restored to {data}. Next:\n  mailwright doctor store")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -22,7 +22,9 @@ use mailwright_sandbox::{
 use crate::{
     Failure,
     cli::{Check, ReportFormat},
-    load, world,
+    load,
+    stdout::stdout,
+    world,
 };
 
 /// Largest message that is read, in octets.
@@ -43,7 +45,7 @@ struct Named {
 /// Checks the messages and prints a report of each.
 pub(crate) async fn run(check: &Check, source: &Source) -> Result<ExitCode, Failure> {
     if check.rules {
-        io::stdout().write_all(rules::page().as_bytes())?;
+        stdout().write_all(rules::page().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let refused = |error: &dyn std::error::Error| Failure::of("this cannot be checked", error);
@@ -138,7 +140,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn print(reports: &[(String, Report)], demands: &[Demand], format: ReportFormat) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let failures = |report: &Report| -> Vec<String> {
         demands.iter().filter_map(|demand| demand.failure(report)).collect()
     };

@@ -10,6 +10,8 @@ use tokio::{
     sync::mpsc,
 };
 
+use crate::stdout::marked;
+
 /// Most frames of output that wait for a slow reader.
 const FRAMES_WAITING_MAX: usize = 16;
 
@@ -80,12 +82,12 @@ pub(crate) async fn to_terminal(mut frames: mpsc::Receiver<Frame>) -> io::Result
     let (mut output, mut errors) = (tokio::io::stdout(), tokio::io::stderr());
     while let Some(frame) = frames.recv().await {
         match frame {
-            Frame::Output(bytes) => output.write_all(&bytes).await?,
+            Frame::Output(bytes) => output.write_all(&bytes).await.map_err(marked)?,
             Frame::Error(text) => errors.write_all(text.as_bytes()).await?,
             Frame::Exit(_) => {}
         }
     }
-    output.flush().await?;
+    output.flush().await.map_err(marked)?;
     errors.flush().await
 }
 

@@ -19,7 +19,9 @@ use mailwright_words::{Address, ReversePath};
 use crate::{
     Failure,
     cli::{CarrierOptions, DoctorCommand, Form, HostExam, HostOptions},
-    remote, world,
+    remote,
+    stdout::stdout,
+    world,
 };
 
 /// How long a name server may take.
@@ -182,7 +184,7 @@ async fn deliver(
 
 /// Prints a report; gives its exit code.
 fn tell(report: &Report, form: Form) -> Result<ExitCode, Failure> {
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     if form.json {
         writeln!(output, "{:#}", report.json())?;
     } else {
@@ -199,7 +201,7 @@ fn explain(words: &[String], as_json: bool) -> Result<ExitCode, Failure> {
         io::stdin().lock().take(REPLY_MAX).read_to_string(&mut text)?;
     }
     let explanation = code::explain(&text);
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     if as_json {
         let json = serde_json::to_string_pretty(&explanation)
             .map_err(|error| Failure::of("JSON", &error))?;

@@ -33,6 +33,7 @@ use crate::{
     files,
     output::Output,
     remote,
+    stdout::stdout,
 };
 
 /// Octets on their way to the part that has the store.
@@ -83,7 +84,7 @@ fn tell(counts: &Counts, skipped: u64) -> Result<ExitCode, Failure> {
             sum = format!("{sum}, {count} {what}");
         }
     }
-    writeln!(io::stdout(), "{sum}")?;
+    writeln!(stdout(), "{sum}")?;
     Ok(if refused + skipped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -185,7 +186,7 @@ pub(crate) async fn export(export: Export, config: Config) -> Result<ExitCode, F
         .await
         .map_err(|error| Failure::of("writing", &error))?
         .map_err(|error| Failure::of(&format!("cannot write all to {shown}"), &error))?;
-    writeln!(io::stdout(), "{count} messages written to {shown}")?;
+    writeln!(stdout(), "{count} messages written to {shown}")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -36,6 +36,7 @@ mod send;
 mod serve;
 mod sessions;
 mod setup;
+mod stdout;
 mod tlsa;
 mod upkeep;
 mod verify;
@@ -51,6 +52,7 @@ use clap::Parser;
 use cli::{AdminCommand, Cli, Command, ConfigCommand};
 use mailwright_config::{Config, Source};
 use rustix::{fs::Mode, process::umask};
+use stdout::stdout;
 
 /// Why a command ended without doing its work.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +94,9 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if stdout::is_unread(&error) {
+            return Self::told(stdout::UNREAD);
+        }
         Self::of("input or output", &error)
     }
 }
@@ -212,7 +217,7 @@ fn config(command: &ConfigCommand, source: &Source) -> Result<ExitCode, Failure>
             "the configuration is right\n".to_owned()
         }
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -221,7 +226,7 @@ fn init(domain: &str, output: &PathBuf) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::of(&format!("{domain:?} is no domain"), &error))?;
     let text = mailwright_config::init(name.as_str());
     if output.as_os_str() == "-" {
-        std::io::stdout().write_all(text.as_bytes())?;
+        stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut file = std::fs::File::create_new(output)
@@ -229,7 +234,7 @@ fn init(domain: &str, output: &PathBuf) -> Result<ExitCode, Failure> {
     file.write_all(text.as_bytes())?;
     let file = output.display();
     writeln!(
-        std::io::stdout(),
+        stdout(),
         "Wrote {file}. Next:\n  mailwright --config {file} domain add {name}\n  \
          mailwright --config {file} account add postmaster@{name} --password-stdin\n  \
          mailwright --config {file} serve",

@@ -20,6 +20,7 @@ use crate::{
     office::{BETWEEN_TRIES, Office, TRIES},
     part::Part,
     privilege,
+    stdout::marked,
 };
 
 /// Frames that wait for a part of this process, at most.
@@ -184,8 +185,9 @@ async fn here(command: AdminCommand, office: Office) -> Result<ExitCode, Failure
     let printer = tokio::spawn(console::to_terminal(frames));
     let done = admin::run(command, &office, &mut console).await;
     drop(console);
-    printer.await.map_err(io::Error::other)??;
+    let printed = printer.await.map_err(io::Error::other);
     office.close().await;
+    printed??;
     done.map(|()| ExitCode::SUCCESS)
 }
 
@@ -196,6 +198,21 @@ async fn call(caller: ControlCaller, arguments: &[String]) -> Result<ExitCode, F
     let (feeder, mut answers) = caller.call(&text).await?;
     // The server stops reading when the command has what it needs; that is no error.
     let feeder = tokio::spawn(feeder.feed(tokio::io::stdin()));
+    let code = match tell(&mut answers).await {
+        Ok(code) => code,
+        Err(failure) => {
+            crate::complain(&failure);
+            failure.code
+        }
+    };
+    feeder.abort();
+    // A thread that waits in a read of the terminal would keep the process alive.
+    #[expect(clippy::exit, reason = "standard input may never end, and the answer is complete")]
+    std::process::exit(code.into())
+}
+
+/// Prints what the server says; gives its exit code.
+async fn tell(answers: &mut ControlReader) -> Result<u8, Failure> {
     let (mut output, mut errors) = (tokio::io::stdout(), tokio::io::stderr());
     let code = loop {
         let frame = answers
@@ -203,17 +220,14 @@ async fn call(caller: ControlCaller, arguments: &[String]) -> Result<ExitCode, F
             .await
             .map_err(|error| Failure::of("the server went away in the middle", &error))?;
         match frame {
-            Frame::Output(bytes) => output.write_all(&bytes).await?,
+            Frame::Output(bytes) => output.write_all(&bytes).await.map_err(marked)?,
             Frame::Error(text) => errors.write_all(text.as_bytes()).await?,
             Frame::Exit(code) => break code,
         }
     };
-    feeder.abort();
-    output.flush().await?;
+    output.flush().await.map_err(marked)?;
     errors.flush().await?;
-    // A thread that waits in a read of the terminal would keep the process alive.
-    #[expect(clippy::exit, reason = "standard input may never end, and the answer is complete")]
-    std::process::exit(code.into())
+    Ok(code)
 }
 
 /// Answers callers. One that could not be accepted, as when files run out, ends nothing.

@@ -3,7 +3,7 @@
 //! It needs no configuration and leaves nothing behind: its data folder is a temporary one, unless
 //! another is named. It is the ordinary server with one listener that catches all mail.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
 use mailwright_api::Metrics;
 use mailwright_config::{
@@ -26,7 +26,7 @@ use crate::{
     office::{Office, options},
     outgoing::Outgoing,
     ports::{House, Ports},
-    serve, upkeep,
+    serve, stdout, upkeep,
 };
 
 /// Messages of one session.
@@ -197,9 +197,7 @@ fn show(addresses: &[crate::setup::Open], folder: &Folder) -> Result<(), Failure
     if !folder.goes {
         text.extend(["  Data  ", &folder.path.display().to_string(), "\n"]);
     }
-    let mut output = std::io::stdout();
-    output.write_all(text.as_bytes())?;
-    Ok(output.flush()?)
+    Ok(stdout::greet(&text)?)
 }
 
 /// The data folder; a temporary one goes when it is dropped.

@@ -10,7 +10,7 @@ use std::{
 
 use mailwright_config::Config;
 use mailwright_doctor::printable;
-use mailwright_doctor::send::{self, Order, Phase, Proxy, Sent, Target, Tls, Watch};
+use mailwright_doctor::send::{self, Leave, Order, Phase, Proxy, Sent, Target, Tls, Watch};
 use mailwright_net::Clock;
 use mailwright_smtp::client::Habits;
 use mailwright_words::{Address, BodyType, Envelope, Notify, Recipient, Ret, ReversePath};
@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::{
     Failure,
     cli::{NotifyWhen, RetPart, Send, TlsMode},
+    stdout::stdout,
     world,
 };
 
@@ -39,7 +40,7 @@ pub(crate) async fn run(command: Send, config: &Config) -> Result<ExitCode, Fail
         std::fs::write(path, chain)
             .map_err(|error| Failure::of(&format!("--tls-save {}", path.display()), &error))?;
     }
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     if as_json {
         writeln!(output, "{:#}", told(&sent))?;
     } else {
@@ -66,7 +67,7 @@ fn watch<'a>(command: &Send, clock: &'a Arc<dyn Clock>) -> Option<Watch<'a>> {
 fn dump(command: &Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<ExitCode, Failure> {
     let (from, recipients) = (sender(command)?, recipients(command, true)?);
     let message = draft::message(command, &from, &recipients, (clock, config))?;
-    let mut output = io::stdout().lock();
+    let mut output = stdout();
     output.write_all(&message)?;
     output.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -76,7 +77,7 @@ fn order(command: Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<Order
     let credentials = command.login.credentials()?;
     let from = sender(&command)?;
     let stop = stop(&command);
-    let recipients = recipients(&command, stop.is_some())?;
+    let recipients = recipients(&command, is_partial(stop))?;
     let target = target(&command, &recipients)?;
     let port = port(&command);
     let tls = match (command.tls, target_port(&target, port)) {
@@ -84,10 +85,11 @@ fn order(command: Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<Order
         (None, 465) => Tls::Implicit,
         (None, _) => Tls::Opportunistic,
     };
+    let leave = leave(&command);
     let needs_utf8 = command.smtputf8
         || recipients.iter().any(|recipient| !recipient.address.is_ascii())
         || from.address().is_some_and(|address| !address.is_ascii());
-    let message = if stop.is_some() {
+    let message = if is_partial(stop) {
         b"\r\n".to_vec()
     } else {
         draft::message(&command, &from, &recipients, (clock, config))?
@@ -121,18 +123,33 @@ fn order(command: Send, clock: &Arc<dyn Clock>, config: &Config) -> Result<Order
             destination: command.proxy_to,
         }),
         xclient: command.xclient,
+        xclient_first: command.xclient_before_tls,
+        xclient_optional: command.xclient_optional,
         credentials,
         login_optional: command.auth_optional,
         envelope,
         message,
         stop,
-        drops: command.drop_after.is_some(),
+        leave,
     })
 }
 
-/// Where it ends, when that is before the message.
+/// Where it ends, when that is said.
 fn stop(command: &Send) -> Option<Phase> {
-    command.quit_after.or(command.drop_after).map(Into::into)
+    command.quit_after.or(command.drop_after).or(command.drop_unread).map(Into::into)
+}
+
+/// Whether it ends before the message.
+fn is_partial(stop: Option<Phase>) -> bool {
+    stop.is_some_and(|stop| stop != Phase::Message)
+}
+
+fn leave(command: &Send) -> Leave {
+    match (command.drop_after, command.drop_unread) {
+        (_, Some(_)) => Leave::DropUnread,
+        (Some(_), None) => Leave::Drop,
+        (None, None) => Leave::Quit,
+    }
 }
 
 fn target(command: &Send, recipients: &[Recipient]) -> Result<Target, Failure> {
@@ -180,7 +197,7 @@ fn sender(command: &Send) -> Result<ReversePath, Failure> {
     let text = match (&command.from, &command.login.user) {
         (Some(from), _) => from.trim_start_matches('<').trim_end_matches('>'),
         (None, Some(user)) => user,
-        (None, None) if stop(command).is_some() => "",
+        (None, None) if is_partial(stop(command)) => "",
         (None, None) => return Err(Failure::new("there is no sender: use --from")),
     };
     ReversePath::parse(text)
@@ -244,9 +261,9 @@ fn text(sent: &Sent, order: &Order) -> String {
         .recipients
         .iter()
         .map(|one| {
-            let what = match (one.taken, order.stop) {
-                (true, None) => "sent",
-                (true, Some(_)) => "would be taken",
+            let what = match (one.taken, is_partial(order.stop)) {
+                (true, false) => "sent",
+                (true, true) => "would be taken",
                 (false, _) => "refused",
             };
             format!("{}: {what}: {}", one.recipient, one.reply)
@@ -257,8 +274,11 @@ fn text(sent: &Sent, order: &Order) -> String {
             let at = sent.peer.map(|peer| format!(" ({peer})")).unwrap_or_default();
             lines.push(format!("{}{at}: {}: {}", sent.host, trouble.phase.name(), trouble.reason));
         }
+        (None, Some(stop)) if order.leave == Leave::DropUnread => {
+            lines.push(format!("{}: hung up behind {}, the answer unread", sent.host, stop.name()));
+        }
+        (None, Some(Phase::Message) | None) => {}
         (None, Some(stop)) => lines.push(format!("{}: all well up to {}", sent.host, stop.name())),
-        (None, None) => {}
     }
     lines.push(String::new());
     let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();

@@ -3,7 +3,7 @@
 //! Ports are bound first, then privileges are dropped, then the data folder is opened, so that
 //! nothing in it belongs to root. A stop lets sessions and attempts finish.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use mailwright_api::{
     Backing, Checked, Health, Metrics, Offer, Problem, Refreshed, Setup, Sources,
@@ -39,7 +39,7 @@ use crate::{
     reload::{Reloader, certificate_sources},
     remote,
     setup::{FirstAccount, Open, Screen},
-    upkeep, verify, world,
+    stdout, upkeep, verify, world,
 };
 
 /// Serves until a signal says stop.
@@ -239,9 +239,7 @@ fn show(config: &Config, opened: &[Open], account: Option<&FirstAccount>) -> Res
         listeners: opened,
         account,
     };
-    let mut output = std::io::stdout();
-    output.write_all(screen.text().as_bytes())?;
-    Ok(output.flush()?)
+    Ok(stdout::greet(&screen.text())?)
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reads the configuration and certificates again.

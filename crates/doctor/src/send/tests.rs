@@ -35,12 +35,14 @@ fn order(to: &[&str]) -> Order {
         habits: Habits::default(),
         proxy: None,
         xclient: Vec::new(),
+        xclient_first: false,
+        xclient_optional: false,
         credentials: None,
         login_optional: false,
         envelope: Envelope::new(from, recipients),
         message: b"Subject: x\r\n\r\n.x\r\n".to_vec(),
         stop: None,
-        drops: false,
+        leave: Leave::Quit,
     }
 }
 
@@ -231,7 +233,8 @@ async fn who_needs_no_login_goes_on_without_one() {
 
 #[tokio::test(start_paused = true)]
 async fn who_drops_says_no_quit_and_who_wants_no_extensions_gets_none() {
-    let wanted = Order { stop: Some(Phase::Rcpt), drops: true, ..order(&["b@x.example"]) };
+    let leave = Leave::Drop;
+    let wanted = Order { stop: Some(Phase::Rcpt), leave, ..order(&["b@x.example"]) };
     let sent = outcome(sound(), &wanted).await;
     assert_eq!(sent.trouble, None);
     assert!(sent.conversation.ends_with("S: 250 2.1.5 Ok\n"), "{}", sent.conversation);
@@ -250,7 +253,7 @@ async fn a_program_stands_in_for_a_host() {
     let wanted = Order {
         target: Target::Program(says.to_owned()),
         stop: Some(Phase::Ehlo),
-        drops: true,
+        leave: Leave::Drop,
         ..order(&[])
     };
     let sent = send(&world, &wanted, None).await;
@@ -270,4 +273,67 @@ async fn a_load_balancer_speaks_before_anybody_else() {
     let script = Script::new("", &[("PROXY TCP4 192.0.2.9 192.0.2.1 4711 25", "220 mx.example")]);
     let sent = outcome(script.with("EHLO", "250 mx.example"), &wanted).await;
     assert_eq!(sent.trouble, None, "{}", sent.conversation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drops_unread_hangs_up_behind_the_command_and_waits_for_nothing() {
+    for (stop, last) in [
+        (Phase::Connect, None),
+        (Phase::Ehlo, Some("C: EHLO doctor.example")),
+        (Phase::Tls, Some("C: STARTTLS")),
+        (Phase::Auth, Some("C: AUTH PLAIN ***")),
+        (Phase::Mail, Some("C: MAIL FROM:<ann@client.example>")),
+        (Phase::Rcpt, Some("C: RCPT TO:<b@x.example>")),
+        (Phase::Data, Some("C: DATA")),
+        (Phase::Message, Some("octets of message sent")),
+    ] {
+        let wanted = Order {
+            stop: Some(stop),
+            leave: Leave::DropUnread,
+            credentials: Some(credentials()),
+            ..order(&["b@x.example"])
+        };
+        // A host that never answers keeps nobody waiting.
+        let silent = stop.verbs().first().copied().unwrap_or(".");
+        let silent = if stop == Phase::Ehlo { "EHLO" } else { silent };
+        let sent = outcome(sound().with(silent, "@hang"), &wanted).await;
+        assert_eq!(sent.trouble, None, "{stop:?}: {}", sent.conversation);
+        assert!(sent.recipients.is_empty(), "{stop:?}");
+        let said: Vec<&str> = sent.conversation.lines().collect();
+        let Some(last) = last else {
+            assert!(!sent.conversation.contains("S: "), "{}", sent.conversation);
+            continue;
+        };
+        let at = said.iter().rposition(|line| line.contains(last));
+        let behind = at.map(|at| &said[at + 1..]);
+        assert_eq!(behind, Some(&["*  hung up"][..]), "{stop:?}: {}", sent.conversation);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_client_is_told_of_in_front_of_tls_where_that_is_asked_for() {
+    let wanted = Order {
+        xclient: vec!["ADDR=192.0.2.9".to_owned()],
+        xclient_first: true,
+        ..order(&["b@x.example"])
+    };
+    let verbs = |sent: &Sent| -> Vec<String> {
+        let lines = sent.conversation.lines().filter_map(|line| line.strip_prefix("C: "));
+        lines.filter_map(|line| line.split([' ', ':']).next()).map(str::to_owned).collect()
+    };
+    let sent = outcome(sound().with("XCLIENT", "220 mx.example ESMTP"), &wanted).await;
+    assert_eq!((sent.exit_code(), &sent.trouble), (0, &None), "{}", sent.conversation);
+    assert_eq!(verbs(&sent)[..4], ["EHLO", "XCLIENT", "EHLO", "STARTTLS"]);
+    let stops = Order { stop: Some(Phase::Xclient), ..wanted.clone() };
+    let sent = outcome(sound().with("XCLIENT", "220 mx.example ESMTP"), &stops).await;
+    assert_eq!(verbs(&sent), ["EHLO", "XCLIENT", "EHLO", "QUIT"], "{}", sent.conversation);
+    // Where it is optional, a host that does not offer it, or says no, gets the message.
+    let optional = Order { xclient_optional: true, ..wanted.clone() };
+    let sent = outcome(sound(), &optional).await;
+    assert_eq!((sent.exit_code(), verbs(&sent).contains(&"XCLIENT".to_owned())), (0, false));
+    let offers = sound().with("EHLO", "250-mx.example\r\n250 XCLIENT NAME ADDR");
+    let refuses = offers.with("XCLIENT", "550 5.7.0 Not you");
+    let sent = outcome(refuses.clone(), &optional).await;
+    assert_eq!((sent.exit_code(), verbs(&sent).contains(&"XCLIENT".to_owned())), (0, true));
+    assert_eq!(outcome(refuses, &wanted).await.exit_code(), Phase::Xclient.exit_code());
 }

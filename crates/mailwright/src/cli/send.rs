@@ -92,6 +92,12 @@ pub(crate) struct Send {
     /// Tell a host that trusts us of another client, such as 'NAME=mx.example ADDR=192.0.2.1'
     #[arg(long, value_name = "ATTRIBUTES", value_parser = attributes)]
     pub(crate) xclient: Vec<String>,
+    /// Say XCLIENT in front of TLS, instead of behind it
+    #[arg(long, requires = "xclient")]
+    pub(crate) xclient_before_tls: bool,
+    /// Go on where the host does not offer XCLIENT, or refuses it
+    #[arg(long, requires = "xclient")]
+    pub(crate) xclient_optional: bool,
     /// Speak LMTP
     #[arg(long)]
     pub(crate) lmtp: bool,
@@ -116,12 +122,20 @@ pub(crate) struct Send {
     /// A name for the transaction, which reports repeat
     #[arg(long, value_name = "TEXT")]
     pub(crate) envid: Option<String>,
-    /// End behind this phase, and send nothing
+    /// End behind this phase; before `message` nothing is sent
     #[arg(long, value_name = "PHASE", value_enum)]
     pub(crate) quit_after: Option<PhaseName>,
     /// As --quit-after, and hang up without a word
     #[arg(long, value_name = "PHASE", value_enum, conflicts_with = "quit_after")]
     pub(crate) drop_after: Option<PhaseName>,
+    /// As --drop-after, and do not even wait for the answer to the command of that phase
+    #[arg(
+        long = "drop-after-send",
+        value_name = "PHASE",
+        value_enum,
+        conflicts_with_all = ["quit_after", "drop_after"]
+    )]
+    pub(crate) drop_unread: Option<PhaseName>,
     /// Print what is said, without secrets, to standard error
     #[arg(long)]
     pub(crate) trace: bool,
@@ -263,6 +277,9 @@ pub(crate) enum PhaseName {
     Rcpt,
     /// DATA; the connection is closed on the host's answer
     Data,
+    /// The whole message
+    #[value(alias = "dot")]
+    Message,
 }
 
 impl From<PhaseName> for Phase {
@@ -276,6 +293,7 @@ impl From<PhaseName> for Phase {
             PhaseName::Mail => Self::Mail,
             PhaseName::Rcpt => Self::Rcpt,
             PhaseName::Data => Self::Data,
+            PhaseName::Message => Self::Message,
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Capabilities {
     pub recipients_max: Option<usize>,
     /// Most transactions of a connection. Source: RFC 9422.
     pub transactions_max: Option<usize>,
+    /// `XCLIENT`: those it trusts may name another client.
+    pub xclient: bool,
 }
 
 impl Capabilities {
@@ -56,6 +58,7 @@ impl Capabilities {
                 "SMTPUTF8" => found.smtputf8 = true,
                 "DSN" => found.dsn = true,
                 "MT-PRIORITY" => found.mt_priority = true,
+                "XCLIENT" => found.xclient = true,
                 "REQUIRETLS" => found.require_tls = true,
                 "SIZE" => found.size = Some(words.next().map_or(0, |n| n.parse().unwrap_or(0))),
                 "DELIVERBY" => {

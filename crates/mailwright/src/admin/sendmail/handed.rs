@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mailwright_config::Config;
-use mailwright_doctor::send::{self, Order, Place, Target, Tls};
+use mailwright_doctor::send::{self, Leave, Order, Place, Target, Tls};
 use mailwright_smtp::client::Habits;
 use mailwright_words::{BodyType, Envelope, HeaderBlock, Recipient, ReversePath};
 
@@ -69,12 +69,14 @@ fn order(server: &Place, from: ReversePath, recipients: Vec<Recipient>, message:
         habits: Habits::default(),
         proxy: None,
         xclient: Vec::new(),
+        xclient_first: false,
+        xclient_optional: false,
         credentials: None,
         login_optional: false,
         envelope,
         message,
         stop: None,
-        drops: false,
+        leave: Leave::Quit,
     }
 }
 
