@@ -6,6 +6,7 @@
 
 mod driver;
 mod hostile;
+mod post;
 mod scene;
 mod world;
 
@@ -39,7 +40,9 @@ impl Claims {
 /// Runs all scenes.
 ///
 /// Errors: a program is missing or stopped, or a claim does not hold.
-pub(crate) fn browser() -> Result<(), Failure> {
+///
+/// A long run has an inbox of 100,000 messages, and tells how quick it is.
+pub(crate) fn browser(is_long: bool) -> Result<(), Failure> {
     for program in NEEDED {
         if !Path::new(program).exists() {
             return Err(Failure(format!("{program} is missing; `cargo xtask test` installs it")));
@@ -48,7 +51,7 @@ pub(crate) fn browser() -> Result<(), Failure> {
     let pictures = root().join("target/browser");
     std::fs::create_dir_all(&pictures)?;
     let mut claims = Claims { passed: 0, failed: Vec::new() };
-    scene::all(&mut claims, &pictures)?;
+    scene::all(&mut claims, &pictures, is_long)?;
     say(&format!("browser: {} passed, {} failed", claims.passed, claims.failed.len()));
     say(&format!("browser: pictures are in {}", pictures.display()));
     if claims.failed.is_empty() { Ok(()) } else { Err(Failure(claims.failed.join("; "))) }

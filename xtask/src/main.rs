@@ -67,7 +67,11 @@ enum Tool {
         name: Option<String>,
     },
     /// Look at the pages of the sandbox in a real browser
-    Browser,
+    Browser {
+        /// One inbox of 100,000 messages, too
+        #[arg(long)]
+        long: bool,
+    },
     /// Run a server with its data in .dev/
     Dev,
 }
@@ -80,7 +84,7 @@ fn main() -> ExitCode {
         Tool::Caniemail => caniemail::caniemail(),
         Tool::Bench { name, arguments } => bench::bench(&name, &arguments),
         Tool::Fuzz { name, seconds } => fuzz::fuzz(name.as_deref(), seconds),
-        Tool::Browser => browser::browser(),
+        Tool::Browser { long } => browser::browser(long),
         Tool::Break { name } => breaks::breaks(name.as_deref()),
         Tool::Dev => dev(),
     };

@@ -15,7 +15,7 @@ const STEPS: [Step; 10] = [
     ("tidy", |_| tidy::tidy()),
     ("docs", |_| docs::docs(true)),
     ("interop", interop),
-    ("browser", |_| browser::browser()),
+    ("browser", browser::browser),
     ("fuzz", |long| if long { fuzz::fuzz(None, 30) } else { Ok(()) }),
     ("break", |long| if long { breaks::breaks(None) } else { Ok(()) }),
 ];

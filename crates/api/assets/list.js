@@ -1,7 +1,7 @@
 // The list of messages: only the rows that are in view are in the document, however many there are.
 // Its place in the list names a row; pages of rows come from the server as markup, and go again.
 
-const HEIGHT = 98;
+const HEIGHT = 76;
 const PAGE = 50;
 const AROUND = 12;
 
@@ -174,7 +174,8 @@ export class List {
     this.at = Math.max(0, Math.min(this.total - 1, to));
     const top = this.rows.offsetTop + this.at * HEIGHT;
     const { scrollTop, clientHeight } = this.scroller;
-    if (top < scrollTop) this.scroller.scrollTop = top;
+    // What is above the list stays in view, and covers some of it.
+    if (top - this.rows.offsetTop < scrollTop) this.scroller.scrollTop = top - this.rows.offsetTop;
     if (top + HEIGHT > scrollTop + clientHeight) this.scroller.scrollTop = top + HEIGHT - clientHeight;
     this.show();
   }

@@ -36,7 +36,23 @@ function toggleTheme() {
   localStorage.setItem("theme", next);
 }
 
+// Puts lines that are to be copied on the clipboard; where that may not be, they are selected.
+async function copy(button) {
+  const lines = button.parentElement.querySelector("pre");
+  getSelection().selectAllChildren(lines);
+  try {
+    await navigator.clipboard.writeText(lines.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Selected";
+  }
+}
+
 showTimes(document);
+document.getElementById("theme")?.addEventListener("click", toggleTheme);
+for (const button of document.querySelectorAll(".copy")) {
+  button.addEventListener("click", () => copy(button));
+}
 if (main) inbox();
 
 function inbox() {
@@ -53,7 +69,11 @@ function inbox() {
     const shown = query ? `${name}: ${query}` : name;
     document.title = unread > 0 ? `(${unread}) ${shown}` : shown;
   };
-  const say = (text) => { live.textContent = text; };
+  const say = (text, isOn = false) => {
+    live.textContent = text;
+    live.title = text;
+    live.classList.toggle("on", isOn);
+  };
 
   const number = (text) => (text === null ? null : Number(text));
 
@@ -103,6 +123,7 @@ function inbox() {
 
   function showPicked() {
     bulk.hidden = list.picked.size === 0;
+    document.getElementById("all").hidden = list.picked.size > 0;
     document.getElementById("picked").textContent = `${list.picked.size} selected`;
   }
 
@@ -156,7 +177,7 @@ function inbox() {
   const source = new EventSource(`${api}/events`);
   let wasOpen = false;
   source.addEventListener("open", () => {
-    say("Live");
+    say("Live", true);
     if (wasOpen) list.reload();
     wasOpen = true;
   });
@@ -236,6 +257,24 @@ function inbox() {
     later.replaceChildren(fragment(await (await ask(path)).text()));
   });
 
+  // The checks are asked anew, for others or of others.
+  pane.addEventListener("submit", async (event) => {
+    const form = event.target.closest(".wishes");
+    if (!form) return;
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    button.textContent = "Checking";
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await ask(form.getAttribute("action"), { method: "POST", body });
+      form.parentElement.replaceChildren(fragment(await answer.text()));
+    } finally {
+      button.disabled = false;
+      button.textContent = "Check";
+    }
+  });
+
   pane.addEventListener("click", async (event) => {
     const button = event.target.closest("button");
     if (!button) return;
@@ -289,7 +328,6 @@ function inbox() {
   on("clear-picked", clear);
   on("help", () => help.showModal());
   on("search-help", () => help.showModal());
-  on("theme", toggleTheme);
 
   const toggle = async () => {
     const row = list.at >= 0 ? await list.place(list.at) : null;
@@ -336,7 +374,8 @@ function inbox() {
     { name: "Show raw message", run: () => tab("raw") },
     { name: "Show conversation", run: () => tab("conversation") },
     { name: "Show checks", run: () => tab("checks") },
-    { name: "Settings and faults of this inbox", run: () => { location.href = `${base}/settings`; } },
+    { name: "Settings of this inbox: login, faults, webhooks, tokens", run: () => { location.href = `${base}/settings`; } },
+    { name: "Inboxes, and a new one", run: () => { location.href = "/inboxes"; } },
     { name: "Refusals", run: () => { location.href = "/refusals"; } },
     { name: "Light or dark", run: toggleTheme },
     { name: "Keys and search terms", key: "?", run: steps["?"] },

@@ -35,6 +35,7 @@ mod remote;
 mod render;
 mod scope;
 mod settings;
+mod stamp;
 mod submit;
 mod summary;
 mod tally;
@@ -119,7 +120,7 @@ pub(crate) struct Inner {
     /// What was not done in an inbox, for those who follow it.
     pub(crate) troubles: broadcast::Sender<(Id, Arc<str>)>,
     /// Signs what may be fetched for whom; none, and nothing is.
-    pub(crate) signer: Option<remote::Signer>,
+    pub(crate) signer: Option<stamp::Signer>,
     /// Places for work that takes the processor or memory for a while.
     heavy: Arc<Semaphore>,
     /// Places for searches.
@@ -152,7 +153,7 @@ impl Sandbox {
             tally,
             sessions,
             troubles,
-            signer: remote::Signer::new(),
+            signer: stamp::Signer::new(),
             heavy,
             searches,
             wrong: Semaphore::new(WRONG),

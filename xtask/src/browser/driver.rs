@@ -30,11 +30,20 @@ pub(crate) fn http(
     path: &str,
     body: Option<&str>,
 ) -> Result<(u16, String), Failure> {
+    http_as("", (port, method, path), body)
+}
+
+/// The same with a field of one's own.
+pub(crate) fn http_as(
+    field: &str,
+    (port, method, path): (u16, &str, &str),
+    body: Option<&str>,
+) -> Result<(u16, String), Failure> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let body = body.unwrap_or_default();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{field}\
          Content-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
@@ -217,6 +226,12 @@ impl Browser {
         });
         self.command("POST", "/frame", Some(&json!({ "id": null })))?;
         Ok(read?.as_u64().unwrap_or_default())
+    }
+
+    /// Empties a field.
+    pub(crate) fn clear(&self, selector: &str) -> Result<(), Failure> {
+        let id = self.find(selector)?;
+        self.command("POST", &format!("/element/{id}/clear"), Some(&json!({}))).map(drop)
     }
 
     /// Whether the system is to be dark, as far as the page knows.

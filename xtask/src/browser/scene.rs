@@ -1,5 +1,11 @@
 //! The scenes: what a person does with the pages, and what has to come of it.
 
+mod guarded;
+mod long;
+mod served;
+mod settings;
+mod walls;
+
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -10,13 +16,10 @@ use serde_json::Value;
 use super::{
     Claims,
     driver::{Browser, CONTROL, ENTER, ESCAPE},
-    hostile,
-    world::{Counter, Sandbox, decode_base64, wait_for},
+    world::{Sandbox, decode_base64, wait_for},
 };
 use crate::run::{Failure, root, say};
 
-/// Messages of the long list.
-const MANY: usize = 3_000;
 /// A message as an honest sender writes it.
 const HONEST: &str = "<style>p{color:#111}</style><body style='background:#ffffff'><h1>Welcome</h1>\
     <p style='display:grid;color:#222222'>Press <a href='https://shop.example/c'>here</a></p>\
@@ -30,7 +33,7 @@ struct Stage<'a> {
 }
 
 /// Plays all of them.
-pub(crate) fn all(claims: &mut Claims, pictures: &Path) -> Result<(), Failure> {
+pub(crate) fn all(claims: &mut Claims, pictures: &Path, is_long: bool) -> Result<(), Failure> {
     let axe = root().join("target/npm/node_modules/axe-core/axe.min.js");
     let axe = std::fs::read_to_string(&axe)
         .map_err(|error| Failure(format!("{}: {error}", axe.display())))?;
@@ -45,12 +48,27 @@ pub(crate) fn all(claims: &mut Claims, pictures: &Path) -> Result<(), Failure> {
     stage.small(claims)?;
     stage.many(claims)?;
     stage.faults(claims)?;
+    stage.checks(claims)?;
     stage.hostile(claims)?;
+    stage.texts(claims)?;
+    stage.files(claims)?;
     stage.remote(claims)?;
-    login(claims, &browser, &stage)
+    stage.login(claims)?;
+    stage.release(claims)?;
+    stage.served(claims)?;
+    if is_long { stage.long(claims) } else { Ok(()) }
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// The same stage before another server.
+    fn before<'b>(&'b self, sandbox: &'b Sandbox) -> Stage<'b>
+    where
+        'a: 'b,
+    {
+        let Self { browser, pictures, axe, .. } = self;
+        Stage { browser, sandbox, pictures, axe: axe.clone() }
+    }
+
     fn inbox(&self, name: &str) -> Result<(), Failure> {
         self.browser.open(&self.sandbox.url(&format!("/inbox/{name}")))
     }
@@ -282,221 +300,4 @@ impl Stage<'_> {
         claims.check("and goes back", self.browser.comes(back), "");
         self.browser.resize(1280, 900)
     }
-
-    /// A long list has few rows in the document, and its end is a moment away.
-    fn many(&self, claims: &mut Claims) -> Result<(), Failure> {
-        self.sandbox.flood("many", MANY)?;
-        self.inbox("many")?;
-        let first = format!(
-            "return document.querySelector('.row .subject')?.textContent === 'number {}'",
-            MANY - 1
-        );
-        claims.check("a long list begins with the newest", self.browser.comes(&first), "");
-        self.browser.run("document.querySelector('.list').scrollTop = 1e9")?;
-        let last = "return [...document.querySelectorAll('.row .subject')]\
-            .some(one => one.textContent === 'number 0')";
-        claims.check("its end is there at once", self.browser.comes(last), "");
-        self.browser.run("document.querySelector('.list').scrollTop = 98 * 1500")?;
-        let middle = "return [...document.querySelectorAll('.row .subject')]\
-            .some(one => one.textContent === 'number 1496')";
-        claims.check(
-            "and its middle",
-            self.browser.comes(middle),
-            &format!("{:?}", self.subjects()),
-        );
-        let rows = self.browser.run("return document.querySelectorAll('.row').length")?;
-        let few = rows.as_u64().is_some_and(|count| count < 120);
-        claims.check("few rows are in the document", few, &rows.to_string());
-        self.sandbox.send("many", "On top", HONEST)?;
-        let kept = "return document.getElementById('count').textContent === '3001'\
-            && document.querySelector('.list').scrollTop === 98 * 1501";
-        let place = "return document.querySelector('.list').scrollTop";
-        let detail = self.browser.run(place)?.to_string();
-        claims.check("what comes does not move what is read", self.browser.comes(kept), &detail);
-        self.browser.open(&self.sandbox.url("/inbox/many?query=subject:number"))?;
-        let counted = "return document.getElementById('count').textContent === '3000'\
-            && document.querySelector('.row .subject')?.textContent === 'number 2999'";
-        let seen = self.browser.comes(counted);
-        claims.check("a search shows its rows, then their number", seen, &self.text("#count"));
-        self.browser.run("document.querySelector('.list').scrollTop = 1e9")?;
-        claims.check("and has its end, too", self.browser.comes(last), "");
-        Ok(())
-    }
-
-    /// The faults of an inbox: one is added, meets a program, and goes.
-    fn faults(&self, claims: &mut Claims) -> Result<(), Failure> {
-        self.sandbox.inbox("odd")?;
-        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
-        let none = "return document.getElementById('no-faults') !== null";
-        claims.check("an inbox has no faults at first", self.browser.comes(none), "");
-        self.browser.click(".new-fault summary")?;
-        self.axe("settings", claims)?;
-        self.browser.write("input[name=recipient]", "b@*")?;
-        self.browser.click(".new-fault button")?;
-        let told = "return document.querySelector('[role=alert]')?.textContent\
-            .includes('does nothing') === true";
-        claims.check("a fault that does nothing is told of", self.browser.comes(told), "");
-        self.browser.click(".new-fault summary")?;
-        self.browser.write("input[name=recipient]", "b@*")?;
-        self.browser.write("input[name=reply]", "450 4.2.0 Busy")?;
-        self.browser.click(".new-fault button")?;
-        let added = "return document.querySelectorAll('.faults tbody tr').length === 1";
-        claims.check("a fault is added", self.browser.comes(added), &self.text("main"));
-        let refused = self.sandbox.flood("odd", 1).is_err();
-        claims.check("programs meet it", refused, "");
-        self.inbox("odd")?;
-        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
-        let struck = "return document.querySelector('.faults tbody td:nth-child(4)')?.textContent";
-        let struck = self.browser.run(struck)?;
-        claims.check("and it is counted", struck == "1", &struck.to_string());
-        for is_dark in [false, true] {
-            self.browser.darken(is_dark)?;
-            self.axe(if is_dark { "faults, dark" } else { "faults, light" }, claims)?;
-        }
-        self.browser.darken(false)?;
-        self.picture("faults")?;
-        self.browser.click(".faults button")?;
-        claims.check("and goes", self.browser.comes(none), "");
-        self.webhooks(claims)
-    }
-
-    /// The webhooks of an inbox: one is made, its secret is shown once, and it goes.
-    fn webhooks(&self, claims: &mut Claims) -> Result<(), Failure> {
-        self.browser.write("input[name=url]", "https://hooks.example/mail")?;
-        self.browser.click("form[action$=webhooks] button[value=add]")?;
-        let secret = "return document.getElementById('secret')?.textContent\
-            .includes('whsec_') === true";
-        claims.check("a webhook is made, with a secret", self.browser.comes(secret), "");
-        self.axe("webhooks", claims)?;
-        self.picture("webhooks")?;
-        self.browser.open(&self.sandbox.url("/inbox/odd/settings"))?;
-        let once = "return document.getElementById('secret') === null\
-            && document.querySelector('.webhook h3')?.textContent === 'https://hooks.example/mail'";
-        claims.check("that is shown once", self.browser.comes(once), &self.text("main"));
-        self.browser.click(".webhook button[value=remove]")?;
-        let gone = "return document.querySelector('.webhook') === null\
-            && document.getElementById('webhooks-title') !== null";
-        claims.check("and it goes, too", self.browser.comes(gone), "");
-        Ok(())
-    }
-
-    /// Pictures of the web are not asked for, unless the reader wants them; then by us alone.
-    fn remote(&self, claims: &mut Claims) -> Result<(), Failure> {
-        let counter = Counter::start()?;
-        self.sandbox.inbox("remote")?;
-        let place = format!("http://127.0.0.1:{}/hit/picture", counter.port);
-        let html = format!(
-            "<style>div{{height:9px;background:url({place}/style.png)}}</style><div></div>\
-             <img id=own src='{place}/own.png'><img id=odd src='{place}/odd.svg'>\
-             <img src='http://127.0.0.1:{}/api/inboxes'>",
-            self.sandbox.page
-        );
-        self.sandbox.send("remote", "Pictures", &html)?;
-        self.inbox("remote")?;
-        self.browser.comes("return document.querySelector('.row') !== null");
-        self.browser.press("jo")?;
-        let told = "return document.getElementById('web')?.textContent.includes('127.0.0.1')";
-        let shown = self.browser.comes(told);
-        claims.check("who would learn of it is told", shown, &self.text("#web"));
-        self.browser.frame_text("div").map(drop).unwrap_or_default();
-        let hits = counter.take();
-        claims.check("without permission nothing is asked", hits.is_empty(), &format!("{hits:?}"));
-        self.browser.click("#remote")?;
-        let all = ["own.png", "odd.svg", "style.png"];
-        let come = wait_for(Duration::from_secs(10), || counter.count() >= all.len());
-        let width = || self.browser.frame_number("#own", "naturalWidth").unwrap_or_default();
-        let seen = wait_for(Duration::from_secs(5), || width() == 1);
-        let hits = counter.take();
-        claims.check("with it the pictures are there", come && seen, &format!("{hits:?}"));
-        let odd = self.browser.frame_number("#odd", "naturalWidth")?;
-        claims.check("but those that are documents", odd == 0, &odd.to_string());
-        self.picture("remote")?;
-        self.axe("remote pictures", claims)?;
-        // The browser asked us; that its own request would have been seen is shown by the others.
-        self.browser.open(&format!("http://127.0.0.1:{}/control/22", counter.port))?;
-        let direct = wait_for(Duration::from_secs(5), || counter.count() > 0);
-        claims.check("and a page without walls asks by itself", direct, "");
-        Ok(())
-    }
-
-    /// No hostile message runs or asks for anything, and each would.
-    fn hostile(&self, claims: &mut Claims) -> Result<(), Failure> {
-        let counter = Counter::start()?;
-        self.sandbox.inbox("hostile")?;
-        let mut ids = Vec::new();
-        for (number, text) in hostile::BODIES.iter().enumerate() {
-            let body = hostile::body(text, counter.port, number);
-            ids.push(self.sandbox.send("hostile", &format!("hostile {number} {body}"), &body)?);
-        }
-        // From the newest to the oldest, by keys, as somebody would who reads them all.
-        self.inbox("hostile")?;
-        self.browser.comes("return document.querySelector('.row') !== null");
-        for id in ids.iter().rev() {
-            self.browser.press("jo")?;
-            let shown = format!(
-                "const frame = document.querySelector('.message[data-id=\"{id}\"] iframe');\
-                 if (!frame) return false; frame.loading = 'eager'; return true"
-            );
-            if !self.browser.comes(&shown) {
-                claims.check("a hostile message is shown", false, id);
-            }
-        }
-        // And each as a document of its own.
-        for id in &ids {
-            self.browser.open(&self.sandbox.url(&format!("/render/{id}")))?;
-        }
-        self.browser.open(&self.sandbox.url("/view/latest.html?inbox=hostile"))?;
-        let hits = counter.take();
-        claims.check(
-            "no hostile message runs, and none asks for anything",
-            hits.is_empty(),
-            &format!("{hits:?}"),
-        );
-        for number in 0..hostile::BODIES.len() {
-            self.browser.open(&format!("http://127.0.0.1:{}/control/{number}", counter.port))?;
-        }
-        wait_for(Duration::from_secs(3), || counter.count() >= 40);
-        let hits = counter.take();
-        let acts = |number: usize| {
-            hits.iter().any(|hit| hit.split('/').nth(3) == Some(&number.to_string()))
-        };
-        let silent: Vec<usize> =
-            (0..hostile::BODIES.len()).filter(|number| !acts(*number)).collect();
-        let ran = hits.iter().filter(|hit| hit.starts_with("/hit/script/")).count();
-        let asked = hits.iter().filter(|hit| hit.starts_with("/hit/load/")).count();
-        say(&format!(
-            "browser: without walls {ran} ran and {asked} asked; these do neither in \
-            this browser: {silent:?}"
-        ));
-        claims.check(
-            "without walls they do both",
-            ran >= 10 && asked >= 12 && silent.len() <= 10,
-            &format!("{hits:?}"),
-        );
-        Ok(())
-    }
-}
-
-/// Where a password is set, the page asks for it.
-fn login(claims: &mut Claims, browser: &Browser, stage: &Stage<'_>) -> Result<(), Failure> {
-    let sandbox = Sandbox::start(&["--token", "open sesame"])?;
-    let stage =
-        Stage { browser, sandbox: &sandbox, pictures: stage.pictures, axe: stage.axe.clone() };
-    stage.inbox("default")?;
-    let asks = "return document.querySelector('input[type=password]') !== null";
-    claims.check("a password is asked for", browser.comes(asks), "");
-    stage.axe("login", claims)?;
-    stage.picture("login")?;
-    browser.write("#password", &format!("wrong{ENTER}"))?;
-    let wrong = "return document.querySelector('[role=alert]') !== null";
-    claims.check("a wrong one opens nothing", browser.comes(wrong), "");
-    browser.write("#password", &format!("open sesame{ENTER}"))?;
-    let live = "return document.getElementById('live')?.textContent === 'Live'";
-    claims.check("the right one opens the page, and its events", browser.comes(live), "");
-    let cookies = browser.cookies()?;
-    let one = cookies.get(0).cloned().unwrap_or_default();
-    let guarded = one.get("httpOnly") == Some(&true.into())
-        && one.get("sameSite").and_then(Value::as_str) == Some("Strict");
-    claims.check("by a cookie that no script and no other site has", guarded, &cookies.to_string());
-    Ok(())
 }

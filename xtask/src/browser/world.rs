@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{driver::http, hostile};
+use super::{driver::http, hostile, post::Client};
 use crate::run::{Failure, root};
 
 /// Messages of one connection.
@@ -57,17 +57,44 @@ impl Sandbox {
     ///
     /// Errors: it does not start.
     pub(crate) fn start(options: &[&str]) -> Result<Self, Failure> {
-        let binary: PathBuf = root().join("target/debug/mailwright");
         let (smtp, page) = (free_port()?, free_port()?);
-        let process = Command::new(binary)
-            // The web of this machine, whose requests a scene counts.
-            .env("MAILWRIGHT_EGRESS__ALLOW", "[\"127.0.0.1\"]")
-            .args(["sandbox", "--volatile"])
+        let mut command = Command::new(binary());
+        // The web of this machine, whose requests a scene counts.
+        command.env("MAILWRIGHT_EGRESS__ALLOW", "[\"127.0.0.1\"]").arg("sandbox");
+        if !options.contains(&"--release-to") {
+            command.arg("--volatile");
+        }
+        command
             .args(["--smtp", &format!("127.0.0.1:{smtp}")])
             .args(["--http", &format!("127.0.0.1:{page}")])
-            .args(options)
-            .stdout(Stdio::null())
-            .spawn()?;
+            .args(options);
+        Self::run(command, smtp, page)
+    }
+
+    /// Starts a whole server that catches mail on a port, with more of a configuration.
+    ///
+    /// Errors: it does not start.
+    pub(crate) fn serve(folder: &Path, more: &str) -> Result<Self, Failure> {
+        let (smtp, page) = (free_port()?, free_port()?);
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        std::fs::create_dir_all(folder)?;
+        let config = folder.join("mailwright.toml");
+        let text = format!(
+            "[server]\nhostname = \"mx.home.example\"\n[http]\n\
+             addresses = [\"127.0.0.1:{page}\"]\n\
+             [listeners.catch]\nrole = \"sandbox\"\naddresses = [\"127.0.0.1:{smtp}\"]\n{more}"
+        );
+        std::fs::write(&config, text)?;
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(&config).arg("--data").arg(folder.join("data")).arg("serve");
+        command.stderr(std::fs::File::create(folder.join("log"))?);
+        Self::run(command, smtp, page)
+    }
+
+    fn run(mut command: Command, smtp: u16, page: u16) -> Result<Self, Failure> {
+        let process = command.stdout(Stdio::null()).spawn()?;
         let sandbox = Self { process, page, smtp };
         let listens = || TcpStream::connect(("127.0.0.1", page)).is_ok();
         if wait_for(Duration::from_secs(20), listens) {
@@ -111,39 +138,21 @@ impl Sandbox {
     }
 
     fn pour(&self, user: &str, numbers: &[usize]) -> Result<(), Failure> {
-        let stream = TcpStream::connect(("127.0.0.1", self.smtp))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let mut answers = BufReader::new(stream.try_clone()?);
-        let mut stream = stream;
-        let mut say = |text: &str| -> Result<(), Failure> {
-            stream.write_all(text.as_bytes())?;
-            let mut line = String::new();
-            loop {
-                line.clear();
-                answers.read_line(&mut line)?;
-                if line.as_bytes().get(3) != Some(&b'-') {
-                    break;
-                }
-            }
-            if line.starts_with(['2', '3']) { Ok(()) } else { Err(Failure(line)) }
-        };
-        say("")?;
-        say("EHLO flood.example\r\n")?;
-        say("AUTH LOGIN\r\n")?;
-        say(&format!("{}\r\n", base64(user.as_bytes())))?;
-        say("eA==\r\n")?;
+        let mut client = Client::connect(self.smtp)?;
+        client.log_in(user, "x")?;
         for number in numbers {
-            say("MAIL FROM:<a@a.example>\r\n")?;
-            say("RCPT TO:<b@b.example>\r\n")?;
-            say("DATA\r\n")?;
-            say(&format!("From: a@a.example\r\nSubject: number {number}\r\n\r\nx\r\n.\r\n"))?;
+            client.send(&format!("From: a@a.example\r\nSubject: number {number}\r\n\r\nx"))?;
         }
-        say("QUIT\r\n")
+        client.say("QUIT\r\n")
     }
 }
 
+fn binary() -> PathBuf {
+    root().join("target/debug/mailwright")
+}
+
 /// Source: RFC 4648 section 4.
-fn base64(octets: &[u8]) -> String {
+pub(crate) fn base64(octets: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in octets.chunks(3) {
@@ -180,8 +189,8 @@ pub(crate) fn decode_base64(text: &str) -> Vec<u8> {
 }
 
 /// A picture of one red point, as PNG.
-const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLv\
-    AAAAAElFTkSuQmCC";
+pub(crate) const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nG\
+    P4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
 /// A picture that is a document.
 const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>";
 
@@ -214,14 +223,7 @@ impl Counter {
             line.clear();
         }
         let path = first.split_whitespace().nth(1).unwrap_or_default().to_owned();
-        let number = path.strip_prefix("/control/").and_then(|text| text.parse::<usize>().ok());
-        let text = number.and_then(|number| hostile::BODIES.get(number).map(|body| (number, body)));
-        let body = match text {
-            Some((number, body)) => {
-                format!("<!doctype html>{}", hostile::body(body, self.port, number))
-            }
-            None => String::new(),
-        };
+        let unwalled = self.unwalled(&path);
         if path.starts_with("/hit/") {
             self.hits.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         }
@@ -229,7 +231,7 @@ impl Counter {
         let (kind, octets) = match path.strip_prefix("/hit/picture/") {
             Some(name) if name.ends_with("svg") => ("image/svg+xml", SVG.as_bytes().to_vec()),
             Some(_) => ("image/png", decode_base64(PICTURE)),
-            None => ("text/html", body.into_bytes()),
+            None => unwalled.map_or(("text/html", Vec::new()), |(kind, text)| (kind, text.into())),
         };
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\
@@ -238,6 +240,34 @@ impl Counter {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(&octets)
+    }
+
+    /// What is hostile, as a document without walls, with its type.
+    fn unwalled(&self, path: &str) -> Option<(&'static str, String)> {
+        let (kind, number) = path.strip_prefix('/')?.split_once('/')?;
+        let number: usize = number.parse().ok()?;
+        let full = |text: &str, first: usize| hostile::body(text, self.port, first + number);
+        match kind {
+            "control" => {
+                let body = full(hostile::BODIES.get(number)?, 0);
+                Some(("text/html", format!("{}{body}", hostile::AGAIN)))
+            }
+            "text" => {
+                let text = full(hostile::TEXTS.get(number)?, hostile::FIRST_TEXT);
+                let page = format!(
+                    "<!doctype html><title>{text}</title><p title='{text}'>\
+                    <input value=\"{text}\"><p>{text}"
+                );
+                Some(("text/html; charset=utf-8", page))
+            }
+            "file" => {
+                let (kind, _, text) = hostile::FILES.get(number)?;
+                // Where octets are a document though they are called a picture.
+                let kind = if *kind == "image/png" { "text/html" } else { kind };
+                Some((kind, full(text, hostile::FIRST_FILE)))
+            }
+            _ => None,
+        }
     }
 
     /// What was asked for since the last time; it is forgotten.

@@ -41,10 +41,10 @@ pub(crate) struct Wanted {
 /// Who is taken to send a message in place of its client, and what the DNS will say by then.
 #[derive(Debug, Default)]
 pub(crate) struct Sender {
-    ip: Option<IpAddr>,
-    helo: Option<String>,
-    from: Option<String>,
-    records: String,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) helo: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) records: String,
 }
 
 impl Inner {

@@ -106,10 +106,21 @@ fn is_picture(request: &Request) -> bool {
         && is("sec-fetch-mode", "no-cors")
 }
 
-/// Whether a request needs no password: it brings a login, wants to log in, or how that looks.
+/// Whether a request needs no password: it brings a login, wants to log in, or how that looks, or
+/// a picture whose address was given to somebody who may see it.
 fn is_open(sandbox: &Sandbox, request: &Request) -> bool {
     let path = request.uri().path();
-    path == "/login" || path.starts_with("/assets/") || sandbox.is_logged_in(request.headers())
+    path == "/login"
+        || path.starts_with("/assets/")
+        // It is turned away there when it is not signed.
+        || path.starts_with("/remote/")
+        || path.starts_with("/render/") && is_signed(sandbox, request)
+        || sandbox.is_logged_in(request.headers())
+}
+
+fn is_signed(sandbox: &Sandbox, request: &Request) -> bool {
+    let signer = sandbox.signer.as_ref();
+    signer.is_some_and(|signer| signer.knows_path(request.uri(), sandbox.now()))
 }
 
 /// Why a request is turned away.

@@ -114,7 +114,7 @@ async fn add_inbox(
 }
 
 /// How long an inbox is to live, from seconds.
-fn lifetime(seconds: u64) -> Result<Duration, ApiError> {
+pub(super) fn lifetime(seconds: u64) -> Result<Duration, ApiError> {
     if seconds == 0 || seconds > TTL_MAX {
         return Err(ApiError::bad("ttl is a number of seconds, ten years at most"));
     }

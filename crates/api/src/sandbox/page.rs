@@ -3,14 +3,18 @@
 //! They work without it, and without the net. Nothing in them comes from a message but as text;
 //! its HTML is shown in a frame that is a stranger to them.
 
+mod access;
 mod checks;
 mod form;
 mod hooks;
 mod inbox;
+mod inboxes;
 pub(super) mod login;
 mod message;
 mod settings;
 mod source;
+mod tokens;
+mod verdicts;
 
 use axum::{
     Router,
@@ -18,6 +22,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use mailwright_directory::Inbox;
 use maud::{DOCTYPE, Markup, html};
 
 pub(super) use self::inbox::link;
@@ -36,8 +41,11 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/inbox/{inbox}/message/{id}", get(message::pane))
         .route("/inbox/{inbox}/settings", get(settings::page).post(settings::change))
         .route("/inbox/{inbox}/webhooks", post(hooks::change))
+        .route("/inbox/{inbox}/access", post(access::change))
+        .route("/inbox/{inbox}/tokens", post(tokens::change))
+        .route("/inboxes", get(inboxes::page).post(inboxes::add))
         .route("/refusals", get(inbox::refusals))
-        .route("/inbox/{inbox}/message/{id}/checks", get(checks::fragment))
+        .route("/inbox/{inbox}/message/{id}/checks", get(checks::plain).post(checks::asked))
         .route("/login", get(login::page).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/assets/sandbox.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
@@ -107,6 +115,34 @@ fn whole(title: &str, body: &Markup) -> Page {
     })
 }
 
+/// What every page has above it: where one is, and where else one can be.
+fn bar(inbox: Option<&Inbox>) -> Markup {
+    html! {
+        header class="bar" {
+            a class="brand" href="/" { "Mailwright" }
+            @if let Some(inbox) = inbox {
+                a href={ "/inbox/" (link(&inbox.name)) } { "Inbox " bdi { (inbox.name) } }
+            }
+            span class="gap" {}
+            (places(inbox))
+        }
+    }
+}
+
+/// The other pages, and the light.
+fn places(inbox: Option<&Inbox>) -> Markup {
+    html! {
+        nav class="places" aria-label="Pages" {
+            a href="/inboxes" { "Inboxes" }
+            @if let Some(inbox) = inbox { a href=(settings::place(inbox)) { "Settings" } }
+            a href="/refusals" { "Refusals" }
+            button type="button" id="theme" aria-label="Light or dark" title="Light or dark" {
+                span aria-hidden="true" { "\u{25d0}" }
+            }
+        }
+    }
+}
+
 /// A moment that the module shows as the reader's clock would.
 fn moment(ms: i64) -> Markup {
     let iso = super::message::moment(ms);
@@ -123,6 +159,6 @@ fn size(octets: u64) -> String {
     }
 }
 
-async fn names(sandbox: &Sandbox) -> Result<Vec<mailwright_directory::Inbox>, ApiError> {
+async fn names(sandbox: &Sandbox) -> Result<Vec<Inbox>, ApiError> {
     sandbox.inboxes().await
 }

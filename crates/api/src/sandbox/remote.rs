@@ -13,23 +13,19 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::ImageFormat;
 use mailwright_mime::Structure;
 use mailwright_net::egress::Ask;
 use scraper::Node;
 use serde::Deserialize;
-use sha2::Sha256;
 
 use super::{
     ApiError, Inner, Sandbox,
     document::document,
     part::ACTS_IN_NOTHING,
     percent::escaped,
+    stamp::Stamp,
     whole::{leaves, texts},
 };
 
@@ -39,50 +35,17 @@ const URL_MAX: usize = 4096;
 const PICTURES_MAX: usize = 200;
 /// Octets of a picture; the configuration may say less.
 const SIZE_MAX: usize = 10 << 20;
-/// Octets of the key, as many as the hash has.
-const KEY: usize = 32;
-
-/// Signs addresses, with a key that ends with the process.
-pub(crate) struct Signer([u8; KEY]);
-
-impl Signer {
-    /// With a key that nobody knows.
-    ///
-    /// Errors: the system has no randomness; then nothing is signed.
-    pub(crate) fn new() -> Option<Self> {
-        let mut key = [0; KEY];
-        getrandom::fill(&mut key).is_ok().then_some(Self(key))
-    }
-
-    fn mac(&self, id: &str, url: &str) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        // An id has no line end, so no two pairs are written alike.
-        mac.update(id.as_bytes());
-        mac.update(b"\n");
-        mac.update(url.as_bytes());
-        Some(mac)
-    }
-
-    fn sign(&self, id: &str, url: &str) -> Option<String> {
-        Some(URL_SAFE_NO_PAD.encode(self.mac(id, url)?.finalize().into_bytes()))
-    }
-
-    fn knows(&self, id: &str, url: &str, signature: &str) -> bool {
-        let given = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
-        self.mac(id, url).is_some_and(|mac| mac.verify_slice(&given).is_ok())
-    }
-}
 
 /// The addresses under which a document's remote pictures are asked of us.
 pub(crate) struct Remote<'a> {
-    signer: &'a Signer,
+    stamp: Stamp,
     id: &'a str,
     seen: BTreeSet<String>,
 }
 
 impl<'a> Remote<'a> {
-    pub(crate) const fn new(signer: &'a Signer, id: &'a str) -> Self {
-        Self { signer, id, seen: BTreeSet::new() }
+    pub(crate) const fn new(stamp: Stamp, id: &'a str) -> Self {
+        Self { stamp, id, seen: BTreeSet::new() }
     }
 
     /// Our address for a picture; nothing for what is none, and past as many as may be.
@@ -94,33 +57,39 @@ impl<'a> Remote<'a> {
             }
             self.seen.insert(url.clone());
         }
-        let signature = self.signer.sign(self.id, &url)?;
-        Some(format!("/remote/{}?url={}&signature={signature}", self.id, escaped(&url, b"~")))
+        let right = self.stamp.right(&signed(self.id, &url))?;
+        Some(format!("/remote/{}?url={}&{right}", self.id, escaped(&url, b"~")))
     }
+}
 
-    /// CSS whose pictures are asked of us; what else it names on the web stays, and is refused by
-    /// the policy of the document.
-    pub(crate) fn css(&mut self, css: &str) -> String {
-        let mut out = String::with_capacity(css.len());
-        let mut rest = css;
-        while let Some((before, inner)) = split_url(rest) {
-            out.push_str(before);
-            let Some((address, behind)) = url_value(inner) else {
-                out.push_str("url(");
-                rest = inner;
-                continue;
-            };
-            if let Some(own) = self.address(address) {
-                out.extend(["url(\"", &own, "\")"]);
-            } else {
-                let taken = inner.len().saturating_sub(behind.len());
-                out.extend(["url(", inner.get(..taken).unwrap_or_default()]);
-            }
-            rest = behind;
+/// What is signed for a picture of a message.
+fn signed(id: &str, url: &str) -> String {
+    // Neither has a line end, so no two pairs are written alike.
+    format!("{id}\n{url}")
+}
+
+/// CSS with other addresses for what it names; what `address` has none for stays, and is refused
+/// by the policy of the document.
+pub(crate) fn readdressed(css: &str, mut address: impl FnMut(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some((before, inner)) = split_url(rest) {
+        out.push_str(before);
+        let Some((named, behind)) = url_value(inner) else {
+            out.push_str("url(");
+            rest = inner;
+            continue;
+        };
+        if let Some(own) = address(named) {
+            out.extend(["url(\"", &own, "\")"]);
+        } else {
+            let taken = inner.len().saturating_sub(behind.len());
+            out.extend(["url(", inner.get(..taken).unwrap_or_default()]);
         }
-        out.push_str(rest);
-        out
+        rest = behind;
     }
+    out.push_str(rest);
+    out
 }
 
 /// What stands before the next `url(`, and what stands behind it.
@@ -195,6 +164,7 @@ fn in_css(css: &str, found: &mut BTreeSet<String>) {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {
     url: String,
+    until: i64,
     signature: String,
 }
 
@@ -204,10 +174,10 @@ pub(crate) async fn picture(
     Path(id): Path<String>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    let is_signed = sandbox
-        .signer
-        .as_ref()
-        .is_some_and(|signer| signer.knows(&id, &asked.url, &asked.signature));
+    let is_signed = sandbox.signer.as_ref().is_some_and(|signer| {
+        let right = (asked.until, asked.signature.as_str());
+        signer.knows(&signed(&id, &asked.url), right, sandbox.now())
+    });
     if !is_signed {
         return Err(ApiError::Forbidden("this picture was not asked for by a reader".to_owned()));
     }
@@ -297,20 +267,7 @@ fn kind(octets: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_for_one_message_and_one_picture() {
-        let signer = Signer::new().unwrap();
-        let (id, url) = ("1", "https://a.example/p.png");
-        let signature = signer.sign(id, url).unwrap();
-        assert!(signer.knows(id, url, &signature));
-        assert!(!signer.knows("2", url, &signature));
-        assert!(!signer.knows(id, "https://a.example/q.png", &signature));
-        assert!(!Signer::new().unwrap().knows(id, url, &signature));
-        for odd in ["", "x", "%", &signature.to_lowercase()] {
-            assert!(!signer.knows(id, url, odd));
-        }
-    }
+    use crate::sandbox::stamp::Signer;
 
     #[test]
     fn pictures_are_what_a_message_shows_from_the_web() {
@@ -338,21 +295,24 @@ mod tests {
     #[test]
     fn css_asks_us_for_pictures_and_for_nothing_else() {
         let signer = Signer::new().unwrap();
-        let mut remote = Remote::new(&signer, "7");
-        let css =
-            remote.css("a{b:url(https://a.example/x?y=1&z)}c{d:url('e.png')} f{url(\\68ttp:)}");
+        let now = mailwright_words::Timestamp::new(0);
+        let mut remote = Remote::new(signer.stamp(now), "7");
+        let mut own = |css: &str| readdressed(css, |url| remote.address(url));
+        let css = own("a{b:url(https://a.example/x?y=1&z)}c{d:url('e.png')} f{url(\\68ttp:)}");
         assert!(
             css.contains("url(\"/remote/7?url=https%3A%2F%2Fa.example%2Fx%3Fy%3D1%26z&"),
             "{css}"
         );
         assert!(css.contains("url('e.png')") && css.contains("url(\\68ttp:)"), "{css}");
+        for odd in ["url(", "url('", "url('x'", "url(x", "url(\u{e9}", "url()url(\"\")"] {
+            assert_eq!(own(odd), odd);
+        }
         let all: String = (0..300)
             .flat_map(|n| ["url(https://a.example/".to_owned(), n.to_string(), ") ".to_owned()])
             .collect();
-        assert_eq!(Remote::new(&signer, "7").css(&all).matches("/remote/").count(), PICTURES_MAX);
-        for odd in ["url(", "url('", "url('x'", "url(x", "url(\u{e9}", "url()url(\"\")"] {
-            assert_eq!(remote.css(odd), odd);
-        }
+        let mut remote = Remote::new(signer.stamp(now), "7");
+        let css = readdressed(&all, |url| remote.address(url));
+        assert_eq!(css.matches("/remote/").count(), PICTURES_MAX);
     }
 
     #[test]

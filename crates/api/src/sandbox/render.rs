@@ -27,7 +27,8 @@ use super::{
     dark::Dark,
     document, part,
     percent::escaped,
-    remote::Remote,
+    remote::{Remote, readdressed},
+    stamp::Stamp,
     whole::{leaves, texts},
 };
 
@@ -60,7 +61,7 @@ pub(crate) async fn document(
     let eye = asked.client.as_deref().filter(|name| !name.is_empty()).map(|name| {
         Eye::named(name).ok_or_else(|| ApiError::bad(format!("no client is called {name}")))
     });
-    let (own, eye, signer) = (entry.message.to_string(), eye.transpose()?, sandbox.clone());
+    let (own, eye, stamp) = (entry.message.to_string(), eye.transpose()?, sandbox.stamp());
     let made = sandbox.apart(move || {
         let structure = Structure::parse(&bytes);
         let texts = texts(&structure, &leaves(&structure));
@@ -68,9 +69,8 @@ pub(crate) async fn document(
             return None;
         }
         let html = asked.dark.map_or_else(|| texts.html.clone(), |dark| dark.paint(&texts.html));
-        let signer = signer.signer.as_ref().filter(|_| asked.remote == 1);
-        let remote = signer.map(|signer| Remote::new(signer, &own));
-        Some(Shown { id: &own, remote, eye }.copy(&html))
+        let remote = stamp.filter(|_| asked.remote == 1).map(|stamp| Remote::new(stamp, &own));
+        Some(Shown { id: &own, stamp, remote, eye }.copy(&html))
     });
     Ok(answer(made.await?.ok_or(ApiError::NoPart)?))
 }
@@ -101,12 +101,20 @@ pub(crate) async fn picture(
 }
 
 impl Inner {
-    /// A document of `html`, made for display.
+    /// What opens pictures to the document that shows them.
+    fn stamp(&self) -> Option<Stamp> {
+        self.signer.map(|signer| signer.stamp(self.now()))
+    }
+
+    /// A document of a message's HTML, made for display.
     ///
     /// Errors: it could not be made.
     pub(crate) async fn page(&self, id: Id, html: String) -> Result<Response, ApiError> {
-        let made = self.apart(move || displayed(&id.to_string(), &html)).await?;
-        Ok(answer(made))
+        let stamp = self.stamp();
+        let made = self.apart(move || {
+            Shown { id: &id.to_string(), stamp, remote: None, eye: None }.copy(&html)
+        });
+        Ok(answer(made.await?))
     }
 }
 
@@ -119,14 +127,11 @@ fn answer(html: String) -> Response {
     response
 }
 
-/// A copy of `html` without what could act, and without pictures of the web.
-pub(crate) fn displayed(id: &str, html: &str) -> String {
-    Shown { id, remote: None, eye: None }.copy(html)
-}
-
 /// How a message is shown.
 struct Shown<'a> {
     id: &'a str,
+    /// Opens the pictures that came with it.
+    stamp: Option<Stamp>,
     /// Pictures of the web are asked of us, or left out.
     remote: Option<Remote<'a>>,
     /// Through the eyes of a client.
@@ -193,8 +198,23 @@ impl Shown<'_> {
     /// What is in a style element, which only the end of one could leave.
     fn style(&mut self, css: &str) -> String {
         let css = self.eye.map_or_else(|| css.to_owned(), |eye| eye.css(css, true));
-        let css = self.remote.as_mut().map_or_else(|| css.clone(), |remote| remote.css(&css));
-        css.replace("</", "<\\/")
+        self.css(&css).replace("</", "<\\/")
+    }
+
+    /// CSS whose pictures are asked of us, as far as they may be.
+    fn css(&mut self, css: &str) -> String {
+        readdressed(css, |url| self.own(url).or_else(|| self.remote.as_mut()?.address(url)))
+    }
+
+    /// Our address for a picture that came with the message. Source: RFC 2392 section 2.
+    fn own(&self, url: &str) -> Option<String> {
+        let content_id = url
+            .trim()
+            .split_at_checked(4)
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("cid:"))?;
+        let path = format!("/render/{}/cid:{}", self.id, escaped(content_id.1, b"@$+"));
+        let right = self.stamp.and_then(|stamp| stamp.right(&path));
+        Some(right.map_or_else(|| path.clone(), |right| format!("{path}?{right}")))
     }
 
     fn open(&mut self, out: &mut String, element: &Element) {
@@ -207,7 +227,7 @@ impl Shown<'_> {
             let name = name.to_ascii_lowercase();
             let own = self.seen(&name, value).and_then(|value| {
                 self.fetched(element, &name, &value)
-                    .or_else(|| attribute(self.id, element.name(), &name, &value))
+                    .or_else(|| attribute(element.name(), &name, &value))
             });
             let Some(value) = own else { continue };
             out.extend([" ", &name, "=\""]);
@@ -231,18 +251,19 @@ impl Shown<'_> {
 
     /// An attribute whose pictures are asked of us; nothing where there are none.
     fn fetched(&mut self, element: &Element, name: &str, value: &str) -> Option<String> {
-        let remote = self.remote.as_mut()?;
         match name {
-            "src" if element.name() == "img" => remote.address(value),
-            "background" | "poster" => remote.address(value),
-            "style" => Some(remote.css(value)),
+            "src" | "background" | "poster" => self.own(value).or_else(|| {
+                let is_picture = name != "src" || element.name() == "img";
+                self.remote.as_mut().filter(|_| is_picture)?.address(value)
+            }),
+            "style" => Some(self.css(value)),
             _ => None,
         }
     }
 }
 
 /// An attribute as it is shown; nothing when it goes.
-fn attribute(id: &str, element: &str, name: &str, value: &str) -> Option<String> {
+fn attribute(element: &str, name: &str, value: &str) -> Option<String> {
     let is_name =
         name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_:".contains(&octet));
     if !is_name || name.starts_with("on") {
@@ -251,16 +272,10 @@ fn attribute(id: &str, element: &str, name: &str, value: &str) -> Option<String>
     let value = value.trim();
     let scheme = scheme(value);
     match name {
-        "src" | "background" | "poster" => match scheme.as_str() {
-            "cid" => {
-                let content_id = value.get(4..).unwrap_or_default();
-                Some(format!("/render/{id}/cid:{}", escaped(content_id, b"@$+")))
-            }
-            "data" if value.to_ascii_lowercase().starts_with("data:image/") => {
-                Some(value.to_owned())
-            }
-            _ => None,
-        },
+        "src" | "background" | "poster" => {
+            let is_picture = value.to_ascii_lowercase().starts_with("data:image/");
+            (scheme == "data" && is_picture).then(|| value.to_owned())
+        }
         "href" if element == "a" || element == "area" => {
             ["http", "https", "mailto", "tel"].contains(&scheme.as_str()).then(|| value.to_owned())
         }
@@ -295,6 +310,11 @@ mod tests {
     use scraper::Html;
 
     use super::*;
+    use crate::sandbox::stamp::Signer;
+
+    fn displayed(id: &str, html: &str) -> String {
+        Shown { id, stamp: None, remote: None, eye: None }.copy(html)
+    }
 
     #[test]
     fn nothing_that_acts_is_left() {
@@ -360,14 +380,15 @@ mod tests {
 
     #[test]
     fn pictures_of_the_web_are_asked_of_us_when_the_reader_says_so() {
-        let signer = crate::sandbox::remote::Signer::new().unwrap();
+        let signer = Signer::new().unwrap();
+        let stamp = signer.stamp(mailwright_words::Timestamp::new(0));
         let html = "<style>p{background:url(https://a.example/1)}</style>\
             <img src=https://a.example/2 srcset='https://a.example/3 2x' onerror=x>\
             <table background='//a.example/4'><td style='background:url(https://a.example/5)'>\
             <iframe src=https://a.example/6></iframe><video src=https://a.example/7></video>\
             <input type=image src=https://a.example/8><a href=https://a.example/9>x</a>";
-        let shown =
-            Shown { id: "7", remote: Some(Remote::new(&signer, "7")), eye: None }.copy(html);
+        let remote = Some(Remote::new(stamp, "7"));
+        let shown = Shown { id: "7", stamp: None, remote, eye: None }.copy(html);
         assert_eq!(shown.matches("/remote/7?url=").count(), 4, "{shown}");
         // What is left of the sender's own addresses is the link.
         assert_eq!(shown.matches("https://a.example").count(), 1, "{shown}");
@@ -375,11 +396,26 @@ mod tests {
     }
 
     #[test]
+    fn pictures_that_came_along_have_an_address_that_opens_them() {
+        let (signer, now) = (Signer::new().unwrap(), mailwright_words::Timestamp::new(0));
+        let stamp = Some(signer.stamp(now));
+        let html = "<style>p{background:url(cid:a@x)}</style><img src='CID:b@x'>\
+            <table><td style='background:url(\"cid:c@x\")' background='cid:d@x'><img src='cid:'>";
+        let shown = Shown { id: "7", stamp, remote: None, eye: None }.copy(html);
+        let plain = shown.replace("&quot;", "\"").replace("&amp;", "&");
+        let addresses: Vec<&str> = plain.split('"').filter(|text| text.starts_with('/')).collect();
+        assert_eq!(addresses.len(), 5, "{shown}");
+        for address in addresses {
+            assert!(signer.knows_path(&address.parse().unwrap(), now), "{address}");
+        }
+    }
+
+    #[test]
     fn a_client_sees_what_it_knows() {
         let html = "<style>p{border-radius:3px;color:red}</style>\
             <p style='display:grid;margin:0'>x</p><video src=x>y</video>";
         let eye = Eye::named("outlook.windows");
-        let shown = Shown { id: "7", remote: None, eye }.copy(html);
+        let shown = Shown { id: "7", stamp: None, remote: None, eye }.copy(html);
         assert!(shown.contains("p{color:red}") && shown.contains("style=\"margin:0\""), "{shown}");
         assert!(!shown.contains("<video") && shown.contains('y'), "{shown}");
         assert!(displayed("7", html).contains("border-radius"));

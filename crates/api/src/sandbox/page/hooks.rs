@@ -4,14 +4,13 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, State},
-    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use mailwright_directory::Inbox;
 use mailwright_store::capture::hook::{CAUGHT, Hook, REFUSED, hooks};
 use maud::{Markup, html};
 
-use super::{Broken, form::Form, link, moment, settings};
+use super::{Broken, access, form::Form, link, moment, settings, settings::Told};
 use crate::sandbox::{ApiError, Sandbox, hook};
 
 /// Does what the form says, and shows the settings again.
@@ -24,13 +23,11 @@ pub(super) async fn change(
     let form = Form::read(&body);
     match done(&sandbox, &inbox, &form).await {
         Ok(None) => Ok(Redirect::to(&settings::place(&inbox)).into_response()),
-        Ok(Some(secret)) => settings::shown(&sandbox, &inbox, ("", &secret)).await,
-        Err(error) => {
-            let wrong = error.to_string();
-            let mut response = settings::shown(&sandbox, &inbox, (&wrong, "")).await?;
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            Ok(response)
+        Ok(Some(secret)) => {
+            let told = Told { webhook: &secret, ..Told::default() };
+            settings::shown(&sandbox, &inbox, told).await
         }
+        Err(error) => access::wrong(&sandbox, &inbox, &error).await,
     }
 }
 
@@ -72,7 +69,8 @@ pub(super) async fn section(
         p class="note" { "Each message that is caught, or refusal, is a signed POST to these "
             "addresses; it is tried again until it arrives." }
         @if !secret.is_empty() {
-            p role="status" id="secret" { "The secret of the new webhook, shown this once: "
+            p role="status" id="secret" class="once" {
+                "The secret of the new webhook, shown this once: "
                 code { (secret) } }
         }
         @for one in &all { (row(&path, one)) }

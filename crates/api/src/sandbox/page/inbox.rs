@@ -9,7 +9,7 @@ use mailwright_directory::Inbox;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Broken, Page, message, moment, names, settings, size, whole};
+use super::{Broken, Page, access, bar, message, moment, names, places, size, whole};
 use crate::sandbox::{
     Sandbox,
     find::{self, Item},
@@ -19,6 +19,8 @@ use crate::sandbox::{
 
 /// Rows of a page.
 const ROWS: usize = 50;
+/// Tags that a row shows.
+const TAGS_MAX: usize = 3;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -68,27 +70,22 @@ pub(super) async fn page(
     };
     let total = found.total;
     let counted = total.map_or_else(|| "many".to_owned(), |total| total.to_string());
-    let is_locked = sandbox.backing.config.now().sandbox.token.is_some();
+    let config = sandbox.backing.config.now();
     let body = html! {
         header class="bar" {
             a class="brand" href="/" { "Mailwright" }
             (choice(&inbox, &all))
             (search(&inbox, &asked))
             span id="live" class="live" role="status" aria-live="polite" { "" }
-            button type="button" id="read-all" { "Mark all read" }
-            button type="button" id="delete-all" { "Delete all" }
-            a href=(settings::place(&inbox)) { "Settings" }
-            a href="/refusals" { "Refusals" }
-            @if is_locked { a href="/login" { "Log out" } }
-            button type="button" id="theme" title="Light or dark" { "Light/dark" }
-            button type="button" id="help" aria-haspopup="dialog" title="Keys" { "?" }
+            (places(Some(&inbox)))
+            @if config.sandbox.token.is_some() { a href="/login" { "Log out" } }
+            button type="button" id="help" aria-haspopup="dialog" aria-label="Keys"
+                title="Keys" { "?" }
         }
         main class={ "split" @if shown.is_some() { " reading" } } data-inbox=(inbox.name)
             data-query=(asked.query) data-unread=(inbox.unseen) {
             section class="list" aria-label="Messages" tabindex="0" {
-                h1 class="hidden" { "Inbox " (inbox.name) ", " span id="count" { (counted) }
-                    " messages" }
-                (bulk())
+                (tools(&inbox, &counted))
                 ol id="rows" data-total=[total] data-before=[asked.before] {
                     @for item in &found.items { (row(&inbox, item, &asked)) }
                 }
@@ -98,7 +95,10 @@ pub(super) async fn page(
             section class="pane" id="pane" aria-label="Message" tabindex="-1" {
                 @match shown {
                     Some(shown) => (shown),
-                    None => { p class="none" { "No message is open." } }
+                    None => {
+                        div class="none" { p { "No message is open." }
+                            (access::hint(&config, &inbox)) }
+                    }
                 }
             }
         }
@@ -110,6 +110,21 @@ pub(super) async fn page(
         }
     };
     Ok(whole(&title, &body))
+}
+
+/// What is above the list: how long it is, and what is done to all of it, or to what is selected.
+fn tools(inbox: &Inbox, counted: &str) -> Markup {
+    html! {
+        div class="tools" {
+            div class="all" id="all" {
+                h1 { span class="hidden" { "Inbox " (inbox.name) ", " }
+                    span id="count" { (counted) } " messages" }
+                button type="button" id="read-all" { "Mark all read" }
+                button type="button" id="delete-all" { "Delete all" }
+            }
+            (bulk())
+        }
+    }
 }
 
 /// More rows, for the module that appends them.
@@ -198,13 +213,18 @@ fn row(inbox: &Inbox, item: &Item, asked: &Asked) -> Markup {
                 span class="from" { (from) }
                 (moment(entry.received.ms()))
                 span class="subject" { (subject) }
-                span class="to" { "to " (to) }
-                span class="snippet" { (summary.snippet) }
+                span class="snippet" {
+                    span class="to" { "to " bdi { (to) } }
+                    @if !summary.snippet.is_empty() { " \u{2013} " bdi { (summary.snippet) } }
+                }
                 span class="facts" {
                     @if summary.attachments > 0 {
-                        span title="Attachments" { (summary.attachments) " files" }
+                        span title="Attachments" { (summary.attachments)
+                            @if summary.attachments == 1 { " file" } @else { " files" } }
                     }
-                    @for tag in &entry.tags { span class="tag" { (tag) } }
+                    @for tag in entry.tags.iter().take(TAGS_MAX) {
+                        span class="tag" { (tag) }
+                    }
                     span { (size(entry.size)) }
                 }
             }
@@ -272,10 +292,14 @@ fn keys() -> Markup {
 pub(super) async fn refusals(State(sandbox): State<Sandbox>) -> Page {
     let (list, total) = sandbox.backing.intake.refusals().list();
     let body = html! {
-        header class="bar" { a class="brand" href="/" { "Mailwright" } }
+        (bar(None))
         main class="alone" {
             h1 { "Refusals" }
-            p { (total) " in all; the newest come first." }
+            p class="note" {
+                @if list.is_empty() { "Nothing was refused yet: what an application does wrong "
+                    "in its sessions is told here." }
+                @else { (total) " in all; the newest come first." }
+            }
             @for refused in &list {
                 article class="refusal" {
                     h2 { (refused.reply) }

@@ -79,11 +79,11 @@ fn markup(inbox: &str, item: &Item, bytes: &[u8], (caught, may): (&Caught, May))
                 @if has_html {
                     (tab("HTML source", false, &source::marked(bytes, &texts.html)))
                 }
+                (tab("Checks", false, &later(inbox, &id)))
                 (tab("Header", false, &header(&structure)))
                 (tab("Parts", false, &parts(&structure)))
                 (tab("Raw", false, &raw(&id, bytes)))
                 (tab("Conversation", false, &conversation(caught)))
-                (tab("Checks", false, &later(inbox, &id)))
             }
         }
     }
@@ -126,14 +126,16 @@ fn head(item: &Item, caught: &Caught) -> Markup {
     ];
     html! {
         header class="head" {
-            h2 { (subject) }
-            p class="actions" {
-                button type="button" class="back" { "Back" }
-                a class="button" download href={ "/api/messages/" (entry.message) "/raw" } {
-                    "Download"
+            div class="title" {
+                h2 { (subject) }
+                p class="actions" {
+                    button type="button" class="back" { "Back" }
+                    a class="button" download href={ "/api/messages/" (entry.message) "/raw" } {
+                        "Download"
+                    }
+                    button type="button" class="unread-one" { "Mark unread" }
+                    button type="button" class="delete-one" { "Delete" }
                 }
-                button type="button" class="unread-one" { "Mark unread" }
-                button type="button" class="delete-one" { "Delete" }
             }
             dl {
                 @for (name, list) in lists {
@@ -216,15 +218,17 @@ const DARK: [(&str, &str); 4] = [
 fn preview(id: &str, source: &str, fetches: bool) -> Markup {
     let pictures = remote::pictures(source);
     html! {
-        p class="widths" {
-            @for (name, class) in WIDTHS {
-                button type="button" class="width" data-width=(class)
-                    aria-pressed=(if class == "wfull" { "true" } else { "false" }) { (name) }
+        div class="widths" {
+            span class="segments" role="group" aria-label="Width" {
+                @for (name, class) in WIDTHS {
+                    button type="button" class="width" data-width=(class)
+                        aria-pressed=(if class == "wfull" { "true" } else { "false" }) { (name) }
+                }
             }
-            label { " Colours " select id="dark" {
+            label { "Colours " select id="dark" {
                 @for (value, name) in DARK { option value=(value) { (name) } }
             } }
-            label { " As seen in " select id="client" {
+            label { "As seen in " select id="client" {
                 option value="" { "a browser" }
                 @for client in &table().clients {
                     option value={ (client.family) "." (client.platform) } {
@@ -251,7 +255,9 @@ fn web(pictures: &BTreeSet<String>, fetches: bool) -> Markup {
     html! {
         @if !pictures.is_empty() {
             p class="note" id="web" {
-                (pictures.len()) " pictures of the web, from " (named.join(", "))
+                (pictures.len())
+                @if pictures.len() == 1 { " picture" } @else { " pictures" }
+                " of the web, from " (named.join(", "))
                 @if more > 0 { " and " (more) " more sites" }
                 ". "
                 @if fetches {

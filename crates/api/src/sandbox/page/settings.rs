@@ -1,9 +1,9 @@
-//! The settings of an inbox: what it keeps, the faults that its programs meet, its webhooks.
+//! The settings of an inbox: its login, what it keeps, the faults that its programs meet, its
+//! webhooks and tokens.
 
 use axum::{
     body::Bytes,
     extract::{Path, State},
-    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use mailwright_config::{Fault, InboxSettings};
@@ -11,8 +11,8 @@ use mailwright_directory::Inbox;
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
-use super::{Broken, form, form::Form, hooks, link, whole};
-use crate::sandbox::Sandbox;
+use super::{Broken, access, bar, form, form::Form, hooks, inboxes, link, moment, tokens, whole};
+use crate::sandbox::{ApiError, Sandbox};
 
 /// Where in a session a fault strikes, and how that reads.
 const PHASES: [(&str, &str); 9] = [
@@ -61,7 +61,7 @@ pub(super) async fn page(
     Path(name): Path<String>,
 ) -> Result<Response, Broken> {
     let inbox = sandbox.inbox(&name).await?;
-    shown(&sandbox, &inbox, ("", "")).await
+    shown(&sandbox, &inbox, Told::default()).await
 }
 
 /// Does what the form says, and shows the page again.
@@ -78,11 +78,7 @@ pub(super) async fn change(
             sandbox.backing.intake.set_inbox_settings(inbox.principal, settings).await?;
             Ok(Redirect::to(&place(&inbox)).into_response())
         }
-        Err(wrong) => {
-            let mut response = shown(&sandbox, &inbox, (&wrong, "")).await?;
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            Ok(response)
-        }
+        Err(wrong) => access::wrong(&sandbox, &inbox, &ApiError::Bad(wrong)).await,
     }
 }
 
@@ -155,23 +151,39 @@ pub(super) fn place(inbox: &Inbox) -> String {
     format!("/inbox/{}/settings", link(&inbox.name))
 }
 
-/// The page, with what is wrong, and a secret that is shown once.
+/// What is told once, and not again.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// What is wrong.
+    pub(super) wrong: &'a str,
+    /// The secret of a webhook that was made.
+    pub(super) webhook: &'a str,
+    /// A token that was made.
+    pub(super) token: &'a str,
+    /// A new password.
+    pub(super) password: &'a str,
+}
+
+/// The page, with what is told once.
 pub(super) async fn shown(
     sandbox: &Sandbox,
     inbox: &Inbox,
-    (wrong, secret): (&str, &str),
+    told: Told<'_>,
 ) -> Result<Response, Broken> {
-    let webhooks = hooks::section(sandbox, inbox, secret).await?;
+    let base = format!("/inbox/{}", link(&inbox.name));
+    let webhooks = hooks::section(sandbox, inbox, told.webhook).await?;
+    let tokens = tokens::section(sandbox, inbox, (&base, told.token)).await?;
     let (settings, struck) = sandbox.backing.intake.inbox_settings(inbox.principal).await?;
     let path = place(inbox);
+    let config = sandbox.backing.config.now();
     let body = html! {
-        header class="bar" {
-            a class="brand" href="/" { "Mailwright" }
-            a href={ "/inbox/" (link(&inbox.name)) } { "Inbox " (inbox.name) }
-        }
+        (bar(Some(inbox)))
         main class="alone settings" data-path=(path) {
-            h1 { "Settings of " (inbox.name) }
-            @if !wrong.is_empty() { p role="alert" class="wrong" { (wrong) } }
+            h1 { "Settings of " bdi { (inbox.name) } }
+            @if !told.wrong.is_empty() { p role="alert" class="wrong" { (told.wrong) } }
+            section aria-labelledby="access-title" {
+                (access::section(&config, inbox, &base, told.password))
+            }
             section aria-labelledby="kept-title" { (kept(&path, &settings)) }
             section aria-labelledby="faults-title" {
                 h2 id="faults-title" { "Faults" }
@@ -181,9 +193,34 @@ pub(super) async fn shown(
                 (new_fault(&path))
             }
             section aria-labelledby="webhooks-title" { (webhooks) }
+            section aria-labelledby="tokens-title" { (tokens) }
+            section aria-labelledby="end-title" { (end(&base, inbox)) }
         }
     };
     Ok(form::has_forms(whole(&format!("Settings of {}", inbox.name), &body).into_response()))
+}
+
+/// How long the inbox is there.
+fn end(base: &str, inbox: &Inbox) -> Markup {
+    let path = format!("{base}/access");
+    html! {
+        h2 id="end-title" { "Lifetime" }
+        p class="note" { @match inbox.expires {
+            Some(at) => { "It goes by itself, with all that is in it, at " (moment(at.ms())) "." }
+            None => { "It stays until it is removed." }
+        } }
+        form method="post" action=(path) class="fields-form" {
+            (inboxes::lives())
+            button name="do" value="life" { "Save" }
+        }
+        details class="end" {
+            summary { "Remove this inbox" }
+            form method="post" action=(path) {
+                p { "It goes with its " (inbox.total) " messages, for good." }
+                button class="danger" name="do" value="remove" { "Remove it" }
+            }
+        }
+    }
 }
 
 fn kept(path: &str, settings: &InboxSettings) -> Markup {

@@ -91,7 +91,9 @@ async fn blocklists_are_told_in_each_form() {
     let path = format!("/inbox/default/message/{id}/checks");
     let (code, page) = world.ask("get", &path, None).await;
     let page = String::from_utf8(page).unwrap();
-    assert!(code == StatusCode::OK && page.contains("192.0.2.1 is on good.test"), "{page}");
+    assert!(code == StatusCode::OK && page.contains("good.test</th>"), "{page}");
+    assert!(page.contains("listed</span> 192.0.2.1 (127.0.0.4)"), "{page}");
+    assert!(page.contains("unsound</span>"), "{page}");
 }
 
 #[tokio::test]
