@@ -373,6 +373,24 @@ try:
     check("more TLS than there is holds it up", done.returncode == 1 and "more than there is"
           in done.stdout, done.stdout)
 
+    # doctor domain: what the world sees of it
+    for name, code, expected in [
+        ("remote.example", 0, ("spf.record", "warning")), ("null.example", 0, ("dmarc.record", "warning")),
+        ("nowhere.example", 1, ("mx.records", "wrong")), ("broken.example", 2, ("mx.records", "cannot-know")),
+        ("dangling.example", 1, ("mx.host", "wrong")), ("implicit.example", 0, ("mx.records", "warning")),
+    ]:
+        done = run("--config", str(config), "doctor", "domain", name, "--timeout", "3", "--json")
+        report = json.loads(done.stdout)
+        check(f"the domain {name} is examined", done.returncode == code and expected in loud(report),
+              (done.returncode, loud(report), done.stderr))
+    done = run("--config", str(config), "doctor", "domain", "remote.example", "--timeout", "3")
+    check("its hosts are visited", "mx.remote.example, port 25" in done.stdout and "Greeting" in done.stdout,
+          done.stdout)
+    done = run("--config", str(config), "doctor", "domain", "remote.example", "--records-only")
+    check("or left alone", "port 25" not in done.stdout and done.returncode == 0, done.stdout)
+    done = run("doctor", "domain", "ann@home.example")
+    check("what is no domain is told", done.returncode == 1 and "is no domain" in done.stderr, done)
+
     # doctor message: a file, a copy of ours, and one that waits
     told = good.with_subject(ANN, "by-raw")[0]
     done = good.run("doctor", "message", str(told["id"]), "--json")

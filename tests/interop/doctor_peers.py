@@ -65,7 +65,7 @@ class Host(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, chain, change=None, address=("127.0.0.1", 0), old=False):
+    def __init__(self, chain, change=None, address=("127.0.0.1", 0), old=False, lenient=False):
         super().__init__(address, Session)
         self.script = {**SOUND, **(change or {})}
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -73,6 +73,9 @@ class Host(socketserver.ThreadingTCPServer):
             self.context.set_ciphers("ALL:@SECLEVEL=0")
             self.context.minimum_version = ssl.TLSVersion.TLSv1
             self.context.maximum_version = ssl.TLSVersion.TLSv1
+        if lenient:
+            self.context.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+            self.context.minimum_version = ssl.TLSVersion.TLSv1
         self.context.load_cert_chain(*chain)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -152,6 +155,36 @@ try:
         if word:
             code, text = openssl(port)
             check(f"{name}: openssl finds it, too", word.lower() in text.lower(), text)
+
+    # What hosts may take for an attack is tried where that is asked for, and no other time.
+    lenient = Host(good, lenient=True)
+    code, loud, text = doctor(f"localhost:{lenient.port}")
+    check("a host that takes TLS of old, too, is sound to who does not ask", code == 0 and loud == [], loud)
+    code, loud, text = doctor(f"localhost:{lenient.port}", "--thorough")
+    check("TLS of old is found by who asks", ("tls.old", "warning") in loud
+          and "TLS 1.1, TLS 1.0 taken" in text, (loud, text))
+    check("and ciphers without encryption", code == 1 and ("tls.weak", "wrong") in loud
+          and "no encryption at all" in text, (loud, text))
+    code, text = run("timeout", 6, "openssl", "s_client", "-connect", f"localhost:{lenient.port}", "-starttls",
+                     "smtp", "-tls1", "-cipher", "ALL:@SECLEVEL=0")
+    check("openssl agrees to TLS 1.0 there", "Protocol" in text and "TLSv1" in text, text)
+    code, loud, text = doctor(f"localhost:{sound.port}", "--thorough")
+    check("a sound host is silent to who asks", code == 0 and loud == [], (loud, text))
+    for address, answer, relays in [("203.0.113.9", "550 5.7.1 Relaying denied", False),
+                                    ("203.0.113.10", "250 2.1.5 Ok", True)]:
+        # Addresses that are nobody's own: who is on the same machine may be trusted.
+        subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
+        Host(good, {"RCPT": answer}, (address, 25))
+        code, text = run("swaks", "--server", f"{address}:25", "--from", "nobody@example.com", "--to",
+                         "nobody@example.net", "--quit-after", "RCPT")
+        check(f"relaying: swaks hears {answer[:3]}", (code == 0) == relays, text)
+        code, text = run(BINARY, "doctor", "smtp", f"{address}:25", "--thorough", "--json", "--timeout", 3)
+        checks = [one for section in json.loads(text)["sections"] for one in section["checks"]]
+        found = [one["verdict"] for one in checks if one["id"] == "smtp.relay"]
+        check(f"relaying: the doctor {'says so' if relays else 'is silent'}",
+              found == ["warning" if relays else "right"], text)
+        code, text = run(BINARY, "doctor", "smtp", f"{address}:25", "--json", "--timeout", 3)
+        check("relaying: it is not tried unasked", "smtp.relay" not in text, text)
 
     # What the peers cannot tell apart.
     stripped = Host(good, {"EHLO": bare})

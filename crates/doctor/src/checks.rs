@@ -36,13 +36,18 @@ fn code() -> String {
 }
 
 /// What names of checks begin with, and the names that are one word.
-const GROUPS: [&str; 16] = [
+const GROUPS: [&str; 24] = [
+    "bimi",
     "certificate",
+    "dane",
     "data",
+    "dkim",
+    "dmarc",
     "domain",
     "host",
     "list",
     "message",
+    "mx",
     "out",
     "port",
     "ports",
@@ -52,7 +57,10 @@ const GROUPS: [&str; 16] = [
     "road",
     "server",
     "smtp",
+    "spf",
+    "sts",
     "tls",
+    "tlsrpt",
 ];
 const WORDS: [&str; 4] = ["backup", "clock", "login", "ports"];
 

@@ -316,9 +316,10 @@ mod tests {
         for provider in &providers.provider {
             let sources = provider.entry.iter().filter_map(|entry| entry.source.as_deref());
             for source in sources.chain([provider.source.as_str()]) {
-                // Some are named by replies, which know no other form.
-                let is_page = ["https://", "http://"].iter().any(|start| source.starts_with(start));
-                assert!(is_page, "{}: {source}", provider.name);
+                // Some are named by replies, which know no other form; of some codes no page tells.
+                let starts = ["https://", "http://", "what its replies say; no page"];
+                let is_told = starts.iter().any(|start| source.starts_with(start));
+                assert!(is_told, "{}: {source}", provider.name);
             }
             assert!(!provider.signs.is_empty() && !provider.entry.is_empty(), "{}", provider.name);
             for text in provider.signs.iter().chain(provider.entry.iter().flat_map(|e| &e.words)) {
@@ -347,6 +348,22 @@ mod tests {
         ),
         ("421-4.7.28 unusual rate of mail from your IP address. gsmtp", Some("Gmail"), "Unusually"),
         ("550 5.7.1 example.com email policy - gcdp x - gsmtp", Some("Gmail"), "administrator"),
+        ("504 5.7.40 Unrecognized authentication type. gsmtp", Some("Gmail"), "mechanism"),
+        ("550 5.7.40 blocked: no DMARC record. - gsmtp", Some("Gmail"), "no DMARC record"),
+        ("421 4.7.0 192.0.2.1 does not have a PTR record - gsmtp", Some("Gmail"), "no PTR"),
+        (
+            "550 5.7.1 This message is not RFC 5322 compliant: it has duplicate headers. gsmtp",
+            Some("Gmail"),
+            "A field of the header",
+        ),
+        (
+            "550 5.7.1 not RFC 5322 compliant because it has multiple From: headers. - gsmtp",
+            Some("Gmail"),
+            "The From field",
+        ),
+        ("550 5.7.507 Access denied [x.outlook.com]", Some("Microsoft"), "organization blocks"),
+        ("554 5.2.2 mailbox full; x.outlook.com; submission quota exceeded", None, "may send"),
+        ("554 Excessive unknown recipients - yahoo", Some("Yahoo and AOL"), "do not exist"),
         ("550 5.7.515 Access denied", Some("Microsoft"), "Outlook.com wants SPF"),
         (
             "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your \

@@ -8,7 +8,7 @@ use mailwright_net::{
     tls::{Acceptor, Certificates, Inspector, SelfSigned, Sources},
 };
 use mailwright_words::Timestamp;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, duplex};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, duplex};
 
 use crate::world::{Family, Later, Network, Stream, World};
 
@@ -46,6 +46,9 @@ pub(crate) struct Script {
     pub(crate) seconds: u64,
     /// It agrees to TLS, and goes on as before.
     pub(crate) is_deaf: bool,
+    /// A version of TLS that it takes, too, and the cipher that it takes then. With TLS 1.2 that is
+    /// for who offers weak ciphers alone.
+    pub(crate) old: Option<(u16, u16)>,
 }
 
 impl Script {
@@ -93,8 +96,9 @@ impl Script {
         if self.implicit
             && let Some(acceptor) = &self.acceptor
         {
-            let (secure, _) = acceptor.accept(stream.into_inner()).await?;
-            let secure: Stream = Box::new(secure);
+            let Some(secure) = self.shake(stream.into_inner(), acceptor).await? else {
+                return Ok(());
+            };
             (stream, is_tls) = (BufReader::new(secure), true);
         }
         let wait = Duration::from_secs(self.seconds);
@@ -130,12 +134,46 @@ impl Script {
             if let Some(acceptor) =
                 self.acceptor.as_ref().filter(|_| wants_tls && is_agreed && !self.is_deaf)
             {
-                let (secure, _) = acceptor.accept(stream.into_inner()).await?;
-                let secure: Stream = Box::new(secure);
+                let Some(secure) = self.shake(stream.into_inner(), acceptor).await? else {
+                    return Ok(());
+                };
                 (stream, is_tls) = (BufReader::new(secure), true);
             }
         }
     }
+
+    /// A handshake; none when it was one of old, which goes no further.
+    async fn shake(&self, mut stream: Stream, acceptor: &Acceptor) -> io::Result<Option<Stream>> {
+        let Some((version, cipher)) = self.old else {
+            return Ok(Some(Box::new(acceptor.accept(stream).await?.0)));
+        };
+        let mut message = vec![0; 5];
+        stream.read_exact(&mut message).await?;
+        let length = usize::from(u16::from_be_bytes([message[3], message[4]]));
+        message.resize(5 + length, 0);
+        stream.read_exact(&mut message[5..]).await?;
+        let is_version = message[9..11] == version.to_be_bytes();
+        let is_weak = message[43] == 0 && message[46..48] == [0, 1];
+        if is_version && (version != 0x0303 || is_weak) {
+            stream.write_all(&server_hello(version, cipher)).await?;
+            stream.flush().await?;
+            return Ok(None);
+        }
+        let (reader, writer) = tokio::io::split(stream);
+        let whole = tokio::io::join(io::Cursor::new(message).chain(reader), writer);
+        Ok(Some(Box::new(acceptor.accept(whole).await?.0)))
+    }
+}
+
+/// What a host says that goes on with this version and cipher.
+pub(crate) fn server_hello(version: u16, cipher: u16) -> Vec<u8> {
+    let mut record = vec![22, 3, 1, 0, 44, 2, 0, 0, 40];
+    record.extend(version.to_be_bytes());
+    record.extend([7; 32]);
+    record.extend([2, 9, 9]);
+    record.extend(cipher.to_be_bytes());
+    record.push(0);
+    record
 }
 
 /// Hosts by address; any other refuses.
@@ -214,7 +252,7 @@ const NOW: i64 = 1_795_500_937_042;
 
 /// A certificate that the world's own inspector believes, for these names.
 pub(crate) struct Seal {
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) acceptor: Arc<Acceptor>,
 }
 

@@ -6,6 +6,7 @@
 
 use std::{io, net::IpAddr, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mailwright_net::tls::{CertificateFacts, Distrust, Inspected, Obstacle, obstacle};
 use mailwright_words::Timestamp;
 
@@ -51,6 +52,7 @@ pub(crate) fn judge(inspected: &Inspected, measure: Measure<'_>) -> Vec<Check> {
     let mut checks = vec![version];
     checks.push(measure.verdict(chain(inspected, own)));
     checks.push(measure.verdict(name(own, measure.name)));
+    checks.push(strength(own));
     checks.extend(dates(&inspected.chain, measure.now).map(|check| measure.verdict(check)));
     checks
 }
@@ -121,6 +123,27 @@ fn name(own: &CertificateFacts, asked: &str) -> Check {
              host that answers: a proxy on the way, or an address that is no longer the host's.",
         )
         .mend("Connect by a name that is in the certificate, or get one that has this name, too.")
+}
+
+/// Whether its key and signature are of those that clients of today take.
+fn strength(own: &CertificateFacts) -> Check {
+    const ID: &str = "tls.key";
+    const TITLE: &str = "Certificate's key";
+    let check = match &own.weakness {
+        None => Check::right(ID, TITLE, own.key.clone()),
+        Some(why) => Check::warning(ID, TITLE, format!("{}: {why}", own.key))
+            .means("It can be forged with enough effort; some clients turn away already.")
+            .mend("Get a new certificate, for an ECDSA key or one of RSA with 2048 bits or more."),
+    };
+    check.tried("the key and the signature of the host's own certificate")
+}
+
+/// The certificates in a text as files hold them, in DER.
+pub(crate) fn certificates(pem: &str) -> Vec<Vec<u8>> {
+    let bodies = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let bodies = bodies.filter_map(|rest| rest.split("-----END").next());
+    let clean = |text: &str| text.split_whitespace().collect::<String>();
+    bodies.filter_map(|text| STANDARD.decode(clean(text)).ok()).collect()
 }
 
 /// Whether a name of a certificate covers a host. Source: RFC 9525 section 6.3.
@@ -214,6 +237,9 @@ pub(crate) fn broken(error: &io::Error, tried: &str) -> Check {
         Obstacle::Closed => wrong("the host hung up in the middle".to_owned())
             .means("It has no usable certificate or key, or a firewall cuts TLS.")
             .mend("Look at the log of the host; from another network it may work."),
+        Obstacle::Key => wrong("the key of its certificate is none that is taken today".to_owned())
+            .means("It is too short, such as RSA of 1024 bits, or signs in a way that was broken.")
+            .mend("Get a new certificate, for an ECDSA key or one of RSA with 2048 bits or more."),
         Obstacle::Late => wrong("the host did not finish it in time".to_owned())
             .means("It is overloaded, or packets of full size are lost on the way (path MTU).")
             .mend("Try again; if small answers come and large ones do not, look at the MTU."),
@@ -224,10 +250,21 @@ pub(crate) fn broken(error: &io::Error, tried: &str) -> Check {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use mailwright_net::TlsFacts;
 
     use super::*;
+    use crate::{Report, Section};
+
+    /// A certificate that is sound, or weak for this reason.
+    pub(crate) fn report(weakness: Option<&str>) -> Report {
+        let weakness = weakness.map(str::to_owned);
+        let own = shown(CertificateFacts { weakness, ..certificate() }, Ok(()));
+        let mut section = Section::new("");
+        let measure = Measure { name: "mx.example", now: at(45), is_strict: true };
+        section.checks = judge(&own, measure);
+        Report::new("mx.example", vec![section], true)
+    }
 
     fn certificate() -> CertificateFacts {
         CertificateFacts {
@@ -237,6 +274,8 @@ mod tests {
             begins: at(0),
             ends: at(90),
             is_self_issued: false,
+            key: "EC of 256 bits".to_owned(),
+            weakness: None,
         }
     }
 

@@ -5,11 +5,14 @@
 //! Source: RFC 5321, RFC 3207, RFC 6409, RFC 8314.
 
 mod banner;
+mod old;
 mod ports;
 mod reading;
+mod relay;
+mod reverse;
 mod smtp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mailwright_words::{Address, ReversePath};
 
@@ -51,6 +54,9 @@ impl Service {
     }
 }
 
+/// Addresses of one host that are visited.
+const PLACES_MAX: usize = 6;
+
 /// Whether a port begins with TLS, as its number says.
 const fn begins_with_tls(port: u16) -> bool {
     matches!(port, 465 | 993 | 995)
@@ -69,6 +75,8 @@ pub struct Question {
     pub envelope: Option<(ReversePath, Vec<Address>)>,
     /// The name the certificate has to have, instead of the host's.
     pub tls_name: Option<String>,
+    /// Whether old TLS is tried, too, and whether it relays: what a host may take for an attack.
+    pub thorough: bool,
 }
 
 impl Question {
@@ -96,6 +104,8 @@ struct Seen {
     logins: bool,
     /// A careful client believes its certificate.
     trusted: bool,
+    /// The certificates that it showed, as files hold them.
+    pem: String,
 }
 
 /// Examines a host.
@@ -146,6 +156,7 @@ async fn at_port(world: &World, question: &Question, places: &[SocketAddr]) -> (
     }
     if let Some((stream, place)) = open {
         seen.open = true;
+        let before = section.checks.len();
         let implicit = begins_with_tls(port);
         let line = Line { world, question, place, implicit, lmtp: false, relays: port == 25 };
         match question.service {
@@ -154,8 +165,62 @@ async fn at_port(world: &World, question: &Question, places: &[SocketAddr]) -> (
                 reading::examine(&line, stream, &mut section, &mut seen).await;
             }
         }
+        if line.relays && question.service == Service::Smtp {
+            let names = places.iter().map(SocketAddr::ip);
+            section.checks.extend(reverse(world, names, seen.name.as_deref()).await);
+        }
+        let has_tls = section.checks.iter().skip(before).any(|check| check.id == "tls.version");
+        if question.thorough {
+            more(&line, has_tls, &mut section, &seen).await;
+        }
     }
     (section, seen)
+}
+
+/// What a host may take for an attack.
+async fn more(line: &Line<'_>, has_tls: bool, section: &mut Section, seen: &Seen) {
+    if has_tls {
+        section.checks.extend(old::examine(line).await);
+    }
+    if line.relays && line.question.service == Service::Smtp && seen.speaks {
+        section.checks.extend(relay::check(line, seen.name.as_deref()).await);
+    }
+}
+
+/// The names of the addresses that other servers see.
+async fn reverse(
+    world: &World,
+    addresses: impl Iterator<Item = IpAddr>,
+    said: Option<&str>,
+) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for address in addresses {
+        checks.extend(reverse::check(world, address, said).await);
+    }
+    checks
+}
+
+/// What a visit to one port of a host showed.
+pub(crate) struct Visited {
+    pub(crate) section: Section,
+    /// One of its addresses takes connections.
+    pub(crate) is_open: bool,
+    /// None of them answers at all.
+    pub(crate) is_silent: bool,
+    /// The certificates that it showed, as files hold them.
+    pub(crate) pem: String,
+}
+
+/// Visits the port that `question` names, at these addresses of the host.
+pub(crate) async fn at(world: &World, question: &Question, addresses: &[IpAddr]) -> Visited {
+    let port = question.place.port.unwrap_or(25);
+    let family = addresses.iter().filter(|address| world.family.has(**address));
+    let places: Vec<SocketAddr> =
+        family.map(|address| SocketAddr::new(*address, port)).take(PLACES_MAX).collect();
+    let (section, seen) = at_port(world, question, &places).await;
+    let silent = section.checks.iter().filter(|check| check.id == "port.open");
+    let is_silent = !seen.open && silent.count() > 0 && seen.silent;
+    Visited { section, is_open: seen.open, is_silent, pem: seen.pem }
 }
 
 /// Connects to all at once, and tells in their order.

@@ -10,6 +10,7 @@ mod checks;
 pub mod code;
 pub mod compose;
 mod dialogue;
+pub mod domain;
 #[cfg(test)]
 mod fake;
 mod handshake;

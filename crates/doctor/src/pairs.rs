@@ -13,7 +13,9 @@ use mailwright_words::{Address, ReversePath, Timestamp};
 
 use crate::{
     Credentials, Report, Scheme, Verdict,
+    domain::tests as domains,
     fake::{self, Host, Script, Seal},
+    handshake,
     host::{self, Question, Service, tests as hosts},
     message::tests as messages,
     road::tests as roads,
@@ -60,8 +62,8 @@ impl Ours {
     }
 }
 
-type Base<T> = fn() -> T;
-type Change<T> = fn(&mut T);
+pub(crate) type Base<T> = fn() -> T;
+pub(crate) type Change<T> = fn(&mut T);
 
 fn of_server() -> Vec<(&'static str, Base<Ours>, Change<Ours>)> {
     fn chain(ours: &mut Ours) -> &mut mailwright_net::tls::CertificateFacts {
@@ -120,6 +122,8 @@ fn of_server() -> Vec<(&'static str, Base<Ours>, Change<Ours>)> {
 struct Theirs {
     question: Question,
     hosts: Vec<(&'static str, Host)>,
+    /// Whether its address has a name.
+    is_named: bool,
     /// Whether the authority of its certificate is known.
     is_known: bool,
     now: Option<Timestamp>,
@@ -129,7 +133,7 @@ impl Theirs {
     fn new(service: Service, place: &str, scripts: Vec<(&'static str, Script)>) -> Self {
         let question = hosts::question(service, place);
         let hosts = scripts.into_iter().map(|(at, script)| (at, Host::Plays(script))).collect();
-        Self { question, hosts, is_known: true, now: None }
+        Self { question, hosts, is_named: true, is_known: true, now: None }
     }
 
     /// A submission port, a login and an envelope.
@@ -159,6 +163,14 @@ impl Theirs {
             ("192.0.2.1:2525", hosts::smtp()),
         ];
         Self::new(Service::Smtp, "mx.example", scripts)
+    }
+
+    /// A mail server of a domain, looked at to the ground.
+    fn thorough() -> Self {
+        let relay = hosts::smtp().with("tls EHLO", "250 mx.example");
+        let mut theirs = Self::new(Service::Smtp, "mx.example:25", vec![("192.0.2.1:25", relay)]);
+        theirs.question.thorough = true;
+        theirs
     }
 
     /// A host with all its ports for reading.
@@ -192,6 +204,9 @@ impl Theirs {
         let hosts: Vec<_> = self.hosts.into_iter().map(sealed).collect();
         let zone = Fake::new();
         zone.add_address("mx.example", "192.0.2.1".parse().unwrap());
+        if self.is_named {
+            zone.add_ptr("192.0.2.1".parse().unwrap(), "mx.example");
+        }
         let mut world: World = fake::world(hosts, zone, self.is_known.then_some(&seal));
         if let Some(now) = self.now {
             world.clock = std::sync::Arc::new(Manual::new(now));
@@ -231,12 +246,20 @@ fn of_host() -> Vec<(&'static str, Base<Theirs>, Change<Theirs>)> {
         ("smtp.mail", at_587, |t| t.says("MAIL", "550 5.7.1 Not from there")),
         ("smtp.names", at_587, |t| t.says("EHLO", "250-filter.scanner.test\r\n250 STARTTLS")),
         ("smtp.rcpt", at_587, |t| t.says("RCPT TO:<ann@", "550 5.1.1 No such mailbox")),
+        ("smtp.relay", Theirs::thorough, |t| t.says("RCPT", "250 2.1.5 Ok")),
+        ("smtp.reverse", Theirs::sending, |t| t.is_named = false),
         ("smtp.slow", at_587, |t| t.change(|script| Script { seconds: 9, ..script })),
         ("smtp.starttls", at_587, |t| t.says("EHLO", BARE)),
         ("smtp.stripped", at_587, |t| t.says("EHLO", "250-mx.example\r\n250 XXXXXXXA")),
         ("tls.chain", at_587, |t| t.is_known = false),
         ("tls.dates", at_587, |t| t.now = Some(Timestamp::new(1))),
         ("tls.name", at_587, |t| t.question.tls_name = Some("other.example".to_owned())),
+        ("tls.old", Theirs::thorough, |t| {
+            t.change(|script| Script { old: Some((0x0301, 0xc014)), ..script });
+        }),
+        ("tls.weak", Theirs::thorough, |t| {
+            t.change(|script| Script { old: Some((0x0303, 0x0005)), ..script });
+        }),
         ("tls.version", at_587, |t| t.change(|script| Script { is_deaf: true, ..script })),
     ]
 }
@@ -318,26 +341,9 @@ fn of_road() -> Vec<(&'static str, Base<Way>, Change<Way>)> {
     ]
 }
 
-/// Both worlds of every check.
-async fn pairs() -> Vec<Pair> {
+/// Both worlds of every check of a message.
+async fn letters() -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (id, base, change) in of_server() {
-        let mut broken = base();
-        change(&mut broken);
-        pairs.push(Pair { id, sound: base().look().await, broken: broken.look().await });
-    }
-    for (id, base, change) in of_host() {
-        let mut broken = base();
-        change(&mut broken);
-        pairs.push(Pair { id, sound: base().look().await, broken: broken.look().await });
-    }
-    for (id, base, change) in of_road() {
-        let (sound, mut broken) = (base(), base());
-        change(&mut broken);
-        let sound = roads::go(sound.to, sound.script, &sound.config).await;
-        let broken = roads::go(broken.to, broken.script, &broken.config).await;
-        pairs.push(Pair { id, sound, broken });
-    }
     for (id, letter) in of_message() {
         let case = messages::Case::new();
         let sound = case.sound();
@@ -353,13 +359,45 @@ async fn pairs() -> Vec<Pair> {
     pairs
 }
 
+/// Both worlds of every check.
+async fn pairs() -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (id, base, change) in of_server() {
+        let mut broken = base();
+        change(&mut broken);
+        pairs.push(Pair { id, sound: base().look().await, broken: broken.look().await });
+    }
+    for (id, base, change) in of_host() {
+        let mut broken = base();
+        change(&mut broken);
+        pairs.push(Pair { id, sound: base().look().await, broken: broken.look().await });
+    }
+    for (id, base, change) in domains::cases() {
+        let mut broken = base();
+        change(&mut broken);
+        pairs.push(Pair { id, sound: base().look().await, broken: broken.look().await });
+    }
+    let (sound, broken) = (handshake::tests::report(None), handshake::tests::report(Some("short")));
+    pairs.push(Pair { id: "tls.key", sound, broken });
+    for (id, base, change) in of_road() {
+        let (sound, mut broken) = (base(), base());
+        change(&mut broken);
+        let sound = roads::go(sound.to, sound.script, &sound.config).await;
+        let broken = roads::go(broken.to, broken.script, &broken.config).await;
+        pairs.push(Pair { id, sound, broken });
+    }
+    pairs.extend(letters().await);
+    pairs
+}
+
 /// The names of the checks that have a pair.
 pub(crate) fn names() -> BTreeSet<String> {
     let server = of_server().into_iter().map(|(id, ..)| id);
     let host = of_host().into_iter().map(|(id, ..)| id);
     let road = of_road().into_iter().map(|(id, ..)| id);
     let message = of_message().into_iter().map(|(id, _)| id);
-    server.chain(host).chain(road).chain(message).map(str::to_owned).collect()
+    let domain = domains::cases().into_iter().map(|(id, ..)| id).chain(["tls.key"]);
+    server.chain(host).chain(road).chain(message).chain(domain).map(str::to_owned).collect()
 }
 
 #[tokio::test(start_paused = true)]

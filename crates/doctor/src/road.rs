@@ -195,6 +195,7 @@ async fn at(world: &World, hop: &Hop, from: &ReversePath, to: &Address) -> (Sect
         credentials: hop.login.clone(),
         envelope: Some((from.clone(), vec![to.clone()])),
         tls_name: None,
+        thorough: false,
     };
     let flags = (hop.implicit_tls, hop.lmtp);
     let (secure, trusted) = as_server(world, &question, open, flags, &mut section).await;

@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use lists::listed;
 use mailwright_net::tls::CertificateFacts;
 use mailwright_words::Timestamp;
 

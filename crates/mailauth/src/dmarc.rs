@@ -5,6 +5,7 @@
 //! walk takes the place of a list of public suffixes. Source: RFC 9989.
 
 mod destination;
+mod published;
 mod text;
 mod walk;
 
@@ -15,6 +16,7 @@ use text::Text;
 use walk::Walker;
 
 pub use destination::{Destination, destinations};
+pub use published::{Publication, Published, published};
 
 /// What a domain wants done with mail that is not proved to be its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

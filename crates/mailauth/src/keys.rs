@@ -118,6 +118,53 @@ impl ResolverCache<Box<str>, Txt> for Keys {
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
 }
 
+/// A key as its record has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// What it is for: `rsa` or `ed25519`.
+    pub algorithm: &'static str,
+    /// Its bits.
+    pub bits: usize,
+    /// It was taken back: what is signed with it counts for nothing.
+    pub is_revoked: bool,
+    /// The domain only tries it out.
+    pub is_testing: bool,
+    /// Why no signature of mail may use it.
+    pub unfit: Option<String>,
+}
+
+/// Reads the record of a key; none when it is one of something else.
+///
+/// Errors: it makes no sense. Source: RFC 6376 section 3.6.1.
+pub fn public_key(record: &[u8]) -> Option<Result<PublicKey, String>> {
+    let text = String::from_utf8_lossy(record);
+    let tags = text.split(';').filter_map(|tag| tag.split_once('='));
+    let tags: Vec<(&str, &str)> = tags.map(|(name, value)| (name.trim(), value.trim())).collect();
+    let tag = |wanted: &str| tags.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    if tag("p").is_none() && tag("v") != Some("DKIM1") {
+        return None;
+    }
+    let algorithm = match tag("k").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("rsa") => "rsa",
+        Some("ed25519") => "ed25519",
+        Some(other) => return Some(Err(format!("its kind of key, {other}, is not known"))),
+    };
+    let is_testing = tag("t").is_some_and(|flags| flags.split(':').any(|one| one.trim() == "y"));
+    let Some(value) = tag("p") else { return Some(Err("it has no p=, and so no key".to_owned())) };
+    if value.is_empty() {
+        let key = PublicKey { algorithm, bits: 0, is_revoked: true, is_testing, unfit: None };
+        return Some(Ok(key));
+    }
+    let key = match DomainKey::parse(record) {
+        Ok(key) => key,
+        Err(error) => return Some(Err(format!("its key cannot be read: {error}"))),
+    };
+    let bits = key.p.public_key_bits();
+    let unfit = unfit(record, bits).map(|(_, why)| why);
+    let bits = if algorithm == "ed25519" { 256 } else { bits };
+    Some(Ok(PublicKey { algorithm, bits, is_revoked: false, is_testing, unfit }))
+}
+
 fn looked(answer: Answer<Vec<Vec<u8>>>) -> Looked {
     let failed = |error| Looked { record: Txt::Error(Error::Dns(error)), text: None, unfit: None };
     match answer {

@@ -27,9 +27,12 @@ pub use arc::Arc;
 pub use body::{BodyHash, BodyHashes};
 pub use changed::{BodyChange, Change, FieldChange, HeaderChange};
 pub use dkim::Dkim;
-pub use dmarc::{Destination, Dmarc, Policy, Record, destinations};
+pub use dmarc::{
+    Destination, Dmarc, Policy, Publication, Published, Record, destinations, published,
+};
 pub use examine::{Client, Examined, Letter, Signed};
 pub use iprev::Iprev;
+pub use keys::{PublicKey, public_key};
 pub use spf::Spf;
 pub use verify::{Facts, Limits, NoResolver, Verdicts, Verifier};
 pub use word::Word;

@@ -7,6 +7,7 @@
 mod eval;
 mod macros;
 mod record;
+mod survey;
 
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ use mailwright_net::dns::Resolver;
 
 use crate::Word;
 use eval::Evaluation;
+
+pub use survey::{Flaw, Survey, survey};
 
 /// What is asked: may this client use this domain?
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ use crate::{
     cli::{CarrierOptions, DoctorCommand, Form, HostExam, HostOptions},
     remote,
     stdout::stdout,
-    world,
+    world, zone,
 };
 
 /// How long a name server may take.
@@ -59,6 +59,18 @@ pub(crate) async fn run(
         }
         DoctorCommand::Deliver { address, from, host, form } => {
             deliver((address, from.as_deref()), host, *form, config).await?
+        }
+        DoctorCommand::Domain { name, selector, records_only, thorough, host, form } => {
+            let question = zone::Question {
+                domain: zone::name(name)?,
+                selectors: selector.clone(),
+                visits: !records_only,
+                thorough: *thorough,
+                lists: (config.doctor.address_lists.clone(), config.doctor.domain_lists.clone()),
+                policy: zone::Announced::Nothing,
+            };
+            let world = world::open(config, host)?;
+            tell(&zone::examine(&world, question, config).await?, *form)?
         }
         DoctorCommand::Message { what, carrier, form } => match message(what)? {
             Some(bytes) => {
@@ -133,6 +145,7 @@ async fn examine(
         credentials: exam.login.credentials()?,
         envelope,
         tls_name: exam.host.tls_name.clone(),
+        thorough: exam.thorough,
     };
     let world = world::open(config, &exam.host)?;
     tell(&host::examine(&world, &question).await, exam.form)

@@ -41,6 +41,7 @@ mod tlsa;
 mod upkeep;
 mod verify;
 mod world;
+mod zone;
 
 use std::{
     io::Write,

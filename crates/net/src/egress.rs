@@ -363,6 +363,7 @@ fn told(error: &io::Error) -> String {
         Obstacle::Nothing => "nothing in common".to_owned(),
         Obstacle::Alert(alert) => format!("the server gave up: {alert}"),
         Obstacle::Closed => "the server hung up".to_owned(),
+        Obstacle::Key => "its key is none that is taken today".to_owned(),
         Obstacle::Late => "it took too long".to_owned(),
         Obstacle::Name => "its name is no host name".to_owned(),
         Obstacle::Other(other) => other,

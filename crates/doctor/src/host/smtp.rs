@@ -211,6 +211,7 @@ impl<'a> Visit<'a> {
         section.checks.extend(handshake::judge(inspected, measure));
         seen.secure = true;
         seen.trusted = inspected.trust.is_ok();
+        seen.pem.clone_from(&inspected.pem);
         Some(())
     }
 

@@ -13,7 +13,7 @@ use crate::{
     fake::{self, Host, Script, Seal},
 };
 
-const SMTP: &[(&str, &str)] = &[
+pub(crate) const SMTP: &[(&str, &str)] = &[
     ("EHLO", "250-mx.example\r\n250-STARTTLS\r\n250 PIPELINING"),
     ("tls EHLO", "250-mx.example\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN"),
     ("STARTTLS", "220 2.0.0 Go"),
@@ -50,6 +50,7 @@ pub(crate) fn question(service: Service, place: &str) -> Question {
         credentials: None,
         envelope: None,
         tls_name: None,
+        thorough: false,
     }
 }
 
@@ -79,6 +80,8 @@ impl Room {
         zone.add_address("two.example", "2001:db8::1".parse().unwrap());
         zone.add_address("two.example", "192.0.2.1".parse().unwrap());
         zone.add_mx("mail.example", 10, "mx.example");
+        zone.add_ptr("192.0.2.1".parse().unwrap(), "mx.example");
+        zone.add_ptr("2001:db8::1".parse().unwrap(), "two.example");
         zone.set_broken("broken.example", true);
         let world = fake::world(self.hosts, zone, Some(&self.seal));
         examine(&world, question).await

@@ -14,15 +14,26 @@ use crate::{Check, Section, world::World};
 const ASKED_MAX: usize = 20;
 
 pub(super) async fn examine(world: &World, subject: &Subject, addresses: &[IpAddr]) -> Section {
-    let mut section = Section::new("blocklists");
-    for list in &subject.settings.address_lists {
-        section.checks.extend(of_addresses(world, list, addresses).await);
-    }
     let mut domains: Vec<&str> = subject.domains.iter().map(String::as_str).collect();
     domains.push(&subject.hostname);
     domains.retain(|domain| domain.contains('.'));
-    for list in &subject.settings.domain_lists {
-        section.checks.extend(of_domains(world, list, &domains).await);
+    let settings = &subject.settings;
+    listed(world, (&settings.address_lists, &settings.domain_lists), addresses, &domains).await
+}
+
+/// Whether addresses and domains are on lists of each kind.
+pub(crate) async fn listed(
+    world: &World,
+    (address_lists, domain_lists): (&[String], &[String]),
+    addresses: &[IpAddr],
+    domains: &[&str],
+) -> Section {
+    let mut section = Section::new("blocklists");
+    for list in address_lists {
+        section.checks.extend(of_addresses(world, list, addresses).await);
+    }
+    for list in domain_lists {
+        section.checks.extend(of_domains(world, list, domains).await);
     }
     section
 }

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use mailwright_net::dns::Answer;
+use mailwright_net::{
+    dns::Answer,
+    egress::address::{Closed, public},
+};
 
 use super::Subject;
 use crate::{Check, Section, world::World};
@@ -25,7 +28,7 @@ pub(super) struct Names {
 
 pub(super) async fn examine(world: &World, subject: &Subject) -> Names {
     let mut section = Section::new("names");
-    let (lying, bogus) = tokio::join!(liar(world), dnssec(world, subject));
+    let (lying, bogus) = tokio::join!(liar(world, subject), dnssec(world, subject));
     section.push(lying);
     section.push(bogus);
     let mut addresses = Vec::new();
@@ -37,7 +40,9 @@ pub(super) async fn examine(world: &World, subject: &Subject) -> Names {
                 addresses.push(*address);
             }
         }
-        for address in addresses.iter().take(ADDRESSES_MAX) {
+        // Whoever sends through another host is judged by that one's name.
+        let seen = if subject.smarthost.is_some() { 0 } else { ADDRESSES_MAX };
+        for address in addresses.iter().take(seen) {
             section.push(back(world, *address, &subject.hostname).await);
         }
         for domain in subject.domains.iter().filter(|domain| domain.contains('.')).take(DOMAINS_MAX)
@@ -50,21 +55,17 @@ pub(super) async fn examine(world: &World, subject: &Subject) -> Names {
 
 /// Whether others can have reached this address at all.
 fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(four) => {
-            !(four.is_private()
-                || four.is_loopback()
-                || four.is_link_local()
-                || four.is_unspecified())
-        }
-        IpAddr::V6(six) => {
-            !(six.is_loopback() || six.is_unique_local() || six.is_unicast_link_local())
-        }
-    }
+    let address = address.to_canonical();
+    let closed = public(address).err();
+    let is_inner = matches!(
+        closed,
+        Some(Closed::Loopback | Closed::Private | Closed::Shared | Closed::LinkLocal)
+    );
+    !is_inner && !address.is_unspecified()
 }
 
 /// Whether the resolver answers, and says no where there is nothing.
-async fn liar(world: &World) -> Check {
+async fn liar(world: &World, subject: &Subject) -> Check {
     const ID: &str = "resolver.answers";
     const TITLE: &str = "Resolver";
     let check = match world.resolver.addresses(NOBODY).await {
@@ -84,6 +85,12 @@ async fn liar(world: &World) -> Check {
                 )
                 .mend("Use a resolver of your own, such as unbound, and set `dns.servers`.")
         }
+        // Some give no answer to names that cannot exist, and to others do.
+        Answer::Temporary(why) if knows_another(world, subject).await => {
+            Check::unknown(ID, TITLE, format!("it answers, but not for such a name: {why}"))
+                .means("Whether it says no where there is nothing cannot be tried.")
+                .mend("Nothing, if mail to mistyped domains comes back at once.")
+        }
         Answer::Temporary(why) => Check::wrong(ID, TITLE, format!("it gives no answer: {why}"))
             .means("No mail goes out: no domain can be looked up.")
             .mend("Look at /etc/resolv.conf, or at `dns.servers`, and try one with `dig`."),
@@ -91,12 +98,23 @@ async fn liar(world: &World) -> Check {
     check.tried(format!("the address of {NOBODY}"))
 }
 
+/// Whether anything at all can be looked up.
+async fn knows_another(world: &World, subject: &Subject) -> bool {
+    let name = control(&subject.settings.bogus_name);
+    !matches!(world.resolver.addresses(name).await, Answer::Temporary(_))
+}
+
+/// The name above the one that is wrong on purpose.
+fn control(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, parent)| parent)
+}
+
 /// Whether a wrong signature is found out.
 async fn dnssec(world: &World, subject: &Subject) -> Check {
     const ID: &str = "resolver.dnssec";
     const TITLE: &str = "DNSSEC";
     let name = &subject.settings.bogus_name;
-    let control = name.split_once('.').map_or(name.as_str(), |(_, parent)| parent);
+    let control = control(name);
     let tried = format!("{name}, whose signature is wrong on purpose, and {control}");
     let (bogus, sound) =
         tokio::join!(world.resolver.addresses(name), world.resolver.addresses(control));

@@ -42,6 +42,8 @@ pub(crate) fn sound() -> Subject {
                 begins: at(-10),
                 ends: at(80),
                 is_self_issued: false,
+                key: "EC of 256 bits".to_owned(),
+                weakness: None,
             }]),
         }],
         doors: vec![Door {
@@ -246,6 +248,11 @@ async fn each_fault_of_the_resolver_and_the_names_speaks_alone() {
             vec![("resolver.answers", Wrong)],
         ),
         (
+            "no word of what cannot exist",
+            |zone| zone.set_broken("mailwright-doctor-asks.invalid", true),
+            vec![("resolver.answers", CannotKnow)],
+        ),
+        (
             "signatures",
             |zone| {
                 zone.set_broken("bogus.signed.example", false);
@@ -418,6 +425,7 @@ async fn the_clock_is_judged_by_whoever_knows_the_time() {
 async fn a_smarthost_is_tried_in_place_of_other_peoples_servers() {
     let mut subject = sound();
     subject.smarthost = "smart.example:587".parse().ok();
+    // A name of its own address is nothing that others ask for.
     for (host, expected) in [
         (greets(), vec![]),
         (Host::Silent, vec![("out.smarthost", Verdict::Wrong)]),
@@ -425,6 +433,7 @@ async fn a_smarthost_is_tried_in_place_of_other_peoples_servers() {
     ] {
         let zone = zone();
         zone.add_address("smart.example", ip("198.51.100.7"));
+        zone.add_address("mx.example", ip("203.0.113.8"));
         let hosts = vec![("127.0.0.1:25", greets()), ("198.51.100.7:587", host)];
         let report = look(&subject, zone, hosts).await;
         assert_eq!(loud(&report), expected, "{}", report.text(false));

@@ -58,7 +58,7 @@ pub async fn destinations(
 
 /// Whether `host` takes reports about `domain`; the addresses that it wants them at instead, which
 /// have to be its own.
-async fn consent(
+pub(super) async fn consent(
     domain: &str,
     host: &str,
     resolver: &dyn Resolver,

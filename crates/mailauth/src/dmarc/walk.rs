@@ -100,7 +100,7 @@ pub(super) fn organization(walk: &Walk, start: &str) -> String {
 }
 
 /// The next name to ask for.
-fn above(name: &str) -> Option<&str> {
+pub(super) fn above(name: &str) -> Option<&str> {
     let labels = name.split('.').count();
     let drop = if labels > LABELS_MAX { labels - LABELS_MAX } else { 1 };
     (0..drop).try_fold(name, |name, _| name.split_once('.').map(|(_, rest)| rest))

@@ -16,9 +16,9 @@ use crate::name::is_within;
 use crate::{Word, name};
 
 /// Terms that ask the DNS. Source: RFC 7208 section 4.6.4.
-const LOOKUPS_MAX: u32 = 10;
+pub(super) const LOOKUPS_MAX: u32 = 10;
 /// Questions of terms that may have no answer. Source: the same.
-const VOID_LOOKUPS_MAX: u32 = 2;
+pub(super) const VOID_LOOKUPS_MAX: u32 = 2;
 /// Hosts of an `mx`, and names of an address. Source: the same.
 const NAMES_MAX: usize = 10;
 /// How long the names of an address, and an explanation, may take. The owner of the address has the

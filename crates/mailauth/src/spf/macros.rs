@@ -92,6 +92,16 @@ impl Macros {
         }
     }
 
+    /// The text it stands for whoever the client is; none where it depends on that.
+    pub(super) fn plain(&self) -> Option<String> {
+        let text = self.0.iter().map(|piece| match piece {
+            Piece::Text(literal) => Some(literal.as_str()),
+            Piece::Expand(_) => None,
+        });
+        let text: String = text.collect::<Option<_>>()?;
+        Some(text.trim_end_matches('.').to_ascii_lowercase())
+    }
+
     /// Whether it needs the name that the address proved.
     pub(super) fn needs_validated(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Expand(of) if of.letter == b'p'))

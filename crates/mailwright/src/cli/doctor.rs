@@ -37,6 +37,25 @@ pub(crate) enum DoctorCommand {
     Imap(HostExam),
     /// Examine a host that mail is fetched from by POP3
     Pop3(HostExam),
+    /// Look at what the world sees of a domain: MX, SPF, DKIM, DMARC, MTA-STS, DANE, and its hosts
+    Domain {
+        /// The domain
+        name: String,
+        /// The name of a DKIM key, as `s=` in DKIM-Signature has it
+        #[arg(long, value_name = "NAME")]
+        selector: Vec<String>,
+        /// Look at its records alone, and visit no host
+        #[arg(long)]
+        records_only: bool,
+        /// Try old versions of TLS, weak ciphers, and relaying, too, which hosts may take for an
+        /// attack
+        #[arg(long, conflicts_with = "records_only")]
+        thorough: bool,
+        #[command(flatten)]
+        host: HostOptions,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Go the road of a message to an address, up to RCPT; nothing is sent
     Deliver {
         /// The recipient
@@ -98,6 +117,10 @@ pub(crate) struct CarrierOptions {
 pub(crate) struct HostExam {
     /// The host; without `:PORT` the usual ports are tried
     pub(crate) place: Place,
+    /// Try old versions of TLS, weak ciphers, and on port 25 relaying, too, which hosts may take
+    /// for an attack; nothing is sent
+    #[arg(long)]
+    pub(crate) thorough: bool,
     #[command(flatten)]
     pub(crate) login: LoginOptions,
     #[command(flatten)]

@@ -22,6 +22,7 @@ struct Entry {
     ptr: Vec<String>,
     srv: Vec<Srv>,
     tlsa: Vec<Tlsa>,
+    alias: Option<String>,
     broken: bool,
     secure: bool,
 }
@@ -62,6 +63,11 @@ impl Fake {
         self.change(name, |entry| entry.tlsa.push(tlsa));
     }
 
+    /// Says that a name is an alias of another; what it has has to be added all the same.
+    pub fn set_alias(&self, name: &str, target: &str) {
+        self.change(name, |entry| entry.alias = Some(target.to_owned()));
+    }
+
     /// Says that what is known of this name is validated.
     pub fn set_secure(&self, name: &str) {
         self.change(name, |entry| entry.secure = true);
@@ -83,11 +89,12 @@ impl Fake {
         part: impl FnOnce(Entry) -> Vec<T>,
     ) -> Later<'static, Signed<Vec<T>>> {
         let zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
-        let secure = zone.get(&key(name)).is_some_and(|entry| entry.secure);
+        let entry = zone.get(&key(name)).cloned().unwrap_or_default();
         drop(zone);
+        let (secure, canonical) = (entry.secure, entry.alias);
         let answer = self.answer(name, part);
         Box::pin(async move {
-            answer.await.map(|records| Signed { secure, ..Signed::insecure(records) })
+            answer.await.map(|records| Signed { secure, canonical, ..Signed::insecure(records) })
         })
     }
 

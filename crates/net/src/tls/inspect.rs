@@ -26,6 +26,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
+    public_key::PublicKey,
 };
 
 use super::{
@@ -40,6 +41,11 @@ use crate::{Clock, Stream, TlsFacts};
 const CHAIN_MAX: usize = 10;
 /// Names of a certificate that are told of.
 const NAMES_MAX: usize = 100;
+/// Bits of an RSA key of today.
+const RSA_BITS_MIN: usize = 2048;
+/// Signatures with digests that were broken: RSA with MD5, RSA, DSA and ECDSA with SHA-1.
+const OLD_SIGNATURES: [&str; 4] =
+    ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10040.4.3", "1.2.840.10045.4.1"];
 
 /// Why a careful client would not believe a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +86,8 @@ pub enum Obstacle {
     Alert(String),
     /// It hung up.
     Closed,
+    /// Its key or signature is none of those that are taken today.
+    Key,
     /// It took too long.
     Late,
     /// The name is no host name.
@@ -110,6 +118,7 @@ pub fn obstacle(error: &io::Error) -> Obstacle {
             | rustls::PeerIncompatible::Tls12NotOfferedOrEnabled => Obstacle::Version,
             _ => Obstacle::Nothing,
         },
+        Some(Error::InvalidCertificate(_)) => Obstacle::Key,
         Some(Error::AlertReceived(Alert::HandshakeFailure)) => Obstacle::Nothing,
         Some(Error::AlertReceived(alert)) => Obstacle::Alert(format!("{alert:?}")),
         _ => Obstacle::Other(error.to_string()),
@@ -131,6 +140,10 @@ pub struct CertificateFacts {
     pub ends: Timestamp,
     /// Made by its own subject.
     pub is_self_issued: bool,
+    /// What kind of key it is for, and of how many bits.
+    pub key: String,
+    /// Why its key or signature is too weak for today.
+    pub weakness: Option<String>,
 }
 
 /// What a handshake showed.
@@ -357,7 +370,35 @@ fn describe(der: &[u8]) -> Option<CertificateFacts> {
         begins: at(certificate.validity().not_before.timestamp()),
         ends: at(certificate.validity().not_after.timestamp()),
         is_self_issued: certificate.subject() == certificate.issuer(),
+        key: key(&certificate).0,
+        weakness: weakness(&certificate),
     })
+}
+
+/// The kind of its key, and its bits where that matters.
+fn key(certificate: &X509Certificate<'_>) -> (String, Option<usize>) {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(rsa)) => {
+            let octets = rsa.modulus.iter().skip_while(|octet| **octet == 0).count();
+            (format!("RSA of {} bits", octets * 8), Some(octets * 8))
+        }
+        Ok(PublicKey::EC(point)) => (format!("EC of {} bits", point.key_size()), None),
+        Ok(PublicKey::DSA(_)) => ("DSA".to_owned(), Some(0)),
+        _ => ("of another kind".to_owned(), None),
+    }
+}
+
+/// Source: RFC 9155 (SHA-1), RFC 9325 section 4.4 (keys).
+fn weakness(certificate: &X509Certificate<'_>) -> Option<String> {
+    let is_short = key(certificate).1.is_some_and(|bits| bits < RSA_BITS_MIN);
+    let signature = certificate.signature_algorithm.algorithm.to_id_string();
+    if is_short {
+        Some("its key is too short".to_owned())
+    } else if OLD_SIGNATURES.contains(&signature.as_str()) {
+        Some("it is signed with SHA-1 or MD5".to_owned())
+    } else {
+        None
+    }
 }
 
 fn named(name: &GeneralName<'_>) -> Option<String> {
