@@ -6,7 +6,9 @@
 
 smtp-source sends, with connections that it keeps (reuse) and with one for each message. Mailwright
 keeps all on the disk before it says 250, MailDev keeps it in files without a sync, smtp-sink keeps
-nothing: it says what the machine can do. All that was acknowledged is counted afterwards. Needs root.
+nothing: it says what the machine can do. All that was acknowledged is counted afterwards. With a
+browser (chromium and chromedriver) it is timed how long a message takes to its row on the page.
+Needs root.
 """
 
 import argparse
@@ -28,6 +30,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "lib"))
 
+from browser import Browser, is_there  # noqa: E402
 from measure import Group, Peak, busy, inside, machine, own, wait_until  # noqa: E402
 from servers import BINARY  # noqa: E402
 
@@ -37,9 +40,24 @@ MAILDEV = NPM / "node_modules/.bin/maildev"
 SMTP, HTTP = 2525, 2580
 # What is to be reached: messages a second by size, and the rest.
 WANTED = {2000: 10_000, 100_000: 2_000}
-START_MS, IDLE_MIB, SEARCH_MS = 50, 30, 50
+START_MS, IDLE_MIB, SEARCH_MS, ROW_MS = 50, 30, 50, 100
 # Messages of one cell, below what an inbox keeps.
 MOST = 60_000
+# Messages whose way to the page is timed.
+ROWS = 40
+# Keeps the moment at which each subject was drawn.
+WATCH = """
+window.drawn = {};
+const look = () => {
+  const found = document.body.textContent.match(/row-\\d+-end/g) || [];
+  for (const subject of found) {
+    if (subject in window.drawn) continue;
+    window.drawn[subject] = null;
+    requestAnimationFrame(() => { window.drawn[subject] = Date.now(); });
+  }
+};
+new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+"""
 SEARCHES = ["findable", "subject:rareword", "to:bob@user.example", "absent-everywhere",
             "from:app is:unread -findable"]
 
@@ -156,6 +174,27 @@ def cell(kind, folder, size, sessions, reuse, seconds):
         server.stop()
 
 
+def to_rows():
+    """Milliseconds from the 250 of a message until the page has drawn its row, one by one."""
+    took = []
+    with Browser() as browser, smtplib.SMTP("127.0.0.1", SMTP) as client:
+        browser.open(f"http://127.0.0.1:{HTTP}/")
+        browser.run(WATCH)
+        time.sleep(1)
+        for number in range(ROWS):
+            subject = f"row-{number}-end"
+            text = f"From: app@shop.example\r\nTo: ann@user.example\r\nSubject: {subject}\r\n\r\nhello\r\n"
+            client.sendmail("app@shop.example", ["ann@user.example"], text)
+            taken = time.time() * 1000
+
+            def drawn():
+                return browser.run("return window.drawn[arguments[0]] || 0", subject)
+            if not wait_until(drawn, 10, 0.05):
+                raise SystemExit(f"{subject} does not come up on the page")
+            took.append(max(0.0, drawn() - taken))
+    return took
+
+
 def grown(folder, messages):
     """Mailwright with many messages: how it starts, how large it is, how it searches."""
     starts = []
@@ -185,7 +224,8 @@ def grown(folder, messages):
         begun = time.monotonic()
         fetch("/api/inboxes/default/messages")
         listing = time.monotonic() - begun
-        return {"start": statistics.median(starts), "idle": idle, "held": server.held(),
+        rows = to_rows() if is_there() else []
+        return {"start": statistics.median(starts), "idle": idle, "held": server.held(), "rows": rows,
                 "memory": server.group.memory(), "searches": searches, "listing": listing}
     finally:
         server.stop()
@@ -216,10 +256,14 @@ def targets(rows, whole):
         if best is not None:
             lines.append(target(f"{size:,} B, best of all", best, wanted, best >= wanted, "messages/s"))
     lines.append(f"- Lost of all that was acknowledged: {sum(one['lost'] for _, one in ours)} (0 wanted)")
-    start, idle = whole["start"] * 1e3, whole["idle"] / 2**20
+    start, idle, rows = whole["start"] * 1e3, whole["idle"] / 2**20, whole["rows"]
     slowest = max(whole["searches"].values()) * 1e3
     return [*lines, target("Start", start, START_MS, start <= START_MS, "ms"),
             target("Idle", idle, IDLE_MIB, idle < IDLE_MIB, "MiB"),
+            *([target(f"Row on the page, slowest of {len(rows)} with {whole['held']:,} messages", max(rows),
+                      ROW_MS, max(rows) <= ROW_MS, "ms"),
+               f"- Row on the page, half of them within {statistics.median(rows):.0f} ms"] if rows else
+              ["- Row on the page: not measured, there is no browser"]),
             target(f"Slowest search of {whole['held']:,}", slowest, SEARCH_MS, slowest <= SEARCH_MS, "ms"),
             f"- Memory with {whole['held']:,} messages: {whole['memory'] / 2**20:.0f} MiB; "
             f"their first page in {whole['listing'] * 1e3:.1f} ms",

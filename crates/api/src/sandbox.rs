@@ -37,7 +37,6 @@ mod scope;
 mod settings;
 mod stamp;
 mod submit;
-mod summary;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -52,7 +51,10 @@ use mailwright_config::{Config, Live};
 use mailwright_directory::Directory;
 use mailwright_intake::Intake;
 use mailwright_net::{Clock, egress::Egress};
-use mailwright_store::{Lane, Store, StoreError, Tx, capture};
+use mailwright_store::{
+    Lane, Store, StoreError, Tx,
+    capture::{self, summary},
+};
 use mailwright_words::{Id, Timestamp};
 use tokio::sync::{Semaphore, broadcast};
 

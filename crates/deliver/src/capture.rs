@@ -39,7 +39,7 @@ pub fn deliver(
         received: arrival.received,
         origin: Some(arrival.spool),
         flags: 0,
-        rendered: None,
+        extract: None,
     };
     Ok(match mailbox::deliver(tx, &new, now)? {
         Delivered::New { .. } => {
@@ -60,5 +60,5 @@ fn keep(tx: &mut Tx<'_>, place: (Id, Id), arrival: &Arrival<'_>) -> Result<(), S
         recipients: vec![arrival.recipient.to_string()],
         ..Caught::default()
     };
-    capture::keep(tx, place, &caught)
+    capture::keep(tx, place, &caught, None)
 }

@@ -68,7 +68,7 @@ pub fn deliver(
         received: arrival.received,
         origin: Some(arrival.spool),
         flags: 0,
-        rendered: None,
+        extract: None,
     };
     Ok(match mailbox::deliver(tx, &new, now)? {
         Delivered::New { .. } | Delivered::Before => Outcome::Delivered,

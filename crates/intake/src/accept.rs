@@ -15,6 +15,7 @@ use mailwright_words::{
     Address, ByMode, Envelope, Id, LocalPart, ReversePath, Timestamp, TlsWish, message_id,
 };
 
+use crate::capture::is_capture;
 use crate::head::{Change, Head};
 use crate::incoming::{Collected, Incoming};
 use crate::judgement::Judged;
@@ -86,10 +87,10 @@ impl Intake {
         let about = (self.0.store.ids().next(now), &collected.block());
         let notices = self.notices(&transaction, &looped, about, now).await?;
         self.check_rooms(&transaction.targets, collected.body.length()).await?;
-        let straight = parts
-            .first()
-            .filter(|part| part.via.is_none())
-            .and_then(|part| Straight::of(&collected.block(), &part.envelope, &part.classes));
+        let straight = parts.first().filter(|part| part.via.is_none()).and_then(|part| {
+            let ends = (&part.envelope, part.classes.as_slice());
+            Straight::of(&collected, ends, &transaction.client)
+        });
         let author = self.author(&transaction.client, &collected.block()).await?;
         let leaves = parts.iter().any(Part::leaves);
         let mut ready = self.prepare((collected, judged), &transaction, now);
@@ -148,7 +149,7 @@ impl Intake {
         let (client, count) = (&transaction.client, transaction.targets.len());
         self.count_sent(client, count, now).await?;
         let durable = match straight {
-            Some(straight) => self.commit_straight((first, others), straight, client.clone()).await,
+            Some(straight) => self.commit_straight((first, others), straight).await,
             None => spool::commit_all(&self.0.store, first, others).await.map_err(refused),
         };
         if durable.is_err() {
@@ -184,7 +185,7 @@ impl Intake {
     /// and forwards.
     async fn parts(&self, transaction: &Transaction, now: Timestamp) -> Result<Vec<Part>, Refusal> {
         let envelope = &transaction.envelope;
-        let is_captured = |(_, class): &(_, Class)| matches!(class, Class::Capture { .. });
+        let is_captured = |(_, class): &(_, Class)| is_capture(class);
         let (captured, direct): (Vec<_>, Vec<_>) =
             merge::direct(&transaction.targets).into_iter().partition(is_captured);
         let mut parts: Vec<Part> = Vec::new();
@@ -328,8 +329,7 @@ impl Part {
     fn split(self) -> Vec<Self> {
         let Self { envelope, classes, via, is_list, .. } = self;
         let ends = envelope.recipients.iter().cloned().zip(classes);
-        let (captured, others): (Vec<_>, Vec<_>) =
-            ends.partition(|(_, class)| matches!(class, Class::Capture { .. }));
+        let (captured, others): (Vec<_>, Vec<_>) = ends.partition(|(_, class)| is_capture(class));
         let part = |(ends, confined): (Vec<(_, Class)>, bool)| {
             let (recipients, classes) = ends.into_iter().unzip();
             let envelope = Envelope { recipients, ..envelope.clone() };

@@ -3,13 +3,15 @@
 //! Invariant: whoever comes to a sandbox listener, or logged in as an inbox, sends to inboxes and
 //! to nowhere else, whomever the message is for.
 
+use std::sync::Arc;
+
 use mailwright_config::{InboxBy, Role};
 use mailwright_directory::{DEFAULT_INBOX, DirectoryError, inbox_name};
-use mailwright_store::StoreError;
-use mailwright_store::capture::{Caught, inbox_addressed};
+use mailwright_store::capture::{self, Caught, Extract, inbox_addressed};
 use mailwright_store::directory::principal;
-use mailwright_store::spool::{Class, Delivery};
-use mailwright_words::{Address, Id, Recipient, Timestamp};
+use mailwright_store::spool::Class;
+use mailwright_store::{StoreError, Tx};
+use mailwright_words::{Address, Envelope, Id, Recipient, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::target::Target;
@@ -120,12 +122,48 @@ impl Intake {
     }
 }
 
-/// What is kept of a message in its inbox, as far as its client tells.
-pub(crate) fn caught(of: &Delivery<'_>, client: &Client) -> Caught {
-    let captured = |(_, class): &(&Recipient, &Class)| matches!(class, Class::Capture { .. });
-    let recipients = of.envelope.recipients.iter().zip(of.classes).filter(captured);
+/// What is kept of a message beside each copy of it that an inbox catches.
+#[derive(Debug)]
+pub(crate) struct Keepsake {
+    caught: Caught,
+    extract: Option<Arc<Extract>>,
+}
+
+impl Keepsake {
+    /// What is kept; nothing where no inbox catches it. `bytes` are the message, where they are in
+    /// memory.
+    pub(crate) fn of(
+        (envelope, classes): (&Envelope, &[Class]),
+        client: &Client,
+        bytes: Option<&[u8]>,
+    ) -> Option<Self> {
+        classes.iter().any(is_capture).then(|| {
+            let caught = caught(envelope, classes, client);
+            let extract = bytes.and_then(|bytes| Extract::of(bytes, &caught)).map(Arc::new);
+            Self { caught, extract }
+        })
+    }
+
+    /// What was drawn from the message.
+    pub(crate) fn extract(&self) -> Option<Arc<Extract>> {
+        self.extract.clone()
+    }
+
+    /// Keeps it beside a new copy in an inbox.
+    pub(crate) fn keep(&self, tx: &mut Tx<'_>, inbox: Id, message: Id) -> Result<(), StoreError> {
+        capture::keep(tx, (inbox, message), &self.caught, self.extract.as_deref())
+    }
+}
+
+pub(crate) const fn is_capture(class: &Class) -> bool {
+    matches!(class, Class::Capture { .. })
+}
+
+fn caught(envelope: &Envelope, classes: &[Class], client: &Client) -> Caught {
+    let recipients = envelope.recipients.iter().zip(classes);
+    let recipients = recipients.filter(|(_, class)| is_capture(class));
     Caught {
-        sender: of.envelope.from.to_string(),
+        sender: envelope.from.to_string(),
         recipients: recipients.map(|(recipient, _)| recipient.address.to_string()).collect(),
         peer: client.peer.map(|peer| peer.to_string()).unwrap_or_default(),
         helo: client.hello.clone(),

@@ -3,17 +3,16 @@
 //! There is no queue and no report behind it: what cannot be delivered now is refused to the
 //! client, which keeps it. Source: RFC 2033 section 4.2.
 
-use mailwright_store::capture;
 use mailwright_store::mailbox::{self, Delivered, NewMessage};
 use mailwright_store::spool::{self, Accepted, Class, Content, Delivery, Durable};
 use mailwright_store::{StoreError, Tx};
 use mailwright_words::{Address, Envelope, Recipient};
 
 use crate::accept::{Ready, delivered_to, refused};
-use crate::capture::caught;
+use crate::capture::Keepsake;
 use crate::incoming::Incoming;
 use crate::refusal::Refusal;
-use crate::{Client, Intake, Transaction};
+use crate::{Intake, Transaction};
 
 impl Intake {
     /// Delivers a message into the mailboxes of a transaction, one answer a target, in its order.
@@ -46,9 +45,12 @@ impl Intake {
             places.extend(group.first().map(|(at, ..)| *at));
             groups.push(group.len());
         }
-        let (recipients, classes) = rows.into_iter().map(|(_, r, c)| (r, c)).unzip();
+        let (recipients, classes): (_, Vec<_>) = rows.into_iter().map(|(_, r, c)| (r, c)).unzip();
+        let envelope = Envelope { recipients, ..transaction.envelope };
+        let ends = (&envelope, classes.as_slice());
+        let keepsake = Keepsake::of(ends, &transaction.client, body.in_memory());
         let accepted = Accepted {
-            envelope: Envelope { recipients, ..transaction.envelope },
+            envelope,
             classes,
             head: head.bytes,
             head_skip: head.skip,
@@ -62,12 +64,11 @@ impl Intake {
         }
         let folders = self.0.settings.now().subaddress_folders;
         let temporary = self.0.settings.now().over_quota_temporary;
-        let client = transaction.client;
         let into = move |tx: &mut Tx<'_>, group: &[Delivery<'_>]| {
             together(tx, group, temporary, |tx, of| {
-                let new = copy(of, &fields, folders)?;
+                let new = copy(of, (&fields, keepsake.as_ref()), folders)?;
                 let delivered = mailbox::deliver(tx, &new, of.terms.arrived)?;
-                captured(tx, of, (&new, &delivered), &client)?;
+                captured(tx, of, (&new, &delivered), keepsake.as_ref())?;
                 Ok(delivered)
             })
         };
@@ -123,16 +124,20 @@ fn together(
     Ok(said)
 }
 
-/// The copy of one recipient.
+/// The copy of one recipient, with the fields that lists show, or what was drawn from it all.
 pub(crate) fn copy(
     of: &Delivery<'_>,
-    fields: &[u8],
+    (fields, keepsake): (&[u8], Option<&Keepsake>),
     folders: bool,
 ) -> Result<NewMessage, StoreError> {
+    let mut extract = None;
     let (account, folder, head, head_skip) = match of.class {
         Class::Local { principal, folder } => (*principal, folder.clone(), head(of), of.head_skip),
-        // An inbox shows the bytes as they came.
-        Class::Capture { inbox } => (*inbox, None, Vec::new(), 0),
+        Class::Capture { inbox } => {
+            extract = keepsake.and_then(Keepsake::extract);
+            // An inbox shows the bytes as they came.
+            (*inbox, None, Vec::new(), 0)
+        }
         Class::Relay { .. } => return Err(StoreError::Corrupt("class of a direct recipient")),
     };
     let octets = u64::try_from(head.len()).unwrap_or(u64::MAX);
@@ -148,7 +153,7 @@ pub(crate) fn copy(
         received: of.terms.arrived,
         origin: Some(of.spool),
         flags: 0,
-        rendered: None,
+        extract,
     })
 }
 
@@ -166,11 +171,11 @@ pub(crate) fn captured(
     tx: &mut Tx<'_>,
     of: &Delivery<'_>,
     (new, delivered): (&NewMessage, &Delivered),
-    client: &Client,
+    keepsake: Option<&Keepsake>,
 ) -> Result<(), StoreError> {
-    match (of.class, delivered) {
-        (Class::Capture { inbox }, Delivered::New { .. }) => {
-            capture::keep(tx, (*inbox, new.id), &caught(of, client))
+    match (of.class, delivered, keepsake) {
+        (Class::Capture { inbox }, Delivered::New { .. }, Some(kept)) => {
+            kept.keep(tx, *inbox, new.id)
         }
         _ => Ok(()),
     }

@@ -48,8 +48,23 @@ impl Intake {
         taken: Taken,
         now: Timestamp,
     ) -> Result<Target, Refusal> {
+        if client.is_caught() {
+            return self.caught(client, recipient, taken, now).await;
+        }
         let resolved = self.0.directory.resolve(&recipient.address, now).await?;
         self.admit(client, (recipient, resolved), taken, now).await
+    }
+
+    /// Where it leads for one of whom all is caught, whomever it is for.
+    async fn caught(
+        &self,
+        client: &Client,
+        recipient: Recipient,
+        taken: Taken,
+        now: Timestamp,
+    ) -> Result<Target, Refusal> {
+        check_count(client, taken)?;
+        self.captured(client, (recipient, taken.size), now).await
     }
 
     /// As [`recipient`](Self::recipient) for `postmaster` without a domain, which every server
@@ -65,6 +80,9 @@ impl Intake {
         let local = LocalPart::new("postmaster").or(Err(Refusal::Internal("postmaster")))?;
         let address = Address::new(local, self.0.settings.now().host.clone());
         let address = address.or(Err(Refusal::Internal("the host's name is too long")))?;
+        if client.is_caught() {
+            return self.caught(client, Recipient::new(address), taken, now).await;
+        }
         let resolved = self.0.directory.postmaster().await?;
         self.admit(client, (Recipient::new(address), resolved), taken, now).await
     }
@@ -76,12 +94,7 @@ impl Intake {
         taken: Taken,
         now: Timestamp,
     ) -> Result<Target, Refusal> {
-        if taken.recipients >= client.recipients_max {
-            return Err(Refusal::Recipients { limit: client.recipients_max });
-        }
-        if client.is_caught() {
-            return self.captured(client, (recipient, taken.size), now).await;
-        }
+        check_count(client, taken)?;
         let domain = || recipient.address.domain().to_string();
         match &resolved {
             Resolved::Relay if client.role == Role::Lmtp => {
@@ -128,5 +141,12 @@ impl Intake {
     pub(crate) fn over_quota(&self, address: &Address) -> Refusal {
         let temporary = self.0.settings.now().over_quota_temporary;
         Refusal::OverQuota { recipient: address.to_string(), temporary }
+    }
+}
+
+fn check_count(client: &Client, taken: Taken) -> Result<(), Refusal> {
+    match client.recipients_max {
+        limit if taken.recipients >= limit => Err(Refusal::Recipients { limit }),
+        _ => Ok(()),
     }
 }

@@ -6,11 +6,12 @@
 use mailwright_store::Tx;
 use mailwright_store::mailbox;
 use mailwright_store::spool::{self, Accepted, Class, Delivery, Durable};
-use mailwright_words::headers::HeaderBlock;
 use mailwright_words::{Envelope, Recipient, metric};
 
 use crate::accept::{delivered_to, refused};
+use crate::capture::{Keepsake, is_capture};
 use crate::direct::{captured, copy};
+use crate::incoming::Collected;
 use crate::refusal::Refusal;
 use crate::{Client, Intake};
 
@@ -22,23 +23,24 @@ const RECIPIENTS_MAX: usize = 50;
 pub(crate) struct Straight {
     may: Vec<bool>,
     fields: Vec<u8>,
+    keepsake: Option<Keepsake>,
 }
 
 impl Straight {
     /// `None` when it is nobody.
     pub(crate) fn of(
-        block: &HeaderBlock<'_>,
-        envelope: &Envelope,
-        classes: &[Class],
+        collected: &Collected,
+        (envelope, classes): (&Envelope, &[Class]),
+        client: &Client,
     ) -> Option<Self> {
         let recipients = &envelope.recipients;
         // Those of one inbox share one copy, so that a thousand of them are little work.
-        let is_captured = classes.iter().all(|class| matches!(class, Class::Capture { .. }));
+        let is_captured = classes.iter().all(is_capture);
         let is_much = recipients.len() > RECIPIENTS_MAX || envelope.hold_until.is_some();
         if is_much && !is_captured {
             return None;
         }
-        let before = delivered_to(block);
+        let before = delivered_to(&collected.block());
         let may = |(recipient, class): (&Recipient, &Class)| match class {
             Class::Capture { .. } => true,
             Class::Relay { .. } => false,
@@ -47,7 +49,11 @@ impl Straight {
             }
         };
         let may: Vec<bool> = recipients.iter().zip(classes).map(may).collect();
-        may.contains(&true).then(|| Self { may, fields: mailbox::shown(block) })
+        may.contains(&true).then(|| Self {
+            may,
+            fields: mailbox::shown(&collected.block()),
+            keepsake: Keepsake::of((envelope, classes), client, collected.body.in_memory()),
+        })
     }
 }
 
@@ -57,18 +63,17 @@ impl Intake {
         &self,
         (accepted, others): (Accepted, Vec<Accepted>),
         straight: Straight,
-        client: Client,
     ) -> Result<Durable, Refusal> {
-        let Straight { may, fields } = straight;
+        let Straight { may, fields, keepsake } = straight;
         let folders = self.0.settings.now().subaddress_folders;
         let recipients: Vec<_> =
             accepted.envelope.recipients.iter().map(|one| one.address.clone()).collect();
         let into = move |tx: &mut Tx<'_>, of: &Delivery<'_>, gives: bool| {
-            let new = copy(of, &fields, folders)?;
+            let new = copy(of, (&fields, keepsake.as_ref()), folders)?;
             let now = of.terms.arrived;
             let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
             let delivered = into(tx, &new, now)?;
-            captured(tx, of, (&new, &delivered), &client)?;
+            captured(tx, of, (&new, &delivered), keepsake.as_ref())?;
             Ok(delivered)
         };
         let (durable, copies) =

@@ -13,7 +13,7 @@ use crate::address::{first_display, first_mailbox};
 use crate::common::CommonHeaders;
 use crate::date::Sent;
 use crate::header::Fields;
-use crate::render::{Rendered, render};
+use crate::render::{Rendered, render_structure};
 use crate::search::fold_case;
 use crate::structure::Structure;
 use crate::word::decode_words;
@@ -104,8 +104,13 @@ pub fn digest(rendered: &Rendered) -> Option<Vec<u8>> {
 /// The digest of a whole message.
 pub fn digest_of_message(message: &[u8]) -> Vec<u8> {
     let structure = Structure::parse(message);
+    digest_of_structure(&structure, &render_structure(&structure))
+}
+
+/// The digest of a whole message that was taken apart and rendered.
+pub fn digest_of_structure(structure: &Structure<'_>, rendered: &Rendered) -> Vec<u8> {
     let header = structure.root().map(crate::structure::Part::header_bytes);
-    write(&render(message), header.unwrap_or_default())
+    write(rendered, header.unwrap_or_default())
 }
 
 fn write(rendered: &Rendered, header: &[u8]) -> Vec<u8> {

@@ -31,7 +31,9 @@ mod word;
 pub use address::{Entry, Mailbox, each as each_address, first_display, first_mailbox};
 pub use common::{COMMON_MAX, CommonHeaders, common_headers};
 pub use date::{Sent, sent, sent_date};
-pub use digest::{DIGEST_VERSION, Digest, DigestField, SortText, digest, digest_of_message};
+pub use digest::{
+    DIGEST_VERSION, Digest, DigestField, SortText, digest, digest_of_message, digest_of_structure,
+};
 pub use feedback::{Feedback, FeedbackKind, FeedbackRecipient};
 pub use header::{Field, Fields, header_fields, unfold};
 pub use html::html_to_text;
@@ -40,7 +42,7 @@ pub use imap::{ADDRESSES_MAX, body_structure, envelope};
 pub use leaf::{LEAVES_MAX, Leaf, LeafRole, leaves};
 pub use media::{Media, PARAMETERS_MAX, Parameter};
 pub use parts::{Of, Parts, PartsError, Section};
-pub use render::{Rendered, VERSION, render};
+pub use render::{Rendered, VERSION, render, render_structure};
 pub use search::{SEARCH_MAX, SearchText, contains, fold_case, folded_fields, searchable};
 pub use signature::{SIGNATURE_VERSION, Signature, Signer, Trigrams};
 pub use structure::{BOUNDARY_MAX, DEPTH_MAX, Kind, PARTS_MAX, Part, Structure};

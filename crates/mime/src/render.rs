@@ -43,14 +43,18 @@ pub struct Rendered {
 
 /// Renders a whole message, header and body in one.
 pub fn render(message: &[u8]) -> Rendered {
-    let structure = Structure::parse(message);
+    render_structure(&Structure::parse(message))
+}
+
+/// Renders a whole message that was taken apart.
+pub fn render_structure(structure: &Structure<'_>) -> Rendered {
     let mut rendered = Rendered {
         envelope: Vec::new(),
-        body_structure: body_structure(&structure, true),
-        body: body_structure(&structure, false),
-        parts: Parts::new(&structure).to_bytes(),
+        body_structure: body_structure(structure, true),
+        body: body_structure(structure, false),
+        parts: Parts::new(structure).to_bytes(),
         headers: Vec::new(),
-        preview: preview(&structure),
+        preview: preview(structure),
         base_subject: String::new(),
         is_reply: false,
         message_id_hash: None,

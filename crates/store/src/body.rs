@@ -23,7 +23,7 @@ use mailwright_words::Id;
 pub(crate) use self::{
     append::{AppendInbox, Appender, Pending},
     collect::{Place, Spilled, blocking},
-    read::{OpenSegments, damaged},
+    read::{OpenSegments, damaged, find},
     record::RecordHead,
     recover::recover,
 };

@@ -5,11 +5,13 @@
 //! transaction that delivers it, and goes with the message.
 
 mod brief;
+mod extract;
 pub mod hook;
 mod inbox;
 mod project;
 mod release;
 mod rows;
+pub mod summary;
 mod tag;
 mod template;
 #[cfg(test)]
@@ -17,10 +19,11 @@ mod tests;
 
 use mailwright_words::Id;
 
-pub(crate) use self::brief::{envelope, write as write_brief};
+pub(crate) use self::brief::{Envelope, envelope, write as write_brief};
 pub(crate) use self::release::claim_release;
 pub use self::{
     brief::Brief,
+    extract::{EXTRACT_MAX, Extract},
     inbox::{
         Inbox, NewInbox, add_inbox, expired, has_settings, inbox_named, inboxes, set_expires,
         set_settings, settings,
@@ -61,24 +64,27 @@ pub struct Caught {
     pub conversation: String,
 }
 
-/// Keeps how a message came into an inbox.
+/// Keeps how a message came into an inbox, and what was drawn from it; without that, it is summed
+/// up later.
 ///
 /// Errors: those of the database.
 pub fn keep(
     tx: &mut Tx<'_>,
     (inbox, message): (Id, Id),
     caught: &Caught,
+    extract: Option<&Extract>,
 ) -> Result<(), StoreError> {
+    let (summary, words) = extract.map(Extract::summed).unzip();
     tx.execute(
         "INSERT INTO capture (message, inbox, sender, recipients, peer, helo, protocol, tls,
-             mechanism, username, conversation)
+             mechanism, username, conversation, summary, words)
          VALUES (:message, :inbox, :sender, :recipients, :peer, :helo, :protocol, :tls,
-             :mechanism, :username, :conversation)",
+             :mechanism, :username, :conversation, :summary, :words)",
         params! { message, inbox, sender: &caught.sender,
         recipients: &caught.recipients.join("\n"), peer: &caught.peer, helo: &caught.helo,
         protocol: &caught.protocol, tls: caught.tls.as_deref(),
         mechanism: caught.mechanism.as_deref(), username: caught.username.as_deref(),
-        conversation: &caught.conversation },
+        conversation: &caught.conversation, summary, words },
     )?;
     hook::announce_caught(tx, inbox, message)
 }

@@ -9,7 +9,7 @@ mod writer;
 pub(crate) use self::{
     reader::Readers,
     schema::open as open_database,
-    tx::Sequel,
+    tx::{Extent, Sequel},
     writer::{BodyRow, Inbox, Job, Mark, Writer},
 };
 pub use self::{

@@ -7,6 +7,7 @@
 //! too.
 
 mod feed;
+mod imprint;
 mod indexer;
 mod scan;
 #[cfg(test)]
@@ -15,14 +16,14 @@ mod tests;
 use std::{
     fs, io,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mailwright_mime::{DIGEST_VERSION, SIGNATURE_VERSION, VERSION};
 use mailwright_words::Id;
 use rusqlite::Connection;
 
-pub(crate) use self::feed::Feed;
+pub(crate) use self::{feed::Feed, imprint::Imprint};
 pub use self::{
     indexer::{Indexer, Step},
     scan::Indexed,
@@ -53,15 +54,12 @@ const TABLES: &str = "
         PRIMARY KEY (account, message)
     ) WITHOUT ROWID;";
 
-/// What the index keeps of a message.
-#[derive(Debug)]
+/// A message with what the index keeps of it.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) account: Id,
     pub(crate) message: Id,
-    pub(crate) digest: Vec<u8>,
-    pub(crate) signature: Vec<u8>,
-    /// Of a caught message, what [`crate::capture::Brief`] reads.
-    pub(crate) brief: Option<String>,
+    pub(crate) imprint: Arc<Imprint>,
 }
 
 /// The open index.
@@ -115,7 +113,8 @@ impl Index {
     /// Keeps entries, and that all messages up to `mark` have one, or are gone.
     pub(crate) fn keep(&self, entries: &[Entry], mark: Option<Id>) -> Result<(), StoreError> {
         self.write(|tx| {
-            for Entry { account, message, digest, signature, brief } in entries {
+            for Entry { account, message, imprint } in entries {
+                let Imprint { digest, signature, brief } = imprint.as_ref();
                 tx.execute(
                     "INSERT OR REPLACE INTO digest (account, message, digest)
                      VALUES (:account, :message, :digest)",

@@ -170,20 +170,32 @@ const MODSEQ_AHEAD: u64 = 10_000;
 /// Numbers are reserved ahead, on stable storage, so that one that a client saw is not used again
 /// when a power cut takes the change itself.
 fn next_modseq(tx: &mut Tx<'_>, account: Id) -> Result<u64, StoreError> {
-    let (modseq, reserved): (u64, u64) = tx
-        .query_opt(
-            "UPDATE principal SET modseq = modseq + 1,
-                 modseq_reserved = CASE WHEN modseq + 1 > modseq_reserved
-                     THEN modseq + :ahead ELSE modseq_reserved END
-             WHERE id = :account RETURNING modseq, modseq_reserved",
-            params! { ahead: MODSEQ_AHEAD, account },
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
-        .ok_or(StoreError::Missing("account"))?;
+    take_modseq(tx, account, 0)?.ok_or(StoreError::Missing("account"))
+}
+
+/// As [`next_modseq`], of a change that adds octets to the account.
+///
+/// Errors: [`StoreError::OverQuota`]; nothing is changed then.
+fn charged_modseq(tx: &mut Tx<'_>, account: Id, bytes: u64) -> Result<u64, StoreError> {
+    take_modseq(tx, account, bytes)?.ok_or(StoreError::OverQuota)
+}
+
+fn take_modseq(tx: &mut Tx<'_>, account: Id, bytes: u64) -> Result<Option<u64>, StoreError> {
+    let taken = tx.query_opt(
+        "UPDATE principal SET used_bytes = used_bytes + :bytes, modseq = modseq + 1,
+             modseq_reserved = CASE WHEN modseq + 1 > modseq_reserved
+                 THEN modseq + :ahead ELSE modseq_reserved END
+         WHERE id = :account
+             AND (:bytes = 0 OR quota_bytes IS NULL OR used_bytes + :bytes <= quota_bytes)
+         RETURNING modseq, modseq_reserved",
+        params! { bytes, ahead: MODSEQ_AHEAD, account },
+        |row| Ok((row.get::<u64>(0)?, row.get::<u64>(1)?)),
+    )?;
+    let Some((modseq, reserved)) = taken else { return Ok(None) };
     if reserved.saturating_sub(modseq) == MODSEQ_AHEAD - 1 {
         tx.promise();
     }
-    Ok(modseq)
+    Ok(Some(modseq))
 }
 
 /// Whose mailbox it is.

@@ -24,8 +24,7 @@ use super::{
     message::moment,
     part::{self, octets},
     query::Query,
-    summary::Role,
-    whole::{self, Leaf},
+    whole::{self, Leaf, Role},
 };
 
 /// Octets of what a client may say, which is nothing.

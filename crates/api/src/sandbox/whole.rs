@@ -3,13 +3,13 @@
 use mailwright_mime::{
     Kind, LEAVES_MAX as PARTS_MAX, Part, Structure, decode_words, fold_case, part_text,
 };
-pub(crate) use mailwright_mime::{Leaf, leaves};
+pub(crate) use mailwright_mime::{Leaf, LeafRole as Role, leaves};
 use md5::Md5;
 use serde_json::{Map, Value, json};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::{ApiError, code, document::document, extract, message::Wanted, summary::Role};
+use super::{ApiError, code, document::document, extract, message::Wanted};
 
 /// Octets of a text or of HTML that are given with a message.
 const TEXT_MAX: usize = 4 << 20;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::render;
 use crate::search::{contains, folded_fields};
 
 const MESSAGE: &str = "Date: Wed, 25 Nov 2026 01:00:00 +0100\r\n\

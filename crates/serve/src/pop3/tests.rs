@@ -66,7 +66,7 @@ impl World {
             received: now,
             origin: None,
             flags: 0,
-            rendered: None,
+            extract: None,
         };
         let write =
             move |tx: &mut mailwright_store::Tx<'_>| mailbox::deliver(tx, &message, now).map(drop);

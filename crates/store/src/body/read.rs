@@ -126,16 +126,30 @@ impl Store {
     ///
     /// Errors: as [`Bodies::range`].
     pub fn body_reader(&self, body: BodyId) -> Result<BodyReader, StoreError> {
+        let found = self.read_blocking(|tx| find(tx, body))?;
+        self.body_at(body, found)
+    }
+
+    /// Opens a body where its row was found.
+    ///
+    /// Errors: as [`Bodies::range`].
+    pub(crate) fn body_at(
+        &self,
+        body: BodyId,
+        mut found: Option<(BodyRow, bool)>,
+    ) -> Result<BodyReader, StoreError> {
         let mut tries = 0;
         loop {
-            let found = self.read_blocking(|tx| find(tx, body))?;
             let (row, quarantined) = found.ok_or(StoreError::Missing("body"))?;
             if quarantined {
                 return Err(damaged(body));
             }
             match self.open_row(row) {
                 // Its segment was reclaimed between the two looks; the row says where it is now.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 3 => tries += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 3 => {
+                    tries += 1;
+                    found = self.read_blocking(|tx| find(tx, body))?;
+                }
                 opened => return Ok(opened?),
             }
         }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use mailwright_mime::{LeafRole, Structure, fold_case, leaves};
 use mailwright_words::Id;
 
-use super::lines;
+use super::{Caught, lines};
 use crate::{engine::Tx, error::StoreError, params};
 
 /// The envelope of a caught message, and its user.
@@ -17,6 +17,17 @@ pub(crate) struct Envelope {
     pub(crate) sender: String,
     pub(crate) recipients: Vec<String>,
     username: Option<String>,
+}
+
+impl Envelope {
+    /// That of a message that came so.
+    pub(super) fn of(caught: &Caught) -> Self {
+        Self {
+            sender: caught.sender.clone(),
+            recipients: caught.recipients.clone(),
+            username: caught.username.clone(),
+        }
+    }
 }
 
 /// The envelope of a message; nothing for one that was not caught.

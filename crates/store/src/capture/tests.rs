@@ -1,10 +1,13 @@
 //! An inbox with its messages: caught, listed, tagged, gone.
 
+use std::{sync::Arc, time::Duration};
+
 use mailwright_words::{Envelope, Recipient, ReversePath, Timestamp};
 
 use super::*;
 use crate::{
     Lane, Options, Store,
+    index::{Indexed, Indexer, Step},
     mailbox::{self, Delivered, NewMessage},
     spool::{self, Accepted, Class, Content, Origin, Terms},
 };
@@ -20,15 +23,18 @@ async fn open() -> (tempfile::TempDir, Store, Inbox) {
 
 fn new(name: &str) -> NewInbox {
     let ids = mailwright_words::IdSource::new(3);
-    let far =
-        |name: &str| NOW.plus(std::time::Duration::from_millis(u64::try_from(name.len()).unwrap()));
+    let far = |name: &str| NOW.plus(Duration::from_millis(u64::try_from(name.len()).unwrap()));
     let (principal, mailbox) = (ids.next(far(name)), ids.next(far(name)));
     NewInbox { principal, mailbox, name: name.to_owned(), expires: None }
 }
 
 async fn catch(store: &Store, inbox: &Inbox) -> Id {
+    catch_this(store, inbox, b"Subject: x\r\n\r\nhello\r\n", false).await
+}
+
+async fn catch_this(store: &Store, inbox: &Inbox, bytes: &'static [u8], extracts: bool) -> Id {
     let mut writer = store.body(NOW);
-    writer.push(b"Subject: x\r\n\r\nhello\r\n").await.unwrap();
+    writer.push(bytes).await.unwrap();
     let recipient = |text: &str| Recipient::new(text.parse().unwrap());
     let to = vec![recipient("ann@a.example"), recipient("bob@b.example")];
     let accepted = Accepted {
@@ -43,6 +49,9 @@ async fn catch(store: &Store, inbox: &Inbox) -> Id {
     let (ids, inbox, mailbox) = (store.clone(), inbox.principal, inbox.mailbox);
     let into = move |tx: &mut Tx<'_>, of: &spool::Delivery<'_>, gives: bool| {
         let id = ids.ids().next(NOW);
+        let recipients = of.envelope.recipients.iter().map(|one| one.address.to_string());
+        let caught = Caught { recipients: recipients.collect(), ..Caught::default() };
+        let extract = extracts.then(|| Arc::new(Extract::of(bytes, &caught).unwrap()));
         let new = NewMessage {
             id,
             account: inbox,
@@ -55,14 +64,12 @@ async fn catch(store: &Store, inbox: &Inbox) -> Id {
             received: NOW,
             origin: Some(of.spool),
             flags: 0,
-            rendered: None,
+            extract: extract.clone(),
         };
         let into = if gives { mailbox::deliver_over } else { mailbox::deliver };
         let delivered = into(tx, &new, NOW)?;
         if matches!(delivered, Delivered::New { .. }) {
-            let recipients = of.envelope.recipients.iter().map(|one| one.address.to_string());
-            let caught = Caught { recipients: recipients.collect(), ..Caught::default() };
-            keep(tx, (inbox, id), &caught)?;
+            keep(tx, (inbox, id), &caught, extract.as_deref())?;
         }
         Ok(delivered)
     };
@@ -135,4 +142,69 @@ async fn tags_and_what_is_kept_go_with_the_message() {
         })
         .await
         .unwrap();
+}
+
+/// All that is kept of a message beside its bytes: what mail clients are shown, what lists show,
+/// the words, and what the index has.
+fn kept(store: &Store, inbox: &Inbox, message: Id) -> (String, Vec<Vec<u8>>) {
+    let rows = store.read_blocking(|tx| {
+        tx.query_one(
+            "SELECT version, hex(envelope), hex(bodystructure), hex(body), hex(parts),
+                 hex(headers), preview, base_subject, is_reply, message_id_hash, hex(refs), sent,
+                 summary, words
+             FROM message_meta JOIN capture USING (message) WHERE message = :message",
+            params! { message },
+            |row| {
+                let text = |at| row.get::<Option<String>>(at).map(Option::unwrap_or_default);
+                let texts: Vec<String> = [1, 2, 3, 4, 5, 6, 7, 10, 12, 13]
+                    .map(text)
+                    .into_iter()
+                    .collect::<Result<_, _>>()?;
+                let number = |at| row.get::<Option<i64>>(at);
+                Ok(format!("{texts:?} {:?}", [number(0)?, number(8)?, number(9)?, number(11)?]))
+            },
+        )
+    });
+    let mut indexed = Vec::new();
+    for what in [Indexed::Digest, Indexed::Signature, Indexed::Brief] {
+        let mut keep = |_: usize, bytes: &[u8]| {
+            indexed.push(bytes.to_vec());
+            true
+        };
+        store.indexed(inbox.principal, &[message], what, &mut keep).unwrap();
+    }
+    (rows.unwrap(), indexed)
+}
+
+#[tokio::test]
+async fn what_is_drawn_at_once_is_what_is_made_of_it_later() {
+    const MESSAGE: &[u8] = b"From: Ann <ann@a.example>\r\nTo: bob@b.example\r\n\
+        Subject: Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <2@a>\r\nReferences: <1@a>\r\n\
+        Date: Mon, 02 Nov 2026 10:00:00 +0000\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
+        --x\r\n\r\nHello there\r\n\
+        --x\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nx\r\n--x--\r\n";
+    let (_folder, store, inbox) = open().await;
+    let at_once = catch_this(&store, &inbox, MESSAGE, true).await;
+    assert!(store.read_blocking(|tx| late(tx, 9)).unwrap().is_empty(), "nothing is left to do");
+    let later = catch_this(&store, &inbox, MESSAGE, false).await;
+    assert_eq!(store.read_blocking(|tx| late(tx, 9)).unwrap(), [later]);
+
+    let summed = summary::of_stored(&store, later).unwrap();
+    let json = summed.summary.to_json();
+    store.write(Lane::Quick, move |tx| sum_up(tx, later, &json, &summed.words)).await.unwrap();
+    store.render_some(vec![later]).await.unwrap();
+    let mut indexer = Indexer::new(store.clone());
+    while indexer.step(Duration::ZERO).unwrap() == Step::Done {}
+
+    let (rows, indexed) = kept(&store, &inbox, at_once);
+    assert!(rows.contains("hello there") && rows.contains("a.pdf"), "{rows}");
+    assert_eq!(indexed.len(), 3, "digest, signature and brief");
+    assert_eq!(kept(&store, &inbox, later), (rows, indexed));
+}
+
+#[test]
+fn a_long_message_is_not_taken_apart_at_once() {
+    let bytes = vec![b'x'; EXTRACT_MAX + 1];
+    assert!(Extract::of(&bytes, &Caught::default()).is_none());
+    assert!(Extract::of(&bytes[1..], &Caught::default()).is_some());
 }

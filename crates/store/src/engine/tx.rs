@@ -9,7 +9,7 @@ use rusqlite::{
     types::{FromSql, ToSqlOutput, ValueRef},
 };
 
-use crate::{error::StoreError, mailbox::Edit};
+use crate::{error::StoreError, index::Entry, mailbox::Edit};
 
 /// A value on its way into a statement.
 #[derive(Debug, Clone, Copy)]
@@ -180,6 +180,8 @@ pub struct Tx<'c> {
     edits: Vec<Edit>,
     /// Messages that were delivered and are to be rendered.
     late: Vec<Id>,
+    /// What the index is to keep.
+    entries: Vec<Entry>,
     /// Whether the answer waits for stable storage, although the group need not.
     is_promise: bool,
 }
@@ -191,13 +193,23 @@ pub(crate) struct Sequel {
     pub(crate) edits: Vec<Edit>,
     /// What is to be rendered.
     pub(crate) late: Vec<Id>,
+    /// What the index is to keep.
+    pub(crate) entries: Vec<Entry>,
     /// Whether it has to be on stable storage before it is answered.
     pub(crate) is_promise: bool,
 }
 
+/// How far the sequel of a transaction was made, to take back what was added later.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    edits: usize,
+    entries: usize,
+}
+
 impl<'c> Tx<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection, edits: Vec::new(), late: Vec::new(), is_promise: false }
+        let (edits, late, entries) = (Vec::new(), Vec::new(), Vec::new());
+        Self { connection, edits, late, entries, is_promise: false }
     }
 
     /// Tells the view of a mailbox what changed, once it is committed.
@@ -210,25 +222,32 @@ impl<'c> Tx<'c> {
         self.late.push(message);
     }
 
+    /// Has the index keep an entry once its message is committed.
+    pub(crate) fn index(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
     /// Keeps the answers back until the commit is on stable storage, also in a group that may
     /// answer before.
     pub(crate) fn promise(&mut self) {
         self.is_promise = true;
     }
 
-    /// How many edits there are, to take the later ones back.
-    pub(crate) fn edits_len(&self) -> usize {
-        self.edits.len()
+    /// How far the sequel is made.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { edits: self.edits.len(), entries: self.entries.len() }
     }
 
-    /// Takes back the edits behind the first `len`.
-    pub(crate) fn keep_edits(&mut self, len: usize) {
-        self.edits.truncate(len);
+    /// Takes back the edits and entries behind an extent.
+    pub(crate) fn back_to(&mut self, extent: Extent) {
+        self.edits.truncate(extent.edits);
+        self.entries.truncate(extent.entries);
     }
 
     /// What follows the commit.
     pub(crate) fn into_sequel(self) -> Sequel {
-        Sequel { edits: self.edits, late: self.late, is_promise: self.is_promise }
+        let Self { connection: _, edits, late, entries, is_promise } = self;
+        Sequel { edits, late, entries, is_promise }
     }
 
     /// Runs a statement and says how many rows it touched.
@@ -248,10 +267,10 @@ impl<'c> Tx<'c> {
         part: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<Result<T, StoreError>, StoreError> {
         self.execute("SAVEPOINT part", &[])?;
-        let edits = self.edits_len();
+        let extent = self.extent();
         let outcome = part(self);
         if outcome.is_err() {
-            self.keep_edits(edits);
+            self.back_to(extent);
             self.execute("ROLLBACK TO part", &[])?;
         }
         self.execute("RELEASE part", &[])?;

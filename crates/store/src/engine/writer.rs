@@ -23,7 +23,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 use crate::{
     body::Spilled,
-    engine::{Sequel, Tx, log},
+    engine::{Extent, Sequel, Tx, log},
     error::StoreError,
     index::Index,
     mailbox::{Edit, Late, Shelf},
@@ -368,8 +368,8 @@ impl Writer {
             Ok(sequel)
         });
         match done {
-            Ok(Sequel { edits, late, is_promise }) => {
-                self.index.feed.put(edits.iter().filter_map(Edit::appended));
+            Ok(Sequel { edits, late, entries, is_promise }) => {
+                self.index.feed.put_committed(edits.iter().filter_map(Edit::appended), entries);
                 self.shelf.publish(edits);
                 self.late.put(late);
                 if relaxed && is_promise { self.sync() } else { Ok(()) }
@@ -414,15 +414,15 @@ impl Writer {
             verdicts.resize_with(jobs.len(), || Ok(()));
             return Ok(tx.into_sequel());
         }
-        tx.keep_edits(0);
+        tx.back_to(Extent::default());
         tx.execute("ROLLBACK TO whole", &[])?;
         tx.execute("RELEASE whole", &[])?;
         for job in jobs {
             tx.execute("SAVEPOINT closure", &[])?;
-            let edits = tx.edits_len();
+            let extent = tx.extent();
             let verdict = contained(&mut tx, job);
             if verdict.is_err() {
-                tx.keep_edits(edits);
+                tx.back_to(extent);
                 tx.execute("ROLLBACK TO closure", &[])?;
             }
             tx.execute("RELEASE closure", &[])?;

@@ -4,16 +4,19 @@
 //! wait, it looks at all messages behind its mark, which is on disk. What fails stays without an
 //! entry, and searches look at it themselves.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use mailwright_mime::{Signer, Structure, digest_of_message, fold_case, searchable};
+use mailwright_mime::{Signer, Structure, render_structure, searchable};
 use mailwright_words::{Id, metric};
 
-use super::{Entry, Indexed, feed::Taken};
+use super::{
+    Entry, Imprint, Indexed,
+    feed::{Fed, Taken},
+};
 use crate::{capture, error::StoreError, mailbox::LARGE, params, store::Store};
 
 /// Messages that are indexed at a time, and kept in one transaction.
-const AT_A_TIME: usize = 64;
+const AT_A_TIME: usize = 256;
 /// Messages behind the mark that are looked at in one go.
 const LOOKED_AT: usize = 256;
 /// A message may be committed this long after one with a later id.
@@ -99,12 +102,19 @@ impl Indexer {
             }
             Taken::None => self.sweep(),
             Taken::Some => {
-                let last = taken.iter().max().copied();
+                let last = taken.iter().map(Fed::id).max();
                 let first_left = self.store.index().feed.first();
-                let found = self.accounts(taken)?;
+                let (mut messages, mut entries) = (Vec::new(), Vec::new());
+                for fed in taken {
+                    match fed {
+                        Fed::Message(message) => messages.push(message),
+                        Fed::Entry(entry) => entries.push(entry),
+                    }
+                }
+                let found = self.accounts(messages)?;
                 // The mark stays behind what still waits.
                 let mark = first_left.map_or(last, |first| last.map(|last| last.min(first)));
-                self.index(found, mark)
+                self.index(found, entries, mark)
             }
         }
     }
@@ -150,11 +160,14 @@ impl Indexer {
         })?;
         self.cursor = found.last().map(|(_, message)| *message);
         let mark = self.cursor;
-        self.index(found, mark)
+        self.index(found, Vec::new(), mark)
     }
 
     /// Messages with their accounts, without those that are gone.
     fn accounts(&self, messages: Vec<Id>) -> Result<Vec<(Id, Id)>, StoreError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
         self.store.read_blocking(|tx| {
             let mut found = Vec::with_capacity(messages.len());
             for message in messages {
@@ -169,13 +182,17 @@ impl Indexer {
         })
     }
 
-    /// Indexes those that are not.
-    fn index(&mut self, found: Vec<(Id, Id)>, mark: Option<Id>) -> Result<Step, StoreError> {
+    /// Keeps the entries that were made already, and indexes those of the found that are not.
+    fn index(
+        &mut self,
+        found: Vec<(Id, Id)>,
+        mut entries: Vec<Entry>,
+        mark: Option<Id>,
+    ) -> Result<Step, StoreError> {
         let mut by_account: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         for (account, message) in found {
             by_account.entry(account).or_default().push(message);
         }
-        let mut entries = Vec::new();
         for (account, mut messages) in by_account {
             messages.sort_unstable();
             messages.dedup();
@@ -205,15 +222,9 @@ impl Indexer {
         let bytes = content.whole().ok()?;
         let caught = self.store.read_blocking(|tx| capture::envelope(tx, message)).ok()?;
         let structure = Structure::parse(&bytes);
-        let mut text = searchable(&structure);
-        let brief = caught.as_ref().map(|envelope| capture::write_brief(envelope, &structure));
-        // A text may be that of an address in the envelope; the set says where it is not.
-        for recipient in caught.iter().flat_map(|envelope| &envelope.recipients) {
-            text.parts.push_str(&fold_case(recipient));
-            text.parts.push('\n');
-        }
-        let digest = digest_of_message(&bytes);
-        Some(Entry { account, message, digest, signature: self.signer.sign(&text), brief })
+        let made = (&structure, &render_structure(&structure), searchable(&structure));
+        let imprint = Arc::new(Imprint::of(made, caught.as_ref(), &mut self.signer));
+        Some(Entry { account, message, imprint })
     }
 
     /// Forgets some of the messages that went.

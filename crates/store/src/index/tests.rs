@@ -15,7 +15,8 @@ fn entry(account: i64, message: i64) -> Entry {
     let digest = message.to_le_bytes().to_vec();
     let signature = vec![u8::try_from(message % 251).unwrap(); 3000];
     let brief = (message % 2 == 0).then(|| format!("{message} 0\n\n"));
-    Entry { account: id(account), message: id(message), digest, signature, brief }
+    let imprint = Arc::new(Imprint { digest, signature, brief });
+    Entry { account: id(account), message: id(message), imprint }
 }
 
 fn found(index: &Index, account: i64, wanted: &[i64], indexed: Indexed) -> Vec<i64> {

@@ -13,7 +13,7 @@ use crate::{
     StoreError,
     body::{self, Body, BodyId},
     engine::Tx,
-    mailbox::{Edit, What, keyword, meta, next_modseq, transfer::charge},
+    mailbox::{Edit, What, charged_modseq, keyword, meta},
     params,
     store::Store,
 };
@@ -113,8 +113,7 @@ pub(super) fn append(
 ) -> Result<Appended, StoreError> {
     let account = super::account_of(tx, mailbox)?;
     let bytes = messages.iter().fold(0_u64, |sum, message| sum.saturating_add(message.size));
-    charge(tx, account, bytes)?;
-    let modseq = next_modseq(tx, account)?;
+    let modseq = charged_modseq(tx, account, bytes)?;
     let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
     let seen = |message: &&Ready| message.system & Flags::SEEN != 0;
     let deleted = |message: &&Ready| message.system & Flags::DELETED != 0;

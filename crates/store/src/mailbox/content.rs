@@ -11,7 +11,7 @@ use mailwright_words::Id;
 
 use crate::{
     Lane, StoreError,
-    body::BodyReader,
+    body::{self, BodyReader},
     mailbox::{
         Copy, copy,
         meta::{self, Wanted},
@@ -78,9 +78,13 @@ impl Store {
     ///
     /// Errors: those of the database and of the file.
     pub fn content(&self, message: Id) -> Result<Option<Content>, StoreError> {
-        let Some(found) = self.read_blocking(|tx| copy(tx, message))? else { return Ok(None) };
-        let Copy { head, body, head_skip, .. } = found;
-        match self.body_reader(body) {
+        let found = self.read_blocking(|tx| {
+            let Some(found) = copy(tx, message)? else { return Ok(None) };
+            let place = body::find(tx, found.body)?;
+            Ok(Some((found, place)))
+        })?;
+        let Some((Copy { head, body, head_skip, .. }, place)) = found else { return Ok(None) };
+        match self.body_at(body, place) {
             Ok(reader) => Ok(Some(Content { head, skip: head_skip, reader })),
             Err(StoreError::Missing(_)) => Ok(None),
             Err(error) => Err(error),

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use mailwright_mime::Rendered;
 use mailwright_view::{Flags, Row};
 use mailwright_words::{Id, Timestamp};
 
 use crate::{
     body::{self, BodyId},
+    capture::Extract,
     engine::Tx,
     error::StoreError,
-    mailbox::{append::insert_row, meta, next_modseq, transfer::charge},
+    index::Entry,
+    mailbox::{append::insert_row, charged_modseq, meta},
     params,
 };
 
@@ -43,8 +44,8 @@ pub struct NewMessage {
     pub origin: Option<Id>,
     /// Flags it begins with.
     pub flags: u8,
-    /// What is shown of it, in place of `headers`; without it, it is rendered when it is asked for.
-    pub rendered: Option<Arc<Rendered>>,
+    /// What was drawn from it, in place of `headers`; without it, it is rendered and indexed soon.
+    pub extract: Option<Arc<Extract>>,
 }
 
 /// What became of a delivery.
@@ -93,16 +94,15 @@ pub fn deliver_over(
     if !insert(tx, new, mailbox)? {
         return Ok(Delivered::Before);
     }
-    match charge(tx, new.account, new.size) {
+    let modseq = match charged_modseq(tx, new.account, new.size) {
         Err(StoreError::OverQuota) => {
             let sql = "DELETE FROM message WHERE id = :id";
             tx.execute(sql, params! { id: new.id })?;
             return Ok(Delivered::OverQuota);
         }
-        other => other?,
-    }
+        taken => taken?,
+    };
     show(tx, new)?;
-    let modseq = next_modseq(tx, new.account)?;
     let flags = Flags::system(new.flags);
     let (unseen, deleted) = (!flags.has(Flags::SEEN), flags.has(Flags::DELETED));
     let uid: u32 = tx.query_one(
@@ -167,8 +167,10 @@ fn insert(tx: &mut Tx<'_>, new: &NewMessage, mailbox: Id) -> Result<bool, StoreE
 }
 
 fn show(tx: &mut Tx<'_>, new: &NewMessage) -> Result<(), StoreError> {
-    if let Some(rendered) = &new.rendered {
-        return meta::keep(tx, new.id, rendered);
+    if let Some(extract) = &new.extract {
+        let imprint = Arc::clone(&extract.imprint);
+        tx.index(Entry { account: new.account, message: new.id, imprint });
+        return meta::keep(tx, new.id, &extract.rendered);
     }
     tx.render_later(new.id);
     tx.execute(

@@ -79,7 +79,7 @@ fn play(tx: &mut Tx<'_>, step: &Step, number: i64) -> Result<(), StoreError> {
                 received: NOW,
                 origin: None,
                 flags: 0,
-                rendered: None,
+                extract: None,
             };
             deliver(tx, &new, NOW).map(drop)
         }

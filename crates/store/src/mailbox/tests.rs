@@ -30,7 +30,7 @@ fn message(n: i64, origin: i64, folder: Option<&str>) -> NewMessage {
         received: NOW,
         origin: Some(id(origin)),
         flags: 0,
-        rendered: None,
+        extract: None,
     }
 }
 

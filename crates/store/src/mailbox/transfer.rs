@@ -10,7 +10,7 @@ use mailwright_words::{Id, Timestamp};
 use crate::{
     engine::Tx,
     error::StoreError,
-    mailbox::{Edit, What, expunge::Gone, keyword, load, next_modseq},
+    mailbox::{Edit, What, charged_modseq, expunge::Gone, keyword, load},
     params,
 };
 
@@ -61,10 +61,8 @@ pub(super) fn transfer(
     for row in &rows {
         sums.add(row.uid, row.flags, row.size);
     }
-    if how == Transfer::Copy {
-        charge(tx, account, sums.bytes)?;
-    }
-    let modseq = next_modseq(tx, account)?;
+    let more = if how == Transfer::Copy { sums.bytes } else { 0 };
+    let modseq = charged_modseq(tx, account, more)?;
     let keywords = Keywords::of(tx, (source, target), &rows, modseq)?;
     keywords.insert(tx, (source, target), (&sums.uids, uidnext), (modseq, now))?;
     let mut uid = uidnext;
@@ -118,18 +116,6 @@ fn rows(tx: &mut Tx<'_>, mailbox: Id, uids: &NumberSet) -> Result<Vec<Row>, Stor
         }
     }
     Ok(rows)
-}
-
-/// Counts octets that an account holds from now on.
-///
-/// Errors: [`StoreError::OverQuota`].
-pub(super) fn charge(tx: &mut Tx<'_>, account: Id, bytes: u64) -> Result<(), StoreError> {
-    let fits = tx.execute(
-        "UPDATE principal SET used_bytes = used_bytes + :bytes WHERE id = :account
-             AND (quota_bytes IS NULL OR used_bytes + :bytes <= quota_bytes)",
-        params! { bytes, account },
-    )?;
-    if fits == 1 { Ok(()) } else { Err(StoreError::OverQuota) }
 }
 
 /// Which bit of the target each bit of the source is.

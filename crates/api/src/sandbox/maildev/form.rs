@@ -8,8 +8,8 @@ use crate::sandbox::{
     ApiError, Sandbox,
     find::Item,
     message::{contacts, moment, path},
-    summary::{Contact, Role},
-    whole::{self, Leaf},
+    summary::Contact,
+    whole::{self, Leaf, Role},
 };
 
 fn human(octets: u64) -> String {

@@ -20,8 +20,7 @@ use crate::sandbox::{
     page,
     part::{octets, raw as raw_octets, saved},
     query::Query,
-    summary::Role,
-    whole::{Leaf, content_id, file_name, headers as fields, leaves, media, sums, texts},
+    whole::{Leaf, Role, content_id, file_name, headers as fields, leaves, media, sums, texts},
 };
 
 /// The message of that id; `latest` is the newest that `?query=` finds.

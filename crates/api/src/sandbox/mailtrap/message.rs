@@ -21,8 +21,7 @@ use crate::sandbox::{
     message::{moment, path},
     part::{self, octets},
     query::{Query, Test},
-    summary::Role,
-    whole::{self, Leaf},
+    whole::{self, Leaf, Role},
 };
 
 /// Messages of a page.

@@ -16,8 +16,8 @@ use crate::sandbox::{
     ApiError, Sandbox, code,
     find::Item,
     remote,
-    summary::{Contact, Role},
-    whole::{self, Leaf, Texts},
+    summary::Contact,
+    whole::{self, Leaf, Role, Texts},
 };
 
 /// Widths of a preview, and their classes.

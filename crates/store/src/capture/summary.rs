@@ -1,14 +1,13 @@
 //! What a list shows of a message and what a search looks at, made once and kept beside it.
 
-pub(crate) use mailwright_mime::LeafRole as Role;
 use mailwright_mime::{
-    self as mime, SearchText, Structure, decode_words, each_address, preview, searchable, sent_date,
+    self as mime, LeafRole, SearchText, Structure, decode_words, each_address, leaves, preview,
+    searchable, sent_date,
 };
-use mailwright_store::{Store, StoreError, mailbox::LARGE};
 use mailwright_words::{Id, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::whole::leaves;
+use crate::{error::StoreError, mailbox::LARGE, store::Store};
 
 /// Octets of folded text that are kept of each message; a search opens those that have more.
 const WORDS_MAX: usize = 32 << 10;
@@ -21,51 +20,66 @@ const CUT: char = '\u{2}';
 
 /// An address as a field shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Contact {
-    pub(crate) name: String,
-    pub(crate) address: String,
+pub struct Contact {
+    /// The display name, decoded; empty for none.
+    pub name: String,
+    /// The address.
+    pub address: String,
 }
 
 /// What a list shows of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Summary {
-    pub(crate) message_id: String,
-    pub(crate) subject: String,
+pub struct Summary {
+    /// `Message-ID`, without its brackets.
+    pub message_id: String,
+    /// The subject, decoded.
+    pub subject: String,
     /// The moment of `Date`, in milliseconds since 1970.
-    pub(crate) date: Option<i64>,
-    pub(crate) from: Vec<Contact>,
-    pub(crate) to: Vec<Contact>,
-    pub(crate) cc: Vec<Contact>,
-    pub(crate) bcc: Vec<Contact>,
-    pub(crate) reply_to: Vec<Contact>,
-    pub(crate) snippet: String,
-    pub(crate) attachments: usize,
-    pub(crate) inline: usize,
+    pub date: Option<i64>,
+    /// The addresses of `From`, at most a hundred, as of each of these fields.
+    pub from: Vec<Contact>,
+    /// Those of `To`.
+    pub to: Vec<Contact>,
+    /// Those of `Cc`.
+    pub cc: Vec<Contact>,
+    /// Those of `Bcc`.
+    pub bcc: Vec<Contact>,
+    /// Those of `Reply-To`.
+    pub reply_to: Vec<Contact>,
+    /// The first words.
+    pub snippet: String,
+    /// Parts beside its text.
+    pub attachments: usize,
+    /// Parts that its text shows.
+    pub inline: usize,
 }
 
 impl Summary {
-    pub(crate) fn to_json(&self) -> String {
+    /// The summary as it is kept.
+    pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// The summary that was kept; nothing when it was kept by another version.
-    pub(crate) fn from_json(text: &str) -> Option<Self> {
+    pub fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
 
 /// A summary, and the words of its message.
 #[derive(Debug, Clone)]
-pub(crate) struct Summed {
-    pub(crate) summary: Summary,
-    pub(crate) words: String,
+pub struct Summed {
+    /// What a list shows.
+    pub summary: Summary,
+    /// The folded text, as [`Words`] reads it.
+    pub words: String,
 }
 
 /// Sums up a message of the store; one that is gone or damaged has nothing to show.
 ///
 /// Errors: those of the store that may pass.
-pub(crate) fn of_stored(store: &Store, message: Id) -> Result<Summed, StoreError> {
+pub fn of_stored(store: &Store, message: Id) -> Result<Summed, StoreError> {
     let bytes = match store.content(message).and_then(|found| {
         let Some(content) = found else { return Ok(None) };
         let _alone = (content.len() > LARGE).then(|| store.large());
@@ -82,10 +96,14 @@ pub(crate) fn of_stored(store: &Store, message: Id) -> Result<Summed, StoreError
 }
 
 /// Sums up a message.
-pub(crate) fn of(bytes: &[u8]) -> Summed {
+pub fn of(bytes: &[u8]) -> Summed {
     let structure = Structure::parse(bytes);
-    let text = searchable(&structure);
-    Summed { summary: summary(&structure), words: words(&text) }
+    of_structure(&structure, &searchable(&structure))
+}
+
+/// Sums up a message that was taken apart.
+pub(super) fn of_structure(structure: &Structure<'_>, text: &SearchText) -> Summed {
+    Summed { summary: summary(structure), words: words(text) }
 }
 
 fn summary(structure: &Structure<'_>) -> Summary {
@@ -115,16 +133,16 @@ fn summary(structure: &Structure<'_>) -> Summary {
     }
     for leaf in leaves(structure) {
         match leaf.role {
-            Role::Attachment => summary.attachments += 1,
-            Role::Inline => summary.inline += 1,
-            Role::Text => {}
+            LeafRole::Attachment => summary.attachments += 1,
+            LeafRole::Inline => summary.inline += 1,
+            LeafRole::Text => {}
         }
     }
     summary
 }
 
 /// The addresses of a field.
-pub(crate) fn contacts(value: &[u8], list: &mut Vec<Contact>) {
+pub fn contacts(value: &[u8], list: &mut Vec<Contact>) {
     each_address(value, |entry| {
         let mime::Entry::Mailbox(mailbox) = entry else { return };
         if list.len() >= ADDRESSES_MAX {
@@ -159,14 +177,15 @@ fn words(text: &SearchText) -> String {
 
 /// The words of a message as a search reads them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words<'a> {
+pub struct Words<'a> {
     text: &'a str,
     /// Whether that is all.
-    pub(crate) is_whole: bool,
+    pub is_whole: bool,
 }
 
 impl<'a> Words<'a> {
-    pub(crate) fn new(kept: &'a str) -> Self {
+    /// Reads what was kept.
+    pub fn new(kept: &'a str) -> Self {
         match kept.strip_suffix(CUT) {
             Some(text) => Self { text, is_whole: false },
             None => Self { text: kept, is_whole: true },
@@ -174,17 +193,17 @@ impl<'a> Words<'a> {
     }
 
     /// All of them.
-    pub(crate) const fn text(&self) -> &'a str {
+    pub const fn text(&self) -> &'a str {
         self.text
     }
 
     /// Whether the whole header is in them.
-    pub(crate) fn has_header(&self) -> bool {
+    pub fn has_header(&self) -> bool {
         self.is_whole || self.text.contains(PART)
     }
 
     /// The fields of the header, folded, one a line.
-    pub(crate) fn header(&self) -> &'a str {
+    pub fn header(&self) -> &'a str {
         self.text.split(PART).next().unwrap_or_default()
     }
 }
