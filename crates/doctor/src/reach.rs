@@ -126,6 +126,27 @@ pub(crate) async fn reach(world: &World, address: SocketAddr) -> Reach {
     }
 }
 
+/// Whether the resolver says of everything that it is not there, as in a network that is walled in:
+/// then its word on one name says nothing about that name.
+pub(crate) async fn is_blind(world: &World, name: &str) -> bool {
+    let top = name.trim_end_matches('.').rsplit('.').next().unwrap_or(name);
+    for known in [top, "com"] {
+        if world.resolver.addresses(known).await != Answer::NoSuchDomain {
+            return false;
+        }
+    }
+    true
+}
+
+/// What to say where the resolver is blind.
+pub(crate) fn blind(id: &'static str, title: &str) -> Check {
+    Check::unknown(id, title, "the resolver here knows no name at all, not even `com`")
+        .means("It answers for a network of its own: whether the name is there cannot be known.")
+        .mend(
+            "Set `dns.servers` to a resolver that knows the Internet's names, or run it elsewhere.",
+        )
+}
+
 /// The addresses of a host, with the check that says how they were found.
 pub(crate) async fn addresses(world: &World, host: &str) -> (Vec<IpAddr>, Check) {
     const ID: &str = "host.addresses";
@@ -147,6 +168,7 @@ pub(crate) async fn addresses(world: &World, host: &str) -> (Vec<IpAddr>, Check)
             let text: Vec<String> = found.iter().map(ToString::to_string).collect();
             return (found, Check::right(ID, TITLE, text.join(", ")).tried(tried));
         }
+        Answer::NoSuchDomain if is_blind(world, host).await => blind(ID, TITLE),
         Answer::NoSuchDomain => Check::wrong(ID, TITLE, format!("there is no name {host}"))
             .means("Nobody can connect to a host whose name does not exist.")
             .mend(

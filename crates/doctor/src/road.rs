@@ -14,7 +14,7 @@ use mailwright_words::{Address, ReversePath};
 use crate::{
     Check, Credentials, Report, Scheme, Section, Verdict,
     host::{Question, Service, as_server},
-    reach::{Place, Reach, addresses, reach},
+    reach::{Place, Reach, addresses, blind, is_blind, reach},
     world::World,
 };
 
@@ -140,6 +140,9 @@ async fn mx(world: &World, domain: &str, section: &mut Section) -> Vec<String> {
         Answer::NoData => {
             let check = Check::right(ID, TITLE, "none; the domain's own address is tried");
             (vec![domain.to_owned()], check)
+        }
+        Answer::NoSuchDomain if is_blind(world, domain).await => {
+            (Vec::new(), blind("road.unknown", TITLE))
         }
         Answer::NoSuchDomain => {
             let check = Check::wrong(ID, TITLE, "there is no such domain")

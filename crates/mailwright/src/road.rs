@@ -20,6 +20,10 @@ pub(crate) async fn decided(
     clock: &Arc<dyn Clock>,
     (from, to): (&ReversePath, &Address),
 ) -> Result<Report, Failure> {
+    if !report.examined {
+        // Nothing is known of the way, and so nothing of what the queue would do.
+        return Ok(report);
+    }
     let Report { subject, examined, mut sections, .. } = report;
     let (shelf, ledger) = (Arc::new(Unkept), Arc::new(Uncounted));
     let setup = outgoing::setup(config, clock, (shelf, ledger), &[])?;

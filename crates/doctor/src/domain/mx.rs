@@ -10,7 +10,11 @@ use mailwright_net::{
 };
 
 use super::Exchange;
-use crate::{Check, Section, Verdict, world::World};
+use crate::{
+    Check, Section, Verdict,
+    reach::{blind, is_blind},
+    world::World,
+};
 
 /// Hosts that are looked at.
 const HOSTS_MAX: usize = 10;
@@ -42,6 +46,11 @@ pub(super) async fn examine(world: &World, domain: &str) -> Road {
     let records = match world.resolver.signed_mx(domain).await {
         Answer::Found(records) => records,
         Answer::NoData => return without(world, domain, road).await,
+        Answer::NoSuchDomain if is_blind(world, domain).await => {
+            (road.exists, road.is_known) = (false, false);
+            road.section.push(blind(ID, TITLE).tried(tried));
+            return road;
+        }
         Answer::NoSuchDomain => {
             road.exists = false;
             road.section.push(

@@ -115,7 +115,9 @@ impl Case {
             Pin::Other => Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] },
             Pin::Unusable => Tlsa { usage: 0, selector: 0, matching: 0, data },
         };
-        self.zone.add_tlsa("_25._tcp.mx.own.example", tlsa);
+        if self.question.domain == "own.example" {
+            self.zone.add_tlsa("_25._tcp.mx.own.example", tlsa);
+        }
         if self.has_keys {
             // A name with something below it, and nothing of its own.
             self.zone.set_broken(&format!("_domainkey.{}", self.question.domain), false);
@@ -368,6 +370,13 @@ async fn a_domain_without_mail_or_without_a_name_is_told_of() {
         zone.add_mx("gone.example", 10, "mx.gone.example");
         zone.set_broken("late.example", true);
     };
+    // In a network that is walled in, no name is known, and nothing can be said of one.
+    let mut case = Case::unnamed();
+    (case.zone, case.has_keys) = (Fake::new(), false);
+    case.texts.clear();
+    case.question.domain = "own.test".to_owned();
+    let report = case.look().await;
+    assert_eq!((loud(&report), report.exit_code()), (vec![("mx.records", CannotKnow)], 2));
     for (domain, first, code) in [
         ("null.example", None, 0),
         ("none.example", Some(("mx.records", Wrong)), 1),

@@ -8,7 +8,7 @@ use mailwright_net::dns::Answer;
 use mailwright_words::HeaderBlock;
 
 use super::{author, domain_of};
-use crate::{Check, Section, world::World};
+use crate::{Check, Section, reach::is_blind, world::World};
 
 /// Fields of which there may be one.
 const ONCE: [&str; 11] = [
@@ -56,6 +56,9 @@ async fn domain_is_there(world: &World, domain: &str) -> Check {
         }
         Answer::Found(_) => Check::right(ID, TITLE, format!("{domain} takes mail")),
         Answer::Temporary(why) => silent(&why),
+        Answer::NoSuchDomain if is_blind(world, domain).await => {
+            silent("the resolver here knows no name at all")
+        }
         Answer::NoSuchDomain => gone(domain, "does not exist"),
         Answer::NoData => match world.resolver.addresses(domain).await {
             Answer::Found(_) => Check::right(ID, TITLE, format!("{domain} has an address")),

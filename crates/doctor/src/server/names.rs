@@ -8,7 +8,7 @@ use mailwright_net::{
 };
 
 use super::Subject;
-use crate::{Check, Section, world::World};
+use crate::{Check, Section, reach::is_blind, world::World};
 
 /// Domains whose MX is looked at.
 const DOMAINS_MAX: usize = 20;
@@ -69,6 +69,11 @@ async fn liar(world: &World, subject: &Subject) -> Check {
     const ID: &str = "resolver.answers";
     const TITLE: &str = "Resolver";
     let check = match world.resolver.addresses(NOBODY).await {
+        Answer::NoSuchDomain if is_blind(world, &subject.settings.bogus_name).await => {
+            Check::wrong(ID, TITLE, "it says of everything that it is not there, even of `com`")
+                .means("No mail goes out: every domain seems not to exist, and mail comes back.")
+                .mend("Set `dns.servers` to a resolver that knows the Internet's names.")
+        }
         Answer::NoSuchDomain => Check::right(
             ID,
             TITLE,

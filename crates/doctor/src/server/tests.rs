@@ -439,3 +439,12 @@ async fn a_smarthost_is_tried_in_place_of_other_peoples_servers() {
         assert_eq!(loud(&report), expected, "{}", report.text(false));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_knows_nothing_at_all_is_told_of() {
+    let report = look(&sound(), Fake::new(), hosts()).await;
+    let said = report.checks().find(|check| check.id == "resolver.answers").unwrap();
+    assert!(said.verdict == Verdict::Wrong && said.found.contains("com"), "{said:?}");
+    let address = report.checks().find(|check| check.id == "server.address").unwrap();
+    assert_eq!(address.verdict, Verdict::CannotKnow, "{address:?}");
+}

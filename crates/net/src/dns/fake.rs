@@ -105,8 +105,13 @@ impl Fake {
     ) -> Later<'static, Vec<T>> {
         let zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = zone.get(&key(name)).cloned();
+        // What is above all that is known is there, too; and `com`, where anything is.
+        let (name, top) = (key(name), format!(".{}", key(name)));
+        let is_top =
+            !name.contains('.') && zone.keys().any(|known| name == "com" || known.ends_with(&top));
         drop(zone);
         let answer = match entry {
+            None if is_top => Answer::NoData,
             None => Answer::NoSuchDomain,
             Some(entry) if entry.broken => Answer::Temporary("server failure".to_owned()),
             Some(entry) => {
