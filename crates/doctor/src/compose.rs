@@ -4,7 +4,7 @@
 //! quoted-printable, files as base64. Source: RFC 5322, RFC 2045, RFC 2047, RFC 2231.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mailwright_words::Timestamp;
+use mailwright_words::{Timestamp, percent::escaped};
 
 /// Octets of text in one encoded word: 45 make 60 of base64, and 72 with what is around them.
 const WORD_BYTES: usize = 45;
@@ -264,15 +264,7 @@ fn parameter(name: &str) -> String {
     if name.bytes().all(is_plain) {
         return format!("filename=\"{name}\"");
     }
-    let mut out = "filename*=utf-8''".to_owned();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.extend(["%", &format!("{byte:02X}")]);
-        }
-    }
-    out
+    format!("filename*=utf-8''{}", escaped(name, b""))
 }
 
 /// Source: RFC 2045 section 6.7.

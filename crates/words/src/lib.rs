@@ -13,6 +13,7 @@ pub mod id;
 pub mod input;
 pub mod metric;
 pub mod mime;
+pub mod percent;
 pub mod reply;
 pub mod status;
 pub mod time;

@@ -3,12 +3,11 @@
 use axum::http::{HeaderMap, HeaderName, header};
 use mailwright_directory::{DEFAULT_INBOX, Inbox};
 use mailwright_store::capture::{self, Entry};
-use mailwright_words::Id;
+use mailwright_words::{Id, percent::unescaped};
 
 use super::{
     ApiError, Inner,
     guard::basic,
-    percent::unescaped,
     scope::{need_all, reaches},
 };
 

@@ -9,11 +9,9 @@ use axum::{
     response::Response,
 };
 use mailwright_mime::{Part, Structure};
+use mailwright_words::percent::escaped;
 
-use super::{
-    percent::escaped,
-    whole::{Leaf, content_id, file_name, leaves, media},
-};
+use super::whole::{Leaf, content_id, file_name, leaves, media};
 
 /// Kinds that a browser may show.
 const SHOWN: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"];

@@ -17,6 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::ImageFormat;
 use mailwright_mime::Structure;
 use mailwright_net::egress::Ask;
+use mailwright_words::percent::escaped;
 use scraper::Node;
 use serde::Deserialize;
 
@@ -24,7 +25,6 @@ use super::{
     ApiError, Inner, Sandbox,
     document::document,
     part::ACTS_IN_NOTHING,
-    percent::escaped,
     stamp::Stamp,
     whole::{leaves, texts},
 };

@@ -18,7 +18,7 @@ use axum::{
 use ego_tree::iter::Edge;
 use mailwright_mime::Structure;
 use mailwright_sandbox::support::{Eye, Matcher};
-use mailwright_words::Id;
+use mailwright_words::{Id, percent::escaped};
 use scraper::{Node, node::Element};
 use serde::Deserialize;
 
@@ -26,7 +26,6 @@ use super::{
     ApiError, Inner, Sandbox,
     dark::Dark,
     document, part,
-    percent::escaped,
     remote::{Remote, readdressed},
     stamp::Stamp,
     whole::{leaves, texts},

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use mailwright_words::percent::escaped;
+
 /// A macro string that is right in form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Macros(Vec<Piece>);
@@ -171,7 +173,7 @@ impl Expand {
         let keep = if self.parts == 0 { parts.len() } else { self.parts };
         let skip = parts.len().saturating_sub(keep);
         let text = parts.get(skip..).unwrap_or_default().join(".");
-        if self.escape { escaped(&text) } else { text }
+        if self.escape { escaped(&text, b"~") } else { text }
     }
 
     fn value(&self, values: &Values<'_>) -> String {
@@ -231,18 +233,6 @@ fn dotted(ip: IpAddr) -> String {
             nibbles.map(|nibble| format!("{nibble:x}")).collect::<Vec<_>>().join(".")
         }
     }
-}
-
-/// Source: RFC 3986 section 2.3.
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, octet| {
-        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            out.extend(["%", &format!("{octet:02X}")]);
-        }
-        out
-    })
 }
 
 #[cfg(test)]

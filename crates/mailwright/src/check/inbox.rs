@@ -4,6 +4,7 @@ use http::{Method, header::AUTHORIZATION};
 use mailwright_config::{Config, Live, Opened};
 use mailwright_net::egress::{Ask, Egress};
 use mailwright_sandbox::outside::Journey;
+use mailwright_words::percent::escaped;
 use serde_json::Value;
 
 use super::Named;
@@ -71,10 +72,10 @@ impl Server {
         query: Option<&str>,
         before: Option<u64>,
     ) -> Result<Value, Failure> {
-        let inbox = encoded(inbox);
+        let inbox = escaped(inbox, b"");
         let mut path = format!("/api/inboxes/{inbox}/messages?limit={PAGE}");
         if let Some(query) = query {
-            path.extend(["&query=", &encoded(query)]);
+            path.extend(["&query=", &escaped(query, b"")]);
         }
         if let Some(before) = before {
             path.extend(["&before=", &before.to_string()]);
@@ -87,7 +88,8 @@ impl Server {
     async fn message(&self, entry: &Value) -> Result<Named, Failure> {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         let id = text("id");
-        let bytes = self.get(&format!("/api/messages/{}/raw", encoded(id)), MESSAGE_MAX).await?;
+        let bytes =
+            self.get(&format!("/api/messages/{}/raw", escaped(id, b"")), MESSAGE_MAX).await?;
         let name = format!("{id}.eml");
         let envelope = entry.get("envelope");
         let from = envelope.and_then(|envelope| envelope.get("from")).and_then(Value::as_str);
@@ -116,18 +118,4 @@ impl Server {
             status => Err(Failure::new(format!("the sandbox says {status}"))),
         }
     }
-}
-
-/// Text as a piece of an address. Source: RFC 3986 section 2.
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            write!(out, "%{octet:02X}").unwrap_or_default();
-        }
-    }
-    out
 }

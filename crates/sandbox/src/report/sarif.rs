@@ -1,8 +1,8 @@
 //! Reports as SARIF, which code hosts show beside the lines. Source: SARIF 2.1.0, OASIS.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+use mailwright_words::percent::escaped;
 use serde_json::{Value, json};
 
 use super::{Finding, Report};
@@ -53,21 +53,8 @@ fn result(name: &str, finding: &Finding, place: Option<&usize>) -> Value {
         "level": finding.level.as_str(),
         "message": { "text": finding.message },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(name) },
+            "artifactLocation": { "uri": escaped(name, b"~/") },
             "region": { "startLine": finding.line },
         } }],
     })
-}
-
-/// A file's name as a reference. Source: RFC 3986 section 2.
-fn uri(name: &str) -> String {
-    let mut out = String::new();
-    for octet in name.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~/".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            write!(out, "%{octet:02X}").unwrap_or_default();
-        }
-    }
-    out
 }

@@ -12,10 +12,11 @@ use mailwright_sandbox::{
     structure::Level,
     support::{Audience, Score, Usage, table},
 };
+use mailwright_words::percent::escaped;
 use maud::{Markup, html};
 
 use super::{Broken, Page, form::Form, link, verdicts, whole};
-use crate::sandbox::{ApiError, Sandbox, checks::Sender, percent::escaped};
+use crate::sandbox::{ApiError, Sandbox, checks::Sender};
 
 /// Features, or clients of a feature, that are shown.
 const SHOWN_MAX: usize = 60;

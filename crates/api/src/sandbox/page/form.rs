@@ -4,8 +4,7 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-
-use crate::sandbox::percent::unescaped;
+use mailwright_words::percent::unescaped;
 
 /// Fields of a form.
 const FIELDS_MAX: usize = 100;
