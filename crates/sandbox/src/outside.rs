@@ -13,7 +13,7 @@ use mailwright_mailauth::{Client, Letter, Limits, Verifier};
 use mailwright_net::dns::list::{self, ListKind, ListWord};
 use mailwright_net::dns::{Given, Resolver};
 use mailwright_net::egress::{Egress, address};
-use mailwright_words::{ReversePath, Timestamp};
+use mailwright_words::{Domain, ReversePath, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::facts::{Context, Facts};
@@ -235,17 +235,19 @@ fn domains(message: &[u8], journey: &Journey) -> Vec<String> {
     named.extend(path.map(|(_, domain)| domain.to_ascii_lowercase()));
     named.extend(facts.links.iter().filter_map(|link| host_of(&link.url)));
     let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
-    for name in named {
-        let domain = site(&name).to_owned();
-        let is_domain = domain.contains('.')
-            && domain.parse::<IpAddr>().is_err()
-            && domain.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c));
-        if is_domain && domain.len() <= 253 && seen.insert(domain.clone()) {
-            all.push(domain);
-        }
-    }
-    all
+    let asked = named.iter().filter_map(|name| askable(name));
+    asked.filter(|domain| seen.insert(domain.clone())).collect()
+}
+
+/// The registered domain of a name as the DNS has it, in A-labels; nothing where it has none.
+fn askable(name: &str) -> Option<String> {
+    // Names with an underscore are none of a host, but may have been registered below.
+    let name = Domain::parse(name).map_or_else(|_| name.to_ascii_lowercase(), |n| n.to_string());
+    let domain = site(&name);
+    let is_domain = domain.contains('.')
+        && domain.parse::<IpAddr>().is_err()
+        && domain.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c));
+    (is_domain && domain.len() <= 253).then(|| domain.to_owned())
 }
 
 #[cfg(test)]

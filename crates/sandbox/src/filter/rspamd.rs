@@ -51,12 +51,14 @@ pub async fn rspamd(
 /// Reads an answer.
 fn read(answer: &[u8]) -> Result<Rating, String> {
     let all: Value = serde_json::from_slice(answer).ok().ok_or("what answers is no rspamd")?;
-    if all.get("is_skipped").and_then(Value::as_bool) == Some(true) {
-        return Err("rspamd skips the message".to_owned());
-    }
     let number = |name: &str| all.get(name).and_then(Value::as_f64).filter(|n| n.is_finite());
     let score = number("score").ok_or("rspamd gives no score")?;
     let action = all.get("action").and_then(Value::as_str).ok_or("rspamd names no action")?;
+    // It says so, too, where a rule was so sure that the others were not asked.
+    let is_skipped = all.get("is_skipped").and_then(Value::as_bool) == Some(true);
+    if is_skipped && !ACTIONS.contains(&action) {
+        return Err("rspamd skips the message".to_owned());
+    }
     let symbols = all.get("symbols").and_then(Value::as_object);
     let symbols = symbols.into_iter().flatten().map(|(name, symbol)| {
         let text = |name: &str| symbol.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -90,6 +92,11 @@ mod tests {
         assert_eq!(rating.action.as_deref(), Some("add header"));
         let names: Vec<&str> = rating.symbols.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["R_BAD", "MISSING_DATE"]);
+        let sure = read(
+            br#"{"is_skipped":true,"score":15.0,"required_score":15.0,"action":"reject",
+            "symbols":{"GTUBE":{"name":"GTUBE","score":0.0,"metric_score":0.0}}}"#,
+        );
+        assert!(sure.unwrap().is_spam);
         let greylist = read(br#"{"score":4.1,"required_score":15.0,"action":"greylist"}"#);
         assert!(!greylist.unwrap().is_spam);
     }

@@ -225,6 +225,31 @@ async fn lists_tell_of_addresses_and_domains() {
 }
 
 #[tokio::test]
+async fn lists_are_asked_for_a_labels() {
+    let (outside, dns) = lists();
+    dns.add_address("xn--mnchen-3ya.test.names.list", [127, 0, 0, 2].into());
+    dns.add_address("a.xn--55qx5d.xn--j6w193g.names.list", [127, 0, 0, 2].into());
+    let outside = outside.with_resolver(Arc::new(dns));
+    let message = MAILING
+        .replace(
+            "Subject",
+            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nSubject",
+        )
+        .replace("www.partner.test", "www.M\u{fc}nchen.test")
+        .replace("192.0.2.77", "www.a.\u{516c}\u{53f8}.\u{9999}\u{6e2f}");
+    let bad = report(&message, &outside, journey()).await;
+    let text = bad.text();
+    assert!(text.contains("xn--mnchen-3ya.test is on names.list"), "{text}");
+    assert!(text.contains("a.xn--55qx5d.xn--j6w193g is on names.list"), "{text}");
+    let domains = |names: &[&str]| names.iter().map(|name| askable(name)).collect::<Vec<_>>();
+    let munich = Some("xn--mnchen-3ya.test".to_owned());
+    assert_eq!(
+        domains(&["a.m\u{fc}nchen.test", "A.XN--MNCHEN-3YA.test", "_a.shop.test", "[::1]", "x"]),
+        [munich.clone(), munich, Some("shop.test".to_owned()), None, None]
+    );
+}
+
+#[tokio::test]
 async fn an_error_code_is_no_listing() {
     let (outside, dns) = lists();
     // A list that answers its own entries, and refuses one question later.

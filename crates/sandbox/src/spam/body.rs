@@ -42,8 +42,12 @@ pub(super) const RULES: &[Rule] = &[
             has_any(
                 &f.lower,
                 &[
-                    "dear sir/madam",
-                    "dear sir or madam",
+                    "dear sir",
+                    "dear madam",
+                    "dear candidate",
+                    "dear investor",
+                    "dear traveler",
+                    "dear traveller",
                     "dear winner",
                     "dear beneficiary",
                     "dear account owner",
@@ -60,19 +64,24 @@ pub(super) const RULES: &[Rule] = &[
         "URG_BIZ",
         1.4,
         |f| {
-            has_any(
-                &f.lower,
-                &[
-                    "urgent business",
-                    "business proposal",
-                    "urgent response",
-                    "confidential business",
-                    "mutual benefit",
-                    "business relationship",
-                ],
-            )
+            let what = [
+                "assistance",
+                "business",
+                "buy",
+                "confidential",
+                "notice",
+                "proposal",
+                "reply",
+                "request",
+                "response",
+            ];
+            // So near behind it that both belong together.
+            f.lower.split("urgent").skip(1).any(|behind| {
+                let near: String = behind.chars().take(16 + 12).collect();
+                what.iter().any(|word| near.find(word).is_some_and(|at| at <= 16))
+            })
         },
-        "It speaks of urgent business.",
+        "It speaks of an urgent matter.",
     ),
     rule(
         "ADVANCE_FEE",
@@ -225,6 +234,8 @@ pub(super) const RULES: &[Rule] = &[
                 &f.lower,
                 &[
                     "online pharmacy",
+                    "drugs online",
+                    "medications online",
                     "canadian pharmacy",
                     "no prescription",
                     "cheap meds",
@@ -335,15 +346,23 @@ pub(super) const RULES: &[Rule] = &[
             has_any(
                 &f.lower,
                 &[
-                    "this is not spam",
-                    "this message is not spam",
-                    "to be removed from",
+                    "to be removed from our mailings",
+                    "to be removed from these mailings",
+                    "to be removed from future mailings",
+                    "to be removed from this mailing",
+                    "to be removed from our offers",
+                    "to be removed from future offers",
                     "reply with remove",
-                    "you are receiving this because you opted in to a partner",
                 ],
             )
         },
-        "It says that it is no spam, or wants an answer to stop.",
+        "It tells how to be removed from mailings; give a List-Unsubscribe instead.",
+    ),
+    rule(
+        "SAYS_NO_SPAM",
+        1.0,
+        |f| has_any(&f.lower, &["this is not spam", "this message is not spam"]),
+        "It says that it is no spam.",
     ),
     rule(
         "BODY_PLACEHOLDER",

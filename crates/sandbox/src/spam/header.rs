@@ -82,18 +82,18 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "FROM_NO_USER",
         2.6,
-        |f| f.from.iter().any(|p| p.local.is_empty() || p.domain.is_empty()),
-        "From has no mailbox before the @, or no domain behind it.",
+        |f| f.from.iter().any(|p| p.local.is_empty()),
+        "From has no mailbox before the @.",
     ),
     rule(
         "FROM_STARTS_WITH_NUMS",
         1.9,
         |f| {
             let local = f.from.first().map_or("", |p| p.local.as_str());
-            local.chars().take_while(char::is_ascii_digit).count() >= 2
+            local.chars().take_while(char::is_ascii_digit).count() >= 3
                 && local.chars().any(|c| c.is_ascii_alphabetic())
         },
-        "The address in From begins with digits; choose a name that people know.",
+        "The address in From begins with three digits or more; choose a name that people know.",
     ),
     rule(
         "FROM_BLANK_NAME",
@@ -107,8 +107,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "FROM_ILLEGAL_CHARS",
         2.2,
-        |f| has_bare_octets(f, "from"),
-        "From has characters past ASCII that are not encoded (RFC 2047).",
+        |f| has_bare_octets(f, "from", 20),
+        "From is full of characters past ASCII that are neither UTF-8 nor encoded (RFC 2047).",
     ),
     rule(
         "FROM_IS_ADDRESS_OF_OTHER",
@@ -142,10 +142,12 @@ pub(super) const RULES: &[Rule] = &[
         1.0,
         |f| {
             let reply = f.message.people("reply-to");
-            let other = |p: &Person| is_free(&p.domain) && p.domain != f.author_domain();
+            let other = |p: &Person| {
+                is_free(&p.domain) && f.from.iter().all(|own| own.address() != p.address())
+            };
             is_free(f.author_domain()) && reply.iter().any(other)
         },
-        "Reply-To and From are at two free providers.",
+        "Reply-To and From are different addresses of free providers.",
     ),
     rule(
         "FREEMAIL_FORGED_REPLYTO",
@@ -195,8 +197,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "SUBJ_ILLEGAL_CHARS",
         1.1,
-        |f| has_bare_octets(f, "subject"),
-        "The subject has characters past ASCII that are not encoded (RFC 2047).",
+        |f| has_bare_octets(f, "subject", 0),
+        "The subject has characters past ASCII that are neither UTF-8 nor encoded (RFC 2047).",
     ),
     rule(
         "SUBJ_EXCLAIMS",
@@ -207,14 +209,17 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "PLING_QUERY",
         0.3,
-        |f| f.value("subject").contains("!?") || f.value("subject").contains("?!"),
+        |f| f.value("subject").contains('!') && f.value("subject").contains('?'),
         "The subject both asks and exclaims.",
     ),
     rule(
         "SUBJ_DOLLARS",
         0.6,
-        |f| f.value("subject").contains("$$"),
-        "The subject has several dollar signs in a row.",
+        |f| {
+            let sum = f.value("subject").trim_start().strip_prefix('$').unwrap_or_default();
+            sum.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        },
+        "The subject begins with a sum of dollars.",
     ),
     rule(
         "SUBJ_FREE_CAP",
@@ -299,7 +304,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         "The subject has the recipient's address.",
     ),
-    rule("MISSING_HEADERS", 1.2, |f| !f.has("to") && !f.has("cc"), "There is no To field."),
+    rule("MISSING_HEADERS", 1.2, |f| f.value("to").trim().is_empty(), "There is no To field."),
     rule(
         "UNDISC_RECIPS",
         0.8,
@@ -308,10 +313,11 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "TO_MALFORMED",
-        2.1,
+        0.1,
         |f| {
-            f.to.iter()
-                .any(|p| p.domain.is_empty() || p.domain.contains("..") || p.local.is_empty())
+            let is_name = |p: &Person| p.domain.contains('.') || p.domain.starts_with('[');
+            let is_bad = |p: &Person| p.local.is_empty() || !is_name(p) || p.domain.contains("..");
+            f.to.iter().any(is_bad)
         },
         "To has what is no address.",
     ),
@@ -325,8 +331,11 @@ pub(super) const RULES: &[Rule] = &[
         "SORTED_RECIPS",
         1.8,
         |f| {
-            let all: Vec<String> = f.to.iter().map(|p| p.address().to_ascii_lowercase()).collect();
-            all.len() >= 6 && all.is_sorted()
+            let cc = f.message.people("cc");
+            let all = f.to.iter().chain(&cc).map(Person::address);
+            let mut all: Vec<String> = all.collect();
+            all.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+            all.len() >= 7 && all.is_sorted()
         },
         "The recipients are in the order of the alphabet, as of a list that was bought.",
     ),
@@ -388,8 +397,13 @@ fn is_message_id(value: &str) -> bool {
     })
 }
 
-fn has_bare_octets(facts: &Facts<'_>, name: &str) -> bool {
-    facts.message.all(name).any(|field| !field.raw.is_ascii())
+/// Two octets or more past ASCII, and this share of all, in percent. UTF-8 is fine by RFC 6532.
+fn has_bare_octets(facts: &Facts<'_>, name: &str, share: usize) -> bool {
+    facts.message.all(name).any(|field| {
+        let bare = field.raw.iter().filter(|octet| !octet.is_ascii()).count();
+        let is_text = std::str::from_utf8(field.raw).is_ok();
+        !is_text && bare >= 2 && bare * 100 >= field.raw.trim_ascii().len() * share
+    })
 }
 
 /// The address that stands where the name should, when it is not the person's own.

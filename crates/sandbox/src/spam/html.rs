@@ -1,5 +1,7 @@
 //! Rules about the HTML: how much of it is pictures, what is hidden, what does not belong in mail.
 
+use std::collections::BTreeMap;
+
 use super::{Rule, rule};
 use crate::colour::{Colour, contrast};
 use crate::css::declarations;
@@ -40,13 +42,13 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "HTML_SHORT_LINK_IMG_1",
         0.5,
-        |f| is_linked_image(f, 0, 200),
+        |f| is_linked_image(f, 0, 1024),
         "The message is little more than a picture with a link.",
     ),
     rule(
         "HTML_SHORT_LINK_IMG_2",
         0.3,
-        |f| is_linked_image(f, 200, 500),
+        |f| is_linked_image(f, 1024, 1536),
         "A picture with a link is most of a short message.",
     ),
     rule(
@@ -58,7 +60,13 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "HTML_FONT_SIZE_HUGE",
         0.6,
-        |f| styles(f).any(|style| size(&style).is_some_and(|px| px >= 60.0)),
+        |f| {
+            let is_huge = |tag: &Tag| {
+                let size = tag.value("size").filter(|_| tag.name == "font").unwrap_or_default();
+                matches!(size.trim(), "7" | "+4" | "+5" | "+6" | "+7")
+            };
+            styles(f).any(|style| size(&style).is_some_and(|px| px >= 60.0)) || has_tag(f, is_huge)
+        },
         "A text is set in huge letters.",
     ),
     rule(
@@ -77,7 +85,7 @@ pub(super) const RULES: &[Rule] = &[
         "Much text is hidden; a preheader of one or two lines is enough.",
     ),
     rule(
-        "HTML_TITLE_SUBJ_DIFF",
+        "HTML_TITLE_NOT_SUBJECT",
         0.4,
         |f| {
             let title = title(f).to_lowercase();
@@ -223,8 +231,11 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "HTML_EXTRA_CLOSE",
         0.2,
-        |f| count(f, "html", false) > 1,
-        "The page is closed more than once.",
+        |f| {
+            let (extra, tags) = closed_extra(f);
+            extra * 100 > tags * 9
+        },
+        "Many elements are closed that were not open.",
     ),
     rule(
         "HTML_HUGE",
@@ -246,9 +257,28 @@ fn is_image_only(facts: &Facts<'_>, from: usize, to: usize) -> bool {
     facts.images.iter().any(|image| !image.is_pixel()) && len >= from && len < to
 }
 
+/// A picture in a link, and so many octets of HTML.
 fn is_linked_image(facts: &Facts<'_>, from: usize, to: usize) -> bool {
-    let len = facts.visible.len();
-    facts.images.iter().any(|image| image.is_linked && !image.is_pixel()) && len >= from && len < to
+    let len = facts.page.as_ref().map_or(0, |page| page.source.len());
+    facts.images.iter().any(|image| image.is_linked && !image.is_pixel()) && len > from && len <= to
+}
+
+/// How many tags close what is not open, and how many tags there are.
+fn closed_extra(facts: &Facts<'_>) -> (usize, usize) {
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut extra, mut tags) = (0, 0);
+    for node in facts.page.iter().flat_map(|page| &page.nodes) {
+        match &node.item {
+            Item::Start(tag) => *open.entry(tag.name.as_str()).or_default() += 1,
+            Item::End(name) => match open.get_mut(name.as_str()) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => extra += 1,
+            },
+            _ => continue,
+        }
+        tags += 1;
+    }
+    (extra, tags)
 }
 
 fn has_tag(facts: &Facts<'_>, is_it: impl Fn(&Tag) -> bool) -> bool {

@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "NORMAL_HTTP_TO_IP",
         0.8,
-        |f| webs(f).any(|url| is_address(&url.host)),
+        |f| webs(f).any(|url| is_address(&url.host) || is_number(&url.host)),
         "A link leads to a bare address; use a name.",
     ),
     rule(
@@ -62,18 +62,9 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "HTTP_EXCESSIVE_ESCAPES",
-        1.0,
-        |f| {
-            webs(f).any(|url| {
-                let escapes = url.path().match_indices('%').filter(|(at, _)| {
-                    let code =
-                        url.path().get(at + 1..at + 3).and_then(|h| u8::from_str_radix(h, 16).ok());
-                    code.is_some_and(|code| code.is_ascii_alphanumeric())
-                });
-                escapes.count() >= 3
-            })
-        },
-        "A link writes plain letters as escapes.",
+        0.1,
+        |f| webs(f).any(|url| is_escaped(&url.host) || is_escaped(url.rest)),
+        "A link writes plain letters or digits as escapes.",
     ),
     rule(
         "URI_USER",
@@ -202,6 +193,14 @@ fn followed<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = Url<'f>> {
     links
         .filter_map(|link| Url::parse(&link.url))
         .filter(|url| url.is_web() && !url.host.is_empty())
+}
+
+/// Whether a letter or digit is written as an escape.
+fn is_escaped(text: &str) -> bool {
+    text.match_indices('%').take(2000).any(|(at, _)| {
+        let code = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        code.is_some_and(|code| code.is_ascii_alphanumeric())
+    })
 }
 
 fn is_address(host: &str) -> bool {

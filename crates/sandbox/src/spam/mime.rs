@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mailwright_mime::Encoding;
+use mailwright_mime::{Encoding, Part};
 
 use super::{Rule, rule};
 use crate::facts::Facts;
@@ -50,24 +50,20 @@ pub(super) const RULES: &[Rule] = &[
         0.4,
         |f| {
             let Some(text) = &f.message.text else { return false };
-            let (plain, html) = (letters(&text.text), letters(&f.visible));
-            html >= 200 && plain * 10 < html
+            let Some(html) = &f.message.html else { return false };
+            let is_alternative = f.message.structure.parts().iter().any(is_alternative);
+            is_alternative && text.text.trim_end().len() * 100 < html.text.len()
         },
-        "The plain text is much shorter than the HTML; let it say the same.",
+        "The plain text is not a hundredth of the HTML; let it say the same.",
     ),
     rule(
         "MPART_ALT_DIFF",
         0.7,
         |f| {
-            let is_alternative = f
-                .message
-                .structure
-                .parts()
-                .iter()
-                .any(|part| part.media().is("multipart", "alternative"));
-            is_alternative && alike(f).is_some_and(|percent| percent < 50)
+            let is_alternative = f.message.structure.parts().iter().any(is_alternative);
+            is_alternative && says_other(f)
         },
-        "Plain text and HTML say different things.",
+        "Hardly a word of the HTML is in the plain text, or it has pictures alone.",
     ),
     rule(
         "MIME_BASE64_TEXT",
@@ -91,10 +87,10 @@ pub(super) const RULES: &[Rule] = &[
                     && part
                         .body_bytes()
                         .split(|b| *b == b'\n')
-                        .any(|line| line.trim_ascii_end().len() > 76)
+                        .any(|line| line.trim_ascii_end().len() > 78)
             })
         },
-        "Lines of quoted-printable are longer than 76 (RFC 2045).",
+        "Lines of quoted-printable are longer than 78; RFC 2045 allows 76.",
     ),
     rule(
         "MIME_CHARSET_UNKNOWN",
@@ -113,7 +109,7 @@ pub(super) const RULES: &[Rule] = &[
         "MIME_BOUND_DIGITS_15",
         0.6,
         |f| {
-            let top = f.message.structure.root().map(mailwright_mime::Part::media);
+            let top = f.message.structure.root().map(Part::media);
             let boundary = top.and_then(|media| media.parameter("boundary")).unwrap_or_default();
             boundary.len() >= 15
                 && boundary.chars().all(|c| c.is_ascii_digit() || c == '-')
@@ -122,7 +118,7 @@ pub(super) const RULES: &[Rule] = &[
         "The boundary is all digits, as programs of spammers make it.",
     ),
     rule(
-        "BODY_8BITS",
+        "BODY_8BIT_UNDECLARED",
         0.6,
         |f| {
             let eight = |value: &str| value.trim().eq_ignore_ascii_case("8bit");
@@ -153,7 +149,7 @@ pub(super) const RULES: &[Rule] = &[
         "A file that runs is attached; most servers refuse it. Link to it.",
     ),
     rule(
-        "MIME_SUSPECT_NAME",
+        "ATTACHMENT_TWO_ENDINGS",
         1.5,
         |f| {
             file_names(f).any(|name| {
@@ -201,8 +197,24 @@ pub(super) const RULES: &[Rule] = &[
     ),
 ];
 
-fn letters(text: &str) -> usize {
-    text.chars().filter(|c| c.is_alphanumeric()).count()
+fn is_alternative(part: &Part<'_>) -> bool {
+    part.media().is("multipart", "alternative")
+}
+
+/// Whether of a hundred words of the HTML not one more than one is in the plain text.
+fn says_other(facts: &Facts<'_>) -> bool {
+    let Some(text) = facts.message.text.as_ref().filter(|_| facts.page.is_some()) else {
+        return false;
+    };
+    let words = |text: &str| -> BTreeSet<String> {
+        let all = text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
+        all.take(20_000).map(str::to_owned).collect()
+    };
+    let (plain, html) = (words(&text.text), words(&facts.visible));
+    if html.is_empty() {
+        return !facts.images.is_empty();
+    }
+    html.intersection(&plain).count() * 100 <= html.len()
 }
 
 fn file_names(facts: &Facts<'_>) -> impl Iterator<Item = String> {
@@ -211,24 +223,4 @@ fn file_names(facts: &Facts<'_>) -> impl Iterator<Item = String> {
 
 fn end(name: &str) -> String {
     name.trim().rsplit_once('.').map_or(String::new(), |(_, end)| end.to_ascii_lowercase())
-}
-
-/// How many of the words of the plain text the HTML has, too, in percent.
-pub(crate) fn alike(facts: &Facts<'_>) -> Option<usize> {
-    let text = facts.message.text.as_ref()?;
-    facts.page.as_ref()?;
-    let words = |text: &str| -> BTreeSet<String> {
-        let all =
-            text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 3);
-        all.take(20_000).map(str::to_lowercase).collect()
-    };
-    let is_address = |word: &&str| word.contains("://") || word.contains('@');
-    let without: Vec<&str> =
-        text.text.split_whitespace().filter(|word| !is_address(word)).collect();
-    let plain = words(&without.join(" "));
-    let html = words(&facts.visible);
-    if plain.len() < 5 || html.len() < 5 {
-        return None;
-    }
-    Some(plain.intersection(&html).count() * 100 / plain.len())
 }

@@ -54,7 +54,7 @@ impl Build {
     fn edit(&mut self, edit: &str) {
         let edit = edit.trim();
         let (letter, rest) = edit.split_once(' ').unwrap_or((edit, ""));
-        let rest = &repeated(rest);
+        let rest = &octets(&repeated(rest));
         let pair = |mark: &str| {
             let (name, value) = rest.split_once(mark).unwrap();
             (name.trim().to_owned(), value.trim_start().to_owned())
@@ -116,7 +116,7 @@ impl Build {
             write!(out, "{name}: {value}\r\n").unwrap();
         }
         if let Some(raw) = &self.raw {
-            return format!("{out}{raw}").into_bytes();
+            return bytes(&format!("{out}{raw}"));
         }
         let part = |kind: &str, text: &str| {
             format!(
@@ -140,7 +140,7 @@ impl Build {
             .unwrap();
         }
         out.push_str("--b--\r\n");
-        out.into_bytes()
+        bytes(&out)
     }
 }
 
@@ -177,6 +177,29 @@ fn dkim(domain: &str, word: Word) -> Dkim {
         covers: Vec::new(),
         reason: String::new(),
     }
+}
+
+/// A character of private use for each octet that is written `\xHH`; see [`bytes`].
+fn octets(text: &str) -> String {
+    let mut pieces = text.split("\\x");
+    let mut out = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at(2);
+        out.push(char::from_u32(OCTETS + u32::from_str_radix(digits, 16).unwrap()).unwrap());
+        out.push_str(rest);
+    }
+    out
+}
+
+const OCTETS: u32 = 0xf700;
+
+/// A text as it is sent.
+fn bytes(text: &str) -> Vec<u8> {
+    let each = text.chars().flat_map(|c| match u32::from(c).checked_sub(OCTETS) {
+        Some(octet) if octet < 256 => vec![u8::try_from(octet).unwrap()],
+        _ => c.to_string().into_bytes(),
+    });
+    each.collect()
 }
 
 fn repeated(text: &str) -> String {
