@@ -51,6 +51,7 @@ SCRIPTS = [
     "sandbox_clients",
     "check",
     "senders",
+    "guide",
     "postfix",
     "sync_proof",
     "crash_loop",

@@ -49,6 +49,11 @@ const NEEDED: &[(&str, &str)] = &[
     // For its score beside ours.
     ("spamassassin", "/usr/share/doc/spamassassin"),
     ("spamd", "/usr/sbin/spamd"),
+    ("rspamd", "/usr/bin/rspamd"),
+    // For the examples of the guide.
+    ("default-jdk-headless", "/usr/bin/javac"),
+    ("junit5", "/usr/share/java/junit-platform-console-standalone.jar"),
+    ("libjackson2-databind-java", "/usr/share/java/jackson-databind.jar"),
     // For libFuzzer, in the long run.
     ("g++", "/usr/bin/g++"),
 ];
@@ -77,6 +82,7 @@ const NODE: &[(&str, &str)] = &[
     ("mailtrap", "^4.10"),
     ("axe-core", "^4.10"),
     ("nodemailer", "^9.0"),
+    ("@playwright/test", "^1.56"),
     // It carries the official schema of SARIF.
     ("@microsoft/jest-sarif", "1.0.0-beta.0"),
 ];
