@@ -16,6 +16,8 @@ use axum::{Router, extract::State, http::header, response::IntoResponse, routing
 pub use health::{Health, Problem};
 use mailwright_config::{Config, Live};
 pub use metric::Metrics;
+#[cfg(any(test, fuzzing))]
+pub use sandbox::fuzz;
 pub use sandbox::{Backing, CALLS_MAX, call_hooks, matching, sum_up};
 pub use setup::{Checked, IsOurs, Offer, Setup};
 use tokio::net::TcpListener;

@@ -22,6 +22,8 @@ use mailwright_store::{Lane, StoreError, Tx, capture};
 use mailwright_words::{Address, Id, Reply, Timestamp};
 
 pub(crate) use self::lab::Lab;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::lab::is_like;
 use crate::magic::{self, Magic};
 use crate::{Client, Intake, Target};
 

@@ -13,6 +13,8 @@ mod capture;
 mod client;
 mod direct;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod head;
 mod incoming;

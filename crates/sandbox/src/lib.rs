@@ -12,6 +12,8 @@ pub mod colour;
 pub mod css;
 pub mod facts;
 pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod html;
 pub mod links;
 pub mod message;

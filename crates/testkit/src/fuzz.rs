@@ -11,6 +11,10 @@ mod imap_client;
 mod pop3;
 mod session;
 
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
 use mailwright_smtp::body::{BareNewlines, Decoder, Flaw, Rules};
 use mailwright_smtp::command::Command;
 use mailwright_smtp::reply::{Bounds, Reader};
@@ -36,6 +40,28 @@ pub const TARGETS: [Target; 12] = [
     ("smtp_command", command),
     ("smtp_session", session::session),
 ];
+
+/// Inputs of a corpus that the ordinary tests have time for.
+const INPUTS_MAX: usize = 200;
+
+/// Plays the corpus of a target: every input has to hold.
+///
+/// # Panics
+/// One does not, or the corpus has too few or too many inputs.
+pub fn play(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let files: Vec<PathBuf> =
+        fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
+    assert!((3..=INPUTS_MAX).contains(&files.len()), "{target}: {} inputs", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let input = fs::read(&file).unwrap_or_default();
+        if catch_unwind(|| check(&input)).is_err() {
+            wrong.push(format!("{}: {}", file.display(), input.escape_ascii()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 
 /// Runs the target of this name; one that is not there is a mistake of the caller.
 pub fn run(name: &str, input: &[u8]) {

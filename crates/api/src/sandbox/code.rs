@@ -18,7 +18,7 @@ static NEAR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 static CODE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b(\d{3}[ -]\d{3}|\d{4,8}|[A-Z0-9]{6,10})\b").ok());
+    LazyLock::new(|| Regex::new(r"\b([0-9]{3}[ -][0-9]{3}|[0-9]{4,8}|[A-Z0-9]{6,10})\b").ok());
 /// Characters before a code in which a word that explains it is looked for, and behind it.
 const NEIGHBOURS: usize = 80;
 
@@ -95,6 +95,7 @@ mod tests {
             ("PIN: 0042. The code is valid until 2026.", &["0042", "2026"]),
             ("https://a.example/verify?code=998877", &[]),
             ("token ABCDEF", &[]),
+            ("your code is 1\u{663}\u{664}\u{665}", &[]),
             ("your code: \u{e4}\u{f6}\u{fc} 777888", &["777888"]),
         ] {
             assert_eq!(codes(text), wanted, "{text}");

@@ -98,7 +98,7 @@ impl Lab {
     }
 
     /// What befalls a session at a moment: rule after rule, until one has the last word.
-    pub(super) fn strike(&self, moment: &Moment<'_>) -> Strike {
+    pub(crate) fn strike(&self, moment: &Moment<'_>) -> Strike {
         let mut sum = Strike::default();
         if self.settings.faults.is_empty() {
             return sum;
@@ -146,7 +146,7 @@ fn fits(fault: &Fault, moment: &Moment<'_>) -> bool {
 }
 
 /// Whether `text` is like `pattern`, in which `*` stands for anything, in any case of letters.
-pub(super) fn is_like(pattern: &str, text: &str) -> bool {
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
