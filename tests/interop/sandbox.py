@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 from harness import BINARY, Server, check, finish, free_ports, wait_for
 
@@ -265,9 +266,19 @@ try:
             got += more
         check("and tells of a message", b'"Type":"new"' in got and b"Over the wire" in got, got)
 
-    # Nothing is left behind.
+    # Nothing is left behind, and nobody who follows it holds it up.
+    follower = urllib.request.urlopen(f"http://127.0.0.1:{http_port}/api/inboxes/default/events", timeout=30)
+    ended = {}
+    waiting = threading.Thread(target=lambda: ended.update(wait=ask("GET", "/api/inboxes/default/wait?query=never&timeout=60")))
+    waiting.start()
+    send("For who follows")
+    check("an open stream is told of a message", b"event: new" in follower.readline(), "")
+    begin = time.monotonic()
     server.terminate()
     check("it ends with 0", server.wait(20) == 0, (folder / "screen").read_text())
+    check("at once, though somebody follows and somebody waits", time.monotonic() - begin < 5, time.monotonic() - begin)
+    waiting.join(20)
+    check("who waits is told", ended["wait"][0] == 503, ended)
     inside = [path for path in folder.iterdir() if path.is_dir()]
     check("nothing is left behind", not inside, inside)
 

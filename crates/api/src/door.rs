@@ -37,7 +37,24 @@ const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: t
     Retry-After: 1\r\nConnection: close\r\nContent-Length: 31\r\n\r\n\
     too many connections from here\n";
 
-/// Serves `router` until `stop` is done, then lets running requests finish.
+/// Tells those who answer a request for as long as they like that the server ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending(watch::Receiver<bool>);
+
+impl Ending {
+    /// Waits until it does.
+    pub(crate) async fn comes(&mut self) {
+        ended(&mut self.0).await;
+    }
+
+    /// Whether it does.
+    pub(crate) fn has_come(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Serves `router` until `stop` is done, then lets running requests finish, for so long as
+/// `timeouts.shutdown` says.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -66,8 +83,16 @@ pub(crate) async fn serve(
         }
     }
     ending.send_replace(true);
-    while let Some(ended) = connections.join_next().await {
-        log_panic(ended);
+    // Who comes now is told at once that nobody is there.
+    drop(listener);
+    let all = async {
+        while let Some(ended) = connections.join_next().await {
+            log_panic(ended);
+        }
+    };
+    if timeout(config.now().timeouts.shutdown, all).await.is_err() {
+        tracing::info!(connections = connections.len(), "HTTP connections cut off at the end.");
+        connections.shutdown().await;
     }
 }
 
@@ -86,11 +111,13 @@ impl Client {
             tracing::debug!(%error, "A socket does not send at once.");
         }
         let (peer, body_time) = (self.peer, self.limits.body_time_max);
+        let ending = Ending(self.ends.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
+            let (router, ending) = (router.clone(), ending.clone());
             async move {
                 let mut request = request.map(|body| Body::new(TimedBody::new(body, body_time)));
                 request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(ending);
                 router.oneshot(request).await
             }
         });

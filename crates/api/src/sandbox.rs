@@ -14,6 +14,8 @@ mod error;
 mod event;
 mod extract;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod hook;
 mod mailcatcher;
@@ -27,7 +29,6 @@ mod native;
 mod openapi;
 mod page;
 mod part;
-mod percent;
 mod query;
 mod refusal;
 mod release;
@@ -56,7 +57,7 @@ use mailwright_store::{
     capture::{self, summary},
 };
 use mailwright_words::{Id, Timestamp};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
 pub(crate) use self::error::ApiError;
 use self::tally::Tally;
@@ -121,6 +122,8 @@ pub(crate) struct Inner {
     pub(crate) sessions: page::login::Sessions,
     /// What was not done in an inbox, for those who follow it.
     pub(crate) troubles: broadcast::Sender<(Id, Arc<str>)>,
+    /// A token was revoked.
+    pub(crate) revoked: Notify,
     /// Signs what may be fetched for whom; none, and nothing is.
     pub(crate) signer: Option<stamp::Signer>,
     /// Places for work that takes the processor or memory for a while.
@@ -155,6 +158,7 @@ impl Sandbox {
             tally,
             sessions,
             troubles,
+            revoked: Notify::new(),
             signer: stamp::Signer::new(),
             heavy,
             searches,

@@ -24,10 +24,14 @@ struct World {
 }
 
 async fn world(change: impl FnOnce(&mut Http)) -> World {
+    world_of(|config| change(&mut config.http)).await
+}
+
+async fn world_of(change: impl FnOnce(&mut Config)) -> World {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut config = Config::default();
-    change(&mut config.http);
+    change(&mut config);
     let peer = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() };
     let endless = || async {
         let pieces = futures_util::stream::repeat_with(|| Ok::<_, io::Error>(vec![b'x'; 65_536]));
@@ -37,6 +41,7 @@ async fn world(change: impl FnOnce(&mut Http)) -> World {
         .route("/", get(peer))
         .route("/echo", post(|body: String| async move { body }))
         .route("/endless", get(endless))
+        .route("/silent", get(std::future::pending::<()>))
         .layer(DefaultBodyLimit::max(1 << 20));
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(serve(listener, router, Live::new(config), async {
@@ -61,6 +66,19 @@ impl World {
         self.stop.send(()).unwrap();
         self.server.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn who_answers_for_ever_does_not_hold_up_the_end() {
+    let world = world_of(|config| config.timeouts.shutdown = SHORT).await;
+    let mut silent = world.connect().await;
+    silent.write_all(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    // Another one is answered, so that the first was read.
+    assert!(world.whole(b"GET / HTTP/1.0\r\n\r\n").await.contains("200 OK"));
+    let address = world.address;
+    timeout(Duration::from_secs(10), world.end()).await.expect("it ends");
+    assert_eq!(rest(&mut silent).await, "");
+    assert!(TcpStream::connect(address).await.is_err(), "nobody is there");
 }
 
 /// All that comes until the other end hangs up, in whichever way.

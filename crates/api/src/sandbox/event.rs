@@ -27,7 +27,7 @@ use super::{
     message::listed,
     query::Query,
 };
-use crate::door::Place;
+use crate::door::{Ending, Place};
 
 /// Messages that a follower who was away is told of.
 const MISSED_MAX: usize = 500;
@@ -53,6 +53,13 @@ pub(crate) enum Told {
     End,
 }
 
+/// What was heard, and is to be told.
+#[derive(Debug, Clone)]
+enum Due {
+    News(Happened),
+    Told(Told),
+}
+
 /// Follows an inbox.
 pub(crate) struct Follower {
     sandbox: Sandbox,
@@ -60,10 +67,14 @@ pub(crate) struct Follower {
     news: Receiver<News>,
     troubles: Receiver<(Id, Arc<str>)>,
     missed: Vec<Item>,
+    /// What was heard and is not told yet: who stops to listen in between loses nothing.
+    due: Option<Due>,
+    /// The token that opened the inbox; what it opens ends with it.
+    token: Option<String>,
+    ending: Option<Ending>,
     /// Ids by number, where they are wanted.
     known: Option<BTreeMap<u32, Id>>,
-    _place: OwnedSemaphorePermit,
-    _own: Option<Place>,
+    _places: (OwnedSemaphorePermit, Option<Place>),
 }
 
 impl Follower {
@@ -92,7 +103,18 @@ impl Follower {
             }
             None => Vec::new(),
         };
-        Ok(Self { sandbox, inbox, news, troubles, missed, known: None, _place: place, _own: own })
+        Ok(Self {
+            sandbox,
+            inbox,
+            news,
+            troubles,
+            missed,
+            due: None,
+            token: guard::token(),
+            ending: guard::ending(),
+            known: None,
+            _places: (place, own),
+        })
     }
 
     /// Remembers the ids of messages, so that [`id_of`](Self::id_of) knows those that went.
@@ -119,54 +141,113 @@ impl Follower {
         }
     }
 
-    /// What happens next; nothing when the server stops.
+    /// What happens next; nothing when the server stops, or when who asks may not any more.
     pub(crate) async fn next(&mut self) -> Option<Told> {
-        if let Some(item) = self.missed.pop() {
-            return Some(Told::New(Box::new(item)));
+        loop {
+            if self.due.is_none() && self.missed.is_empty() {
+                let (sandbox, mut ending) = (self.sandbox.clone(), self.ending.clone());
+                tokio::select! {
+                    () = end(&mut ending) => return None,
+                    due = self.hear() => self.due = Some(due?),
+                    () = sandbox.revoked.notified() => {}
+                    () = sandbox.backing.clock.sleep(ALIVE) => {}
+                }
+            }
+            // An inbox that goes takes its tokens with it, and that is told.
+            let ends = matches!(self.due, Some(Due::News(Happened::Gone)));
+            if !ends && !self.may_follow().await {
+                return None;
+            }
+            if let Some(item) = self.missed.pop() {
+                return Some(Told::New(Box::new(item)));
+            }
+            let told = match self.due.clone() {
+                Some(Due::News(happened)) => self.told(happened).await,
+                Some(Due::Told(told)) => Some(told),
+                None => None,
+            };
+            self.due = None;
+            if told.is_some() {
+                return told;
+            }
         }
+    }
+
+    /// Whether the server ends.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.as_ref().is_some_and(Ending::has_come)
+    }
+
+    /// Whether who follows may still do so: a token may be revoked at any time.
+    pub(crate) async fn may_follow(&self) -> bool {
+        let Some(token) = &self.token else { return true };
+        let backing = &self.sandbox.backing;
+        match backing.directory.inbox_of_token(token, self.sandbox.now()).await {
+            Ok(opened) => opened == Some(self.inbox.principal),
+            Err(error) => {
+                tracing::warn!(%error, "Whether a token is still worth something is not known.");
+                false
+            }
+        }
+    }
+
+    /// What is heard of the inbox; nothing when the server stops.
+    async fn hear(&mut self) -> Option<Due> {
         loop {
             let heard = tokio::select! {
                 news = self.news.recv() => news,
                 // Who is behind misses some, and nothing that a list would not show.
                 Ok((mailbox, trouble)) = self.troubles.recv() => {
                     if mailbox == self.inbox.mailbox {
-                        return Some(Told::Trouble(trouble));
+                        return Some(Due::Told(Told::Trouble(trouble)));
                     }
                     continue;
                 }
             };
-            let news = match heard {
-                Ok(news) if news.mailbox == self.inbox.mailbox => news,
-                Ok(_) => continue,
-                Err(RecvError::Lagged(_)) => return Some(Told::Reload),
+            match heard {
+                Ok(news) if news.mailbox == self.inbox.mailbox => {
+                    return Some(Due::News(news.what));
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return Some(Due::Told(Told::Reload)),
                 Err(RecvError::Closed) => return None,
-            };
-            return Some(match news.what {
-                Happened::Came(row) => {
-                    let (mailbox, uid) = (self.inbox.mailbox, row.uid);
-                    let read = self.sandbox.store().off_thread(move |store| {
-                        let entry =
-                            store.read_blocking(|tx| capture::numbered(tx, mailbox, uid))?;
-                        entry.map(|entry| item(store, entry)).transpose()
-                    });
-                    match read.await {
-                        Ok(Some(item)) => {
-                            self.remember(&item);
-                            Told::New(Box::new(item))
-                        }
-                        // It went again already.
-                        Ok(None) => continue,
-                        Err(_) => Told::Reload,
-                    }
-                }
-                Happened::Changed(uids) => Told::Changed(uids.iter().take(MISSED_MAX).collect()),
-                Happened::Went(uids) => {
-                    let gone: Vec<u32> = uids.iter().take(MISSED_MAX + 1).collect();
-                    if gone.len() > MISSED_MAX { Told::Reload } else { Told::Gone(gone) }
-                }
-                Happened::Gone => Told::End,
-            });
+            }
         }
+    }
+
+    /// What is to be told of what happened; nothing of a message that went again already.
+    async fn told(&mut self, happened: Happened) -> Option<Told> {
+        Some(match happened {
+            Happened::Came(row) => {
+                let (mailbox, uid) = (self.inbox.mailbox, row.uid);
+                let read = self.sandbox.store().off_thread(move |store| {
+                    let entry = store.read_blocking(|tx| capture::numbered(tx, mailbox, uid))?;
+                    entry.map(|entry| item(store, entry)).transpose()
+                });
+                match read.await {
+                    Ok(Some(item)) => {
+                        self.remember(&item);
+                        Told::New(Box::new(item))
+                    }
+                    Ok(None) => return None,
+                    Err(_) => Told::Reload,
+                }
+            }
+            Happened::Changed(uids) => Told::Changed(uids.iter().take(MISSED_MAX).collect()),
+            Happened::Went(uids) => {
+                let gone: Vec<u32> = uids.iter().take(MISSED_MAX + 1).collect();
+                if gone.len() > MISSED_MAX { Told::Reload } else { Told::Gone(gone) }
+            }
+            Happened::Gone => Told::End,
+        })
+    }
+}
+
+/// Waits until the server ends.
+async fn end(ending: &mut Option<Ending>) {
+    match ending {
+        Some(ending) => ending.comes().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     page::login,
     scope::{Reach, may_ask, within},
 };
+use crate::door::Ending;
 
 /// What our own pages may do: nothing that is not from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -43,6 +44,20 @@ const FORWARDED: [(&str, bool); 3] =
 tokio::task_local! {
     /// The address of the client whose request is answered.
     static PEER: Option<IpAddr>;
+    /// The token of an inbox that it shows.
+    static TOKEN: Option<String>;
+    /// What tells it that the server ends.
+    static ENDING: Option<Ending>;
+}
+
+/// What tells the request which is answered that the server ends, where it came by a socket.
+pub(crate) fn ending() -> Option<Ending> {
+    ENDING.try_with(Option::clone).ok().flatten()
+}
+
+/// The token of an inbox that the request shows which is answered, where it shows one.
+pub(crate) fn token() -> Option<String> {
+    TOKEN.try_with(Option::clone).ok().flatten()
 }
 
 /// The address of the client whose request is answered, where one is.
@@ -62,11 +77,12 @@ pub(crate) async fn check(
     }
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let judged = match token_of(&config, request.headers()) {
+    let token = token_of(&config, request.headers());
+    let judged = match &token {
         // Whoever shows a token has what it opens, were it nothing.
         Some(token) => {
             let (headers, path) = (request.headers(), request.uri().path());
-            judge_token(&sandbox, &config, (headers, path), &token).await
+            judge_token(&sandbox, &config, (headers, path), token).await
         }
         None => match judge(&config, peer, request.headers()) {
             Err(Turned::Unknown) if is_open(&sandbox, &request) => Ok(Reach::All),
@@ -77,7 +93,11 @@ pub(crate) async fn check(
         login::slow_down(&sandbox).await;
     }
     let mut response = match judged {
-        Ok(reach) => PEER.scope(peer, within(reach, next.run(request))).await,
+        Ok(reach) => {
+            let ending = request.extensions().get::<Ending>().cloned();
+            let answered = TOKEN.scope(token, within(reach, next.run(request)));
+            PEER.scope(peer, ENDING.scope(ending, answered)).await
+        }
         Err(Turned::Broken(error)) => error.into_response(),
         Err(Turned::Unknown) if login::wants_page(request.headers()) => {
             login::form(StatusCode::UNAUTHORIZED, "")

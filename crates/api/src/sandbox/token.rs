@@ -58,5 +58,7 @@ pub(super) async fn revoke(
     need_all()?;
     let inbox = sandbox.inbox(&inbox).await?;
     sandbox.backing.directory.revoke_inbox_token(&inbox, &label).await?;
+    // Who follows an inbox by it is not let wait for the next look.
+    sandbox.revoked.notify_waiters();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -50,6 +50,12 @@ pub(crate) async fn wait(sandbox: Sandbox, inbox: Inbox, wait: Wait) -> Result<V
                 Some(Told::New(_) | Told::Reload | Told::Changed(_)) => break,
                 Some(Told::Gone(_) | Told::Trouble(_)) => {}
                 Some(Told::End) => return Err(ApiError::NoInbox(inbox.name)),
+                None if follower.is_ending() => {
+                    return Err(ApiError::Unsafe("the server ends".to_owned()));
+                }
+                None if !follower.may_follow().await => {
+                    return Err(ApiError::Forbidden("the token was revoked".to_owned()));
+                }
                 None => return Err(ApiError::NoneCame(seconds)),
             }
         }

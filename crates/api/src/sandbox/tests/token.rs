@@ -1,13 +1,18 @@
 //! Tokens of inboxes: what each opens, and that it opens nothing else.
 
 use base64::Engine as _;
+use std::time::Duration;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::*;
 use crate::sandbox::mailpit::swagger;
 
 /// A world with two inboxes, a message of `alpha`, and a token of each.
 async fn two() -> (World, String, [String; 2]) {
-    let world = world().await;
+    two_in(world().await).await
+}
+
+async fn two_in(world: World) -> (World, String, [String; 2]) {
     let mut tokens = Vec::new();
     for name in ["alpha", "beta"] {
         world.json("post", "/api/inboxes", Some(json!({ "name": name }))).await;
@@ -145,6 +150,107 @@ async fn the_apis_of_others_keep_to_the_token_too() {
     assert_eq!((code.as_u16(), listed.as_array().unwrap().len()), (200, 1));
 }
 
+/// The events of `alpha`, to whoever has this token; given when the stream ends.
+fn followed(
+    world: &Arc<World>,
+    path: &'static str,
+    token: &str,
+) -> (oneshot::Receiver<()>, JoinHandle<String>) {
+    let (routes, token) = (world.routes.clone(), token.to_owned());
+    let (opened, is_open) = oneshot::channel();
+    let read = tokio::spawn(async move {
+        let request = Request::get(path).header("host", "localhost");
+        let request = request.header("authorization", token).body(Body::empty()).unwrap();
+        let answer = routes.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        opened.send(()).unwrap();
+        let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    (is_open, read)
+}
+
+#[tokio::test]
+async fn who_follows_by_a_token_is_cut_off_when_it_is_revoked() {
+    let (world, ..) = two().await;
+    let world = Arc::new(world);
+    for path in ["/api/inboxes/alpha/events", "/mailhog/alpha/api/v1/events"] {
+        let place = "/api/inboxes/alpha/tokens";
+        let made = world.json("post", place, Some(json!({ "label": "short" }))).await;
+        let token = format!("Bearer {}", made["token"].as_str().unwrap());
+        let (is_open, read) = followed(&world, path, &token);
+        is_open.await.unwrap();
+        world.send("alpha", "Before", "x").await;
+        world.json("delete", &format!("{place}/short"), None).await;
+        world.send("alpha", "Behind", "x").await;
+        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+        let text = read.expect("the stream ends").unwrap();
+        assert!(!text.contains("Behind"), "{path}: {text}");
+    }
+}
+
+/// Waits; as long as there is no place for it, it asks again.
+async fn waits(world: &World, field: Option<(&str, &str)>, path: &str) -> (StatusCode, Vec<u8>) {
+    loop {
+        let answer = world.ask_as(field, "get", path, None).await;
+        if answer.0 != StatusCode::TOO_MANY_REQUESTS {
+            return answer;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Asks until it is told that too many wait.
+async fn until_busy(world: &World, field: Option<(&str, &str)>, path: &str) {
+    while world.ask_as(field, "get", path, None).await.0 != StatusCode::TOO_MANY_REQUESTS {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_by_a_token_is_told_when_it_is_revoked() {
+    let world = world_with(|config| config.sandbox.waits_per_address_max = 1).await;
+    let (world, _, [alpha, beta]) = two_in(world).await;
+    let world = Arc::new(world);
+    let waiting = Arc::clone(&world);
+    let waits = tokio::spawn(async move {
+        let field = Some(("authorization", alpha.as_str()));
+        waits(&waiting, field, "/api/inboxes/alpha/wait?query=subject:last&timeout=60").await
+    });
+    let field = Some(("authorization", beta.as_str()));
+    until_busy(&world, field, "/api/inboxes/beta/wait?timeout=0").await;
+    world.json("delete", "/api/inboxes/alpha/tokens/ci", None).await;
+    world.send("alpha", "Last", "x").await;
+    let (code, text) = waits.await.unwrap();
+    assert_eq!(code, StatusCode::FORBIDDEN, "{}", String::from_utf8_lossy(&text));
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_places_to_wait() {
+    let world = Arc::new(world_with(|config| config.sandbox.waits_per_address_max = 2).await);
+    world.json("post", "/api/inboxes", Some(json!({ "name": "alpha" }))).await;
+    let wait = || {
+        let world = Arc::clone(&world);
+        let path = "/api/inboxes/alpha/wait?timeout=60";
+        tokio::spawn(async move { waits(&world, None, path).await.0.as_u16() })
+    };
+    let waiting = [wait(), wait()];
+    until_busy(&world, None, "/api/inboxes/alpha/wait?timeout=0").await;
+    // Another address has its own.
+    let place = "/api/inboxes/alpha/tokens";
+    let made = world.json("post", place, Some(json!({ "label": "ci" }))).await;
+    let token = format!("Bearer {}", made["token"].as_str().unwrap());
+    let field = Some(("authorization", token.as_str()));
+    let other = "/api/inboxes/alpha/wait?timeout=0";
+    assert_eq!(world.ask_as(field, "get", other, None).await.0, StatusCode::NOT_FOUND);
+    world.send("alpha", "Hello", "x").await;
+    for one in waiting {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    let again = world.ask("get", "/api/inboxes/alpha/wait?timeout=0", None).await;
+    assert_eq!(again.0, StatusCode::OK, "places are given back");
+}
+
 #[tokio::test]
 async fn a_token_that_is_worth_nothing_opens_nothing() {
     let (world, _, [alpha, _]) = two().await;
@@ -163,7 +269,7 @@ async fn a_token_that_is_worth_nothing_opens_nothing() {
     let mut told = world.json("get", "/api/inboxes/alpha/tokens", None).await;
     assert!(told["tokens"][0]["lastUsed"].is_string(), "{told}");
     let place = "/api/inboxes/alpha/tokens";
-    for (label, code) in [("ci", 400), ("", 400), ("a\nb", 400), ("second", 201)] {
+    for (label, code) in [("ci", 409), ("", 400), ("a\nb", 400), ("second", 201)] {
         let (got, _) = world.ask("post", place, Some(json!({ "label": label }))).await;
         assert_eq!(got.as_u16(), code, "{label:?}");
     }
