@@ -107,6 +107,8 @@ export class List {
         const turn = this.generation;
         const found = await this.fetchRows({ count: true });
         if (turn !== this.generation) { this.recount = true; continue; }
+        // Of very many nobody knows how many there are; the list grows as one scrolls.
+        if (found.total === null) break;
         this.isCounted = true;
         this.total = found.total;
         this.lay();

@@ -2,7 +2,8 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    body::to_bytes,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use mailwright_directory::DirectoryError;
@@ -25,6 +26,8 @@ pub(crate) enum ApiError {
     NoPath,
     #[error("{0}")]
     Bad(String),
+    #[error("{0}")]
+    Exists(String),
     #[error("no message came in {0} s")]
     NoneCame(u64),
     #[error("{0}")]
@@ -50,6 +53,7 @@ impl ApiError {
             | Self::Missing(_)
             | Self::NoneCame(_) => StatusCode::NOT_FOUND,
             Self::Bad(_) => StatusCode::BAD_REQUEST,
+            Self::Exists(_) => StatusCode::CONFLICT,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(refusal) if !refusal.is_temporary() => StatusCode::BAD_REQUEST,
@@ -63,10 +67,39 @@ impl ApiError {
     }
 }
 
+/// Octets of what the framework says of a request.
+const SAID_MAX: usize = 16 << 10;
+
+/// An answer with which the framework turned a request away, in the form of all others: a body
+/// that is no JSON of the right kind, a parameter that is no number, a method that is not there.
+pub(crate) async fn in_our_form(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_ours = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !status.is_client_error() || is_ours {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = to_bytes(body, SAID_MAX).await.unwrap_or_default();
+    let (status, said) = match (status, String::from_utf8_lossy(&said)) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => (status, "this path has no such method".into()),
+        (StatusCode::UNPROCESSABLE_ENTITY, said) => (StatusCode::BAD_REQUEST, said),
+        (_, said) if said.trim().is_empty() => (status, status.to_string().into()),
+        (_, said) => (status, said),
+    };
+    let mut answer = (status, Json(json!({ "error": said.trim() }))).into_response();
+    if let Some(allowed) = parts.headers.get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    answer
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Exists(what) => Self::Bad(format!("this {what} is there already")),
+            // An inbox is an account.
+            StoreError::Exists("account") => Self::Exists("this inbox is there already".into()),
+            StoreError::Exists(what) => Self::Exists(format!("this {what} is there already")),
             StoreError::Cannot(what) => Self::Bad(what.to_owned()),
             StoreError::Missing("message") => Self::NoMessage,
             StoreError::Missing(

@@ -46,6 +46,17 @@ pub(crate) fn links(texts: &Texts, page: &Html) -> Vec<Value> {
     each.map(|(url, text)| json!({ "url": url, "text": text })).collect()
 }
 
+/// A CSS selector.
+///
+/// Errors: it is none.
+pub(crate) fn selector_of(selector: &str) -> Result<Selector, ApiError> {
+    if selector.len() > PATTERN_MAX {
+        return Err(ApiError::bad("the selector is too long"));
+    }
+    let parsed = Selector::parse(selector).ok();
+    parsed.ok_or_else(|| ApiError::bad(format!("{selector:?} is no CSS selector")))
+}
+
 /// The elements of a page that a CSS selector names, as many as fit into an answer.
 ///
 /// Errors: it is none, or takes too long.
@@ -54,11 +65,7 @@ pub(crate) fn selected(
     selector: &str,
     is_late: IsLate<'_>,
 ) -> Result<Vec<Value>, ApiError> {
-    if selector.len() > PATTERN_MAX {
-        return Err(ApiError::bad("the selector is too long"));
-    }
-    let parsed = Selector::parse(selector).ok();
-    let parsed = parsed.ok_or_else(|| ApiError::bad(format!("{selector:?} is no CSS selector")))?;
+    let parsed = selector_of(selector)?;
     let looks_inside = selector.to_ascii_lowercase().contains(":has(");
     if looks_inside && page.tree.nodes().len() > HAS_MAX {
         return Err(ApiError::bad("the page is too large for a selector with :has()"));

@@ -32,6 +32,10 @@ pub(crate) const PAGE_MAX: usize = 1000;
 const FIRST: usize = 512;
 const CHUNK_MAX: usize = 1 << 14;
 
+/// Messages that are opened to count what a page does not show: a word that is in very many would
+/// take seconds. Those that the index decides are not counted here.
+const LOOKED_MAX: usize = 20_000;
+
 /// A message that was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
@@ -55,6 +59,8 @@ pub(crate) struct Found {
     pub(crate) total: u64,
     /// Those of them that nobody read.
     pub(crate) unread: u64,
+    /// Whether there may be more of both, which nobody counted.
+    pub(crate) is_cut: bool,
 }
 
 /// Which part of what is found is wanted.
@@ -155,7 +161,7 @@ fn list(store: &Store, inbox: &Inbox, page: Page) -> Result<Found, StoreError> {
     let entries = store.read_blocking(|tx| capture::list(tx, inbox.mailbox, place))?;
     let items = entries.into_iter().map(|entry| item(store, entry));
     let (total, unread) = (inbox.total, inbox.unseen);
-    Ok(Found { items: items.collect::<Result<_, _>>()?, total, unread })
+    Ok(Found { items: items.collect::<Result<_, _>>()?, total, unread, is_cut: false })
 }
 
 /// A search of one inbox.
@@ -173,6 +179,9 @@ struct Sum {
     uids: Vec<u32>,
     total: u64,
     unread: u64,
+    /// Messages that were opened.
+    looked: usize,
+    is_cut: bool,
 }
 
 impl Search {
@@ -185,7 +194,7 @@ impl Search {
         })?;
         let items = entries.into_iter().flatten().map(|entry| item(store, entry));
         let items = items.collect::<Result<_, _>>()?;
-        Ok(Found { items, total: sum.total, unread: sum.unread })
+        Ok(Found { items, total: sum.total, unread: sum.unread, is_cut: sum.is_cut })
     }
 
     fn limit(&self) -> usize {
@@ -200,12 +209,16 @@ impl Search {
         let places = (1..=last).rev().take(self.limit());
         let rows = places.map_while(|place| self.snapshot.row(place));
         let uids = rows.map(|row| row.uid).take_while(|uid| *uid > after).collect();
-        let counts = self.snapshot.counts();
-        let total = self.snapshot.len().saturating_sub(match after {
-            0 => 0,
-            after => self.snapshot.rows_before(after.saturating_add(1)),
-        });
-        Sum { uids, total: total.into(), unread: counts.unseen.into() }
+        if after == 0 {
+            let (total, unseen) = (self.snapshot.len(), self.snapshot.counts().unseen);
+            return Sum { uids, total: total.into(), unread: unseen.into(), ..Sum::default() };
+        }
+        let mut sum = Sum { uids, ..Sum::default() };
+        for row in self.snapshot.rows().rev().take_while(|row| row.uid > after) {
+            sum.total += 1;
+            sum.unread += u64::from(!row.flags.has(Flags::SEEN));
+        }
+        sum
     }
 
     fn matching(&self, store: &Store) -> Result<Sum, StoreError> {
@@ -243,6 +256,10 @@ impl Search {
                 let holds = match known {
                     Some(holds) => holds,
                     None if self.is_over.load(Ordering::Relaxed) => return Ok(true),
+                    None if self.is_tired(sum) => {
+                        sum.is_cut = true;
+                        return Ok(true);
+                    }
                     None => match capture::scanned(tx, mailbox, row.uid)? {
                         Some(scanned) => look::matches(store, &self.query, &scanned)?,
                         None => false,
@@ -254,6 +271,12 @@ impl Search {
             }
             Ok(false)
         })
+    }
+
+    /// Notes that a message is opened; says whether enough were, and the page is full.
+    fn is_tired(&self, sum: &mut Sum) -> bool {
+        sum.looked += 1;
+        sum.looked > LOOKED_MAX && sum.uids.len() >= self.limit()
     }
 
     /// Adds a row that was found; says whether the page is full and nothing is counted.

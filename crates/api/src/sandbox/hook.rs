@@ -7,6 +7,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query as Asked, State},
     http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 pub use self::call::{CALLS_MAX, call_hooks};
 pub(super) use self::sign::shown;
-use super::{ApiError, Inner, Sandbox, message::moment};
+use super::{ApiError, Inner, Sandbox, error, message::moment};
 
 /// Octets of an address.
 const URL_MAX: usize = 2000;
@@ -33,6 +34,7 @@ pub(super) fn router() -> Router<Sandbox> {
         .route(&format!("{place}/test"), post(test))
         .route(&format!("{place}/deliveries"), get(deliveries))
         .route(&format!("{place}/deliveries/{{delivery}}/retry"), post(retry))
+        .layer(middleware::map_response(error::in_our_form))
 }
 
 type Answer<T = Json<Value>> = Result<T, ApiError>;
@@ -240,7 +242,7 @@ pub(super) async fn test(
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Listing {
     before: Option<u64>,
     limit: Option<usize>,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, Query as Asked, State},
     http::{HeaderMap, StatusCode},
+    middleware,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -16,8 +18,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Sandbox, change,
+    ApiError, Sandbox, change, error,
     event::{self, Follower},
+    extract,
     find::Page,
     message::{Wanted, listed, moment},
     part,
@@ -35,6 +38,8 @@ const WAIT: Duration = Duration::from_secs(30);
 const WAIT_MAX: Duration = Duration::from_mins(10);
 /// Longest time an inbox may be made for, in seconds: ten years.
 const TTL_MAX: u64 = 10 * 366 * 86_400;
+/// Selectors, or patterns, of one request.
+const WANTED_MAX: usize = 20;
 /// Messages one may wait for in one request.
 const COUNT_MAX: usize = 100;
 
@@ -63,6 +68,7 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/api/messages/{id}/parts/{part}/thumb", get(thumb))
         .route("/api/release", get(release::rules))
         .route("/api/refusals", get(refusals).delete(forget_refusals))
+        .layer(middleware::map_response(error::in_our_form))
 }
 
 type Answer<T = Json<Value>> = Result<T, ApiError>;
@@ -93,12 +99,14 @@ struct NewInbox {
     settings: Option<InboxSettings>,
 }
 
-async fn add_inbox(
-    State(sandbox): State<Sandbox>,
-    new: Option<Json<NewInbox>>,
-) -> Answer<Response> {
+/// Takes JSON of any type, or nothing.
+async fn add_inbox(State(sandbox): State<Sandbox>, body: Bytes) -> Answer<Response> {
     need_all()?;
-    let new = new.map(|Json(new)| new).unwrap_or_default();
+    let new = if body.is_empty() {
+        NewInbox::default()
+    } else {
+        Json::from_bytes(&body).map_err(|error| ApiError::bad(error.body_text()))?.0
+    };
     let lifetime = new.ttl.map(lifetime).transpose()?;
     let settings = new.settings.map(settings::checked).transpose()?;
     let (directory, now) = (&sandbox.backing.directory, sandbox.now());
@@ -171,9 +179,9 @@ async fn remove_inbox(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a list of messages is asked for.
+/// What a list of messages is asked for. A name that was misspelt would have all of them meant.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Listing {
     query: String,
     limit: Option<usize>,
@@ -189,7 +197,7 @@ async fn messages(
     Asked(asked): Asked<Listing>,
 ) -> Answer {
     let inbox = sandbox.inbox(&name).await?;
-    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    let query = Query::sound(&asked.query, sandbox.now())?;
     let limit = asked.limit.unwrap_or(PAGE);
     let before = asked.before.unwrap_or(u32::MAX);
     let page = Page { before, counts: asked.count, ..Page::newest(limit) };
@@ -202,6 +210,7 @@ async fn messages(
     Ok(Json(json!({
         "messages": messages,
         "total": total,
+        "totalIsLeast": found.is_cut,
         "next": next.map(|item| item.entry.uid),
     })))
 }
@@ -212,7 +221,7 @@ async fn delete_messages(
     Asked(asked): Asked<Listing>,
 ) -> Answer {
     let inbox = sandbox.inbox(&name).await?;
-    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    let query = Query::sound(&asked.query, sandbox.now())?;
     let deleted = sandbox.delete_found(&inbox, &query).await?;
     Ok(Json(json!({ "deleted": deleted })))
 }
@@ -232,7 +241,7 @@ async fn change_messages(
     Json(changes): Json<Changes>,
 ) -> Answer<StatusCode> {
     let inbox = sandbox.inbox(&name).await?;
-    let query = Query::parse(&asked.query, sandbox.now(), 0);
+    let query = Query::sound(&asked.query, sandbox.now())?;
     if changes.tags.is_some() {
         return Err(ApiError::bad("tags are set message by message"));
     }
@@ -261,19 +270,47 @@ async fn message(
     Path(id): Path<String>,
     Asked(asked): Asked<Vec<(String, String)>>,
 ) -> Answer {
+    known(&asked, &["select", "regex"])?;
+    let wanted = wanted(&asked)?;
     let entry = sandbox.any_entry(&id).await?;
     let inbox = home(&sandbox, entry.inbox).await?;
     let item = sandbox.item(entry).await?;
-    Ok(Json(sandbox.whole(&inbox, item, wanted(&asked)).await?))
+    Ok(Json(sandbox.whole(&inbox, item, wanted).await?))
 }
 
-/// The selectors and patterns of a request.
-fn wanted(asked: &[(String, String)]) -> Wanted {
-    let all = |name: &str| {
-        let of = asked.iter().filter(|(key, _)| key == name).take(20);
+/// Whether a request asks with these names alone: one that was misspelt would do nothing.
+///
+/// Errors: it asks with another one.
+fn known(asked: &[(String, String)], names: &[&str]) -> Result<(), ApiError> {
+    match asked.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some((odd, _)) => {
+            let names = names.join(", ");
+            Err(ApiError::bad(format!("{odd:?} means nothing here; what does: {names}")))
+        }
+    }
+}
+
+/// The selectors and patterns of a request. What is wrong with them is told before anybody waits.
+///
+/// Errors: one is none, or there are too many.
+fn wanted(asked: &[(String, String)]) -> Result<Wanted, ApiError> {
+    let all = |name: &str| -> Vec<String> {
+        let of = asked.iter().filter(|(key, _)| key == name);
         of.map(|(_, value)| value.clone()).collect()
     };
-    Wanted { select: all("select"), regex: all("regex") }
+    let wanted = Wanted { select: all("select"), regex: all("regex") };
+    if wanted.select.len().max(wanted.regex.len()) > WANTED_MAX {
+        let why = format!("a request has {WANTED_MAX} selectors and patterns at most");
+        return Err(ApiError::bad(why));
+    }
+    for selector in &wanted.select {
+        extract::selector_of(selector)?;
+    }
+    for pattern in &wanted.regex {
+        extract::pattern_of(pattern)?;
+    }
+    Ok(wanted)
 }
 
 async fn delete_message(
@@ -346,6 +383,7 @@ async fn wait_for(
     Asked(asked): Asked<Vec<(String, String)>>,
 ) -> Answer {
     let inbox = sandbox.inbox(&name).await?;
+    known(&asked, &["query", "count", "timeout", "after", "select", "regex"])?;
     let one =
         |name: &str| asked.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let number = |name: &str, most: usize| match one(name) {
@@ -361,11 +399,11 @@ async fn wait_for(
         None => WAIT,
     };
     let asked_for = Wait {
-        query: Query::parse(one("query").unwrap_or_default(), sandbox.now(), 0),
+        query: Query::sound(one("query").unwrap_or_default(), sandbox.now())?,
         count: number("count", COUNT_MAX)?.max(1),
         after: u32::try_from(number("after", usize::MAX)?).unwrap_or(u32::MAX),
         timeout,
-        wanted: wanted(&asked),
+        wanted: wanted(&asked)?,
     };
     Ok(Json(wait::wait(sandbox, inbox, asked_for).await?))
 }

@@ -1,17 +1,19 @@
 //! The search language: what is asked for, as a tree.
 //!
 //! Words and phrases are looked for anywhere; `name:value` looks in one place; `-` or `!` before a
-//! term negates it; terms side by side all have to hold; `OR` and parentheses are as one expects.
-//! It takes all that Mailpit's language takes, with the same meaning, and never fails: what makes
+//! term negates it; terms side by side all have to hold; `OR`, `AND`, `NOT` and parentheses are as
+//! one expects. It takes all that Mailpit's language takes, with the same meaning, and never fails: what makes
 //! no sense is looked for as a word. docs/guide/sandbox.md lists the names.
 
 use mailwright_mime::fold_case;
 use mailwright_words::Timestamp;
 
-use super::extract;
+use super::{ApiError, extract};
 
 /// Terms of a query.
 const TERMS_MAX: usize = 100;
+/// Pieces of a query, with what joins and negates its terms.
+const TOKENS_MAX: usize = 2 * TERMS_MAX;
 /// Levels of parentheses.
 const DEPTH_MAX: usize = 20;
 
@@ -99,9 +101,22 @@ pub(crate) enum Test {
 impl Query {
     /// Reads a query. Dates without a zone are in the zone that is `zone_minutes` east of UTC.
     pub(crate) fn parse(text: &str, now: Timestamp, zone_minutes: i32) -> Self {
-        let tokens = tokens(text);
-        let mut reader = Reader { tokens, at: 0, now, zone_minutes };
-        reader.any(0)
+        Reader::new(text, now, zone_minutes).any(0)
+    }
+
+    /// The same, for who would rather be told of what makes no sense than find nothing by it.
+    ///
+    /// Errors: the first term that makes no sense.
+    pub(crate) fn sound(text: &str, now: Timestamp) -> Result<Self, ApiError> {
+        let mut reader = Reader::new(text, now, 0);
+        let query = reader.any(0);
+        if reader.tokens.len() >= TOKENS_MAX {
+            return Err(ApiError::bad(format!("a query has {TERMS_MAX} terms at most")));
+        }
+        match reader.odd {
+            None => Ok(query),
+            Some((name, value)) => Err(ApiError::bad(format!("{name}:{value} {}", why(&name)))),
+        }
     }
 
     /// Whether every message is asked for.
@@ -176,7 +191,7 @@ fn tokens(text: &str) -> Vec<Token> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        if found.len() >= TERMS_MAX * 2 {
+        if found.len() >= TOKENS_MAX {
             break;
         }
         let tail = rest.get(first.len_utf8()..).unwrap_or_default();
@@ -219,8 +234,14 @@ fn term<'a>(found: &mut Vec<Token>, text: &'a str) -> &'a str {
         let (name, value) = (before.to_ascii_lowercase(), value.trim().to_owned());
         return push(found, Token::Term(Some(name), value), rest);
     }
-    if name.is_none() && value == "OR" && !text.starts_with('"') {
-        return push(found, Token::Or, rest);
+    if name.is_none() && !text.starts_with('"') {
+        match value.as_str() {
+            "OR" => return push(found, Token::Or, rest),
+            "NOT" => return push(found, Token::Not, rest),
+            // What stands side by side has to hold anyway.
+            "AND" => return rest,
+            _ => {}
+        }
     }
     push(found, Token::Term(name, value), rest)
 }
@@ -243,14 +264,31 @@ fn value(text: &str) -> (String, &str) {
     (word.to_owned(), text.get(end..).unwrap_or_default())
 }
 
+/// What is wrong with a term of that name.
+fn why(name: &str) -> &'static str {
+    match name {
+        "regex" => "is no pattern",
+        "after" | "before" => "is no date, and no time ago such as 5m",
+        "larger" | "smaller" => "is no size such as 10k",
+        "is" => "is none of read, unread, tagged",
+        _ => "is none of attachment, inline",
+    }
+}
+
 struct Reader {
     tokens: Vec<Token>,
     at: usize,
     now: Timestamp,
     zone_minutes: i32,
+    /// The first term whose value makes no sense, by its name.
+    odd: Option<(String, String)>,
 }
 
 impl Reader {
+    fn new(text: &str, now: Timestamp, zone_minutes: i32) -> Self {
+        Self { tokens: tokens(text), at: 0, now, zone_minutes, odd: None }
+    }
+
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
@@ -302,7 +340,7 @@ impl Reader {
         }
     }
 
-    fn named(&self, name: Option<&str>, value: &str) -> Query {
+    fn named(&mut self, name: Option<&str>, value: &str) -> Query {
         let folded = || fold_case(value);
         let test = match name {
             // Signs alone are nothing to look for, and a name without a text asks for nothing.
@@ -337,7 +375,10 @@ impl Reader {
                 Some(Test::Header(fold_case(name), fold_case(value)))
             }
             Some("regex") => extract::pattern_of(value).ok().map(Test::Regex),
-            Some("is") => return is(value),
+            Some("is") => match is(value) {
+                Some(query) => return query,
+                None => None,
+            },
             Some("has") => has(value),
             Some("after") => self.moment(value).map(Test::After),
             Some("before") => self.moment(value).map(Test::Before),
@@ -345,6 +386,11 @@ impl Reader {
             Some("smaller") => size(value).map(Test::Smaller),
             Some(_) => None,
         };
+        if test.is_none()
+            && let Some(name) = name.filter(|name| NAMES.contains(name))
+        {
+            self.odd.get_or_insert_with(|| (name.to_owned(), value.to_owned()));
+        }
         let whole = || Test::Text(fold_case(&format!("{}:{value}", name.unwrap_or_default())));
         Query::Is(test.unwrap_or_else(whole))
     }
@@ -407,12 +453,12 @@ fn either<const N: usize>(tests: [Test; N]) -> Query {
     Query::Or(tests.into_iter().map(Query::Is).collect())
 }
 
-fn is(value: &str) -> Query {
+fn is(value: &str) -> Option<Query> {
     match value.to_ascii_lowercase().as_str() {
-        "read" => Query::Is(Test::Read),
-        "unread" => Query::Not(Box::new(Query::Is(Test::Read))),
-        "tagged" => Query::Is(Test::Tagged),
-        _ => Query::Is(Test::Text(fold_case(&format!("is:{value}")))),
+        "read" => Some(Query::Is(Test::Read)),
+        "unread" => Some(Query::Not(Box::new(Query::Is(Test::Read)))),
+        "tagged" => Some(Query::Is(Test::Tagged)),
+        _ => None,
     }
 }
 
@@ -482,6 +528,10 @@ mod tests {
             ("One two", "(one two)"),
             ("\"One two\" three", "(one two three)"),
             ("one OR two three", "[one (two three)]"),
+            ("one AND NOT two", "(one -two)"),
+            ("\"AND\" \"NOT\" and not", "(and not and not)"),
+            ("NOT", "*"),
+            ("NOT (one OR two)", "-[one two]"),
             ("-one !two", "(-one -two)"),
             ("(one OR two) -(three four)", "([one two] -(three four))"),
             ("\"OR\" or", "(or or)"),
@@ -509,6 +559,24 @@ mod tests {
             ("\"open", "open"),
         ] {
             assert_eq!(shape(&Query::parse(text, NOW, 0)), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_to_who_wants_to_know() {
+        for (text, why) in [
+            ("one regex:[", "regex:[ is no pattern"),
+            ("after:never", "after:never is no date"),
+            ("-(larger:big)", "larger:big is no size"),
+            ("is:gone", "is:gone is none of"),
+            ("has:cheese", "has:cheese is none of"),
+            (&"x ".repeat(300), "100 terms at most"),
+        ] {
+            let said = Query::sound(text, NOW).unwrap_err().to_string();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+        for text in ["", "from: odd:thing http://x is:", "after:5m larger:1k regex:x+"] {
+            assert!(Query::sound(text, NOW).is_ok(), "{text}");
         }
     }
 

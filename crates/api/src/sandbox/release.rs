@@ -19,6 +19,7 @@ use super::{
     ApiError, Inner, Sandbox,
     find::matching,
     message::{moment, path},
+    query::Query,
 };
 
 /// The field by which a client says that a request is one it made before.
@@ -37,7 +38,7 @@ pub(super) struct Order {
 
 /// Which of an inbox.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Which {
     query: Option<String>,
 }
@@ -147,6 +148,8 @@ pub(super) async fn found(
 ) -> Result<Json<Value>, ApiError> {
     let inbox = sandbox.inbox(&name).await?;
     let query = which.query.ok_or_else(|| ApiError::bad("query says which messages are meant"))?;
+    // Terms that make no sense are told of, not looked for.
+    Query::sound(&query, sandbox.now())?;
     let most = sandbox.backing.config.now().sandbox.release.messages_max;
     let now = sandbox.now();
     let messages = matching(sandbox.store(), &inbox, &query, now, most).await?;

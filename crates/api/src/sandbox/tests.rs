@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 use super::{Backing, openapi, router};
 
 mod checks;
+mod errors;
 mod hook;
 mod hostile;
 mod mailpit;

@@ -32,7 +32,7 @@ async fn listed(
 ) -> Answer<Json<Value>> {
     let owner = inbox.principal;
     let tags = sandbox.read(move |tx| capture::tags(tx, owner)).await?;
-    let Found { items, total, unread } = found;
+    let Found { items, total, unread, .. } = found;
     Ok(Json(json!({
         "total": inbox.total,
         "unread": inbox.unseen,

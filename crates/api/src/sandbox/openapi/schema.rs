@@ -117,8 +117,9 @@ pub(super) fn schemas() -> Value {
         "Inboxes": object(&json!({ "inboxes": list_of("Inbox") }), &["inboxes"]),
         "Entry": object(&entry, &known),
         "Messages": object(
-            &json!({ "messages": list_of("Entry"), "total": maybe_number, "next": maybe_number }),
-            &["messages", "total", "next"],
+            &json!({ "messages": list_of("Entry"), "total": maybe_number, "totalIsLeast": truth,
+                "next": maybe_number }),
+            &["messages", "total", "totalIsLeast", "next"],
         ),
         "Message": object(&whole, &all),
         "Waited": object(

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use mailwright_directory::Inbox;
+use mailwright_words::percent::escaped;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -13,7 +14,6 @@ use super::{Broken, Page, access, bar, message, moment, names, places, size, who
 use crate::sandbox::{
     Sandbox,
     find::{self, Item},
-    percent::escaped,
     query::Query,
 };
 
@@ -44,10 +44,11 @@ async fn some(sandbox: &Sandbox, inbox: &Inbox, asked: &Asked) -> Result<Rows, B
     let query = Query::parse(&asked.query, sandbox.now(), 0);
     let (before, skip, counts) = (asked.before.unwrap_or(u32::MAX), asked.skip, asked.count);
     let page = find::Page { before, skip, counts, ..find::Page::newest(ROWS) };
-    let find::Found { items, total, unread } = sandbox.find(inbox, query, page).await?;
+    let find::Found { items, total, unread, is_cut } = sandbox.find(inbox, query, page).await?;
     let next = items.last().filter(|_| items.len() == ROWS).map(|item| item.entry.uid);
     // Without a count it is known only where the page has all.
-    let is_counted = counts || asked.query.is_empty() || before == u32::MAX && next.is_none();
+    let is_counted =
+        counts && !is_cut || asked.query.is_empty() || before == u32::MAX && next.is_none();
     let total = is_counted.then_some(total);
     Ok(Rows { items, next, total, unread })
 }
