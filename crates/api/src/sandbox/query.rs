@@ -2,8 +2,8 @@
 //!
 //! Words and phrases are looked for anywhere; `name:value` looks in one place; `-` or `!` before a
 //! term negates it; terms side by side all have to hold; `OR`, `AND`, `NOT` and parentheses are as
-//! one expects. It takes all that Mailpit's language takes, with the same meaning, and never fails: what makes
-//! no sense is looked for as a word. docs/guide/sandbox.md lists the names.
+//! one expects. It takes all that Mailpit's language takes, with the same meaning, and never fails:
+//! what makes no sense is looked for as a word. docs/guide/sandbox.md lists the names.
 
 use mailwright_mime::fold_case;
 use mailwright_words::Timestamp;
