@@ -109,6 +109,7 @@ function inbox() {
       unread = found.unread;
       document.getElementById("empty")?.toggleAttribute("hidden", found.total > 0);
       document.getElementById("count").textContent = String(found.total);
+      document.getElementById("counted").textContent = found.total === 1 ? "message" : "messages";
       title();
     },
   });

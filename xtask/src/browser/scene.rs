@@ -25,6 +25,10 @@ const HONEST: &str = "<style>p{color:#111}</style><body style='background:#fffff
     <p style='display:grid;color:#222222'>Press <a href='https://shop.example/c'>here</a></p>\
     <img src='https://shop.example/logo.png' alt='Logo'></body>";
 
+/// The views of a message.
+const TABS: [&str; 8] =
+    ["preview", "text", "html-source", "checks", "header", "parts", "raw", "conversation"];
+
 struct Stage<'a> {
     browser: &'a Browser,
     sandbox: &'a Sandbox,
@@ -73,6 +77,12 @@ impl<'a> Stage<'a> {
         self.browser.open(&self.sandbox.url(&format!("/inbox/{name}")))
     }
 
+    /// Opens the first message of the list, once it is there.
+    fn first(&self) -> Result<(), Failure> {
+        self.browser.comes("return document.querySelector('.row a') !== null");
+        self.browser.click(".row a")
+    }
+
     fn picture(&self, name: &str) -> Result<(), Failure> {
         let octets = decode_base64(&self.browser.picture()?);
         Ok(std::fs::write(self.pictures.join(format!("{name}.png")), octets)?)
@@ -114,7 +124,7 @@ impl<'a> Stage<'a> {
 
     /// A message is shown from all its sides.
     fn message(&self, claims: &mut Claims) -> Result<(), Failure> {
-        self.browser.click(".row a")?;
+        self.first()?;
         let open = self.browser.comes("return document.querySelector('.message h2') !== null");
         claims.check("a click opens a message", open, "");
         let title = self.browser.title()?;
@@ -236,7 +246,7 @@ impl<'a> Stage<'a> {
         let detail = format!("{light} {dark}");
         let right = light == "rgb(255, 255, 255)" && dark == "rgb(22, 24, 28)";
         claims.check("the page follows the system into the dark", right, &detail);
-        self.browser.click(".row a")?;
+        self.first()?;
         self.browser.comes("return document.querySelector('.message h2') !== null");
         self.picture("dark")?;
         self.browser.click("#theme")?;
@@ -260,28 +270,53 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Every view, in the light and the dark, and on a small screen.
     fn accessible(&self, claims: &mut Claims) -> Result<(), Failure> {
-        for is_dark in [false, true] {
-            let shade = if is_dark { "dark" } else { "light" };
+        for (shade, is_dark, width) in
+            [("light", false, 1280), ("dark", true, 1280), ("small", false, 500)]
+        {
             self.browser.darken(is_dark)?;
+            self.browser.resize(width, 900)?;
             self.inbox("default")?;
             self.browser.comes("return document.querySelector('.row') !== null");
             self.axe(&format!("list, {shade}"), claims)?;
-            self.browser.click(".row a")?;
+            self.first()?;
             self.browser.comes("return document.querySelector('.message h2') !== null");
-            self.axe(&format!("message, {shade}"), claims)?;
-            for tab in ["html-source", "checks"] {
+            for tab in TABS {
                 self.browser.click(&format!("label[for=tab-{tab}]"))?;
-                let loaded = "return document.querySelector('[data-load]') === null";
-                if tab == "checks" {
-                    self.browser.comes(loaded);
-                }
+                self.browser.comes(
+                    "return document.querySelector('.tabs > input:checked')\
+                    .nextElementSibling.nextElementSibling.querySelector('[data-load]') === null",
+                );
                 self.axe(&format!("{tab}, {shade}"), claims)?;
+                self.fits(&format!("{tab}, {shade}"), claims)?;
             }
-            self.browser.open(&self.sandbox.url("/refusals"))?;
-            self.axe(&format!("refusals, {shade}"), claims)?;
+            for path in ["/inbox/default/settings", "/inboxes", "/refusals"] {
+                self.browser.open(&self.sandbox.url(path))?;
+                self.axe(&format!("{path}, {shade}"), claims)?;
+                self.fits(&format!("{path}, {shade}"), claims)?;
+            }
         }
-        self.browser.darken(false)
+        self.browser.darken(false)?;
+        self.browser.resize(1280, 900)?;
+        self.inbox("default")?;
+        let own = "return performance.getEntriesByType('resource').length > 3\
+            && performance.getEntriesByType('resource')\
+            .every(one => one.name.startsWith(location.origin))";
+        claims.check("nothing is asked of the net", self.browser.comes(own), "");
+        Ok(())
+    }
+
+    /// Whether a page is no wider than the window.
+    fn fits(&self, name: &str, claims: &mut Claims) -> Result<(), Failure> {
+        let wide = "return [document.documentElement, document.getElementById('pane'),\
+            document.querySelector('main.alone')].filter(one => one !== null\
+            && one.scrollWidth > one.clientWidth).map(one => `${one.tagName} ${one.scrollWidth}`)";
+        let wide = self.browser.run(wide)?;
+        if wide.as_array().is_none_or(|all| !all.is_empty()) {
+            claims.check(&format!("it fits its window: {name}"), false, &wide.to_string());
+        }
+        Ok(())
     }
 
     fn small(&self, claims: &mut Claims) -> Result<(), Failure> {
@@ -290,7 +325,7 @@ impl<'a> Stage<'a> {
         self.browser.comes("return document.querySelector('.row') !== null");
         let fits = "return document.documentElement.scrollWidth <= innerWidth";
         claims.check("a small screen shows the list alone", self.browser.run(fits)? == true, "");
-        self.browser.click(".row a")?;
+        self.first()?;
         let reading = "return document.querySelector('.message') !== null\
             && !document.querySelector('.list').checkVisibility()";
         claims.check("then the message alone", self.browser.comes(reading), "");

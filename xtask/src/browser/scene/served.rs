@@ -74,7 +74,7 @@ impl Stage<'_> {
     fn listed(&self, claims: &mut Claims) -> Result<(), Failure> {
         let browser = self.browser;
         self.inbox("shop")?;
-        browser.click(".row a")?;
+        self.first()?;
         browser.comes("return document.querySelector('.message h2') !== null");
         browser.click("label[for=tab-checks]")?;
         browser.comes("return document.querySelector('.wishes') !== null");

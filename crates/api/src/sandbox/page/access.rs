@@ -118,7 +118,7 @@ pub(super) fn section(config: &Config, inbox: &Inbox, path: &str, password: &str
             tr { th scope="row" { "User" } td { code { (inbox.name) } } }
             tr { th scope="row" { "Password" } td {
                 @if is_open { "any" } @else {
-                    form method="post" action={ (path) "/access" } class="actions" {
+                    form method="post" action={ (path) "/access#access-title" } class="actions" {
                         span { "told when it was made" }
                         button name="do" value="password" { "Make a new one" }
                     }

@@ -63,7 +63,7 @@ pub(super) async fn section(
 ) -> Result<Markup, ApiError> {
     let owner = inbox.principal;
     let all = sandbox.store().look(|tx| hooks(tx, owner)).await?;
-    let path = format!("/inbox/{}/webhooks", link(&inbox.name));
+    let path = format!("/inbox/{}/webhooks#webhooks-title", link(&inbox.name));
     Ok(html! {
         h2 id="webhooks-title" { "Webhooks" }
         p class="note" { "Each message that is caught, or refusal, is a signed POST to these "

@@ -119,7 +119,8 @@ fn tools(inbox: &Inbox, counted: &str) -> Markup {
         div class="tools" {
             div class="all" id="all" {
                 h1 { span class="hidden" { "Inbox " (inbox.name) ", " }
-                    span id="count" { (counted) } " messages" }
+                    span id="count" { (counted) } " "
+                    span id="counted" { @if counted == "1" { "message" } @else { "messages" } } }
                 button type="button" id="read-all" { "Mark all read" }
                 button type="button" id="delete-all" { "Delete all" }
             }

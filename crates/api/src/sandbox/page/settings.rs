@@ -184,13 +184,13 @@ pub(super) async fn shown(
             section aria-labelledby="access-title" {
                 (access::section(&config, inbox, &base, told.password))
             }
-            section aria-labelledby="kept-title" { (kept(&path, &settings)) }
+            section aria-labelledby="kept-title" { (kept(&format!("{path}#kept-title"), &settings)) }
             section aria-labelledby="faults-title" {
                 h2 id="faults-title" { "Faults" }
                 p class="note" { "What programs meet that send to this inbox. The first rule "
                     "that fits decides; a rule that is added comes last." }
-                (faults(&path, &settings, &struck))
-                (new_fault(&path))
+                (faults(&format!("{path}#faults-title"), &settings, &struck))
+                (new_fault(&format!("{path}#faults-title")))
             }
             section aria-labelledby="webhooks-title" { (webhooks) }
             section aria-labelledby="tokens-title" { (tokens) }
@@ -202,7 +202,7 @@ pub(super) async fn shown(
 
 /// How long the inbox is there.
 fn end(base: &str, inbox: &Inbox) -> Markup {
-    let path = format!("{base}/access");
+    let path = format!("{base}/access#end-title");
     html! {
         h2 id="end-title" { "Lifetime" }
         p class="note" { @match inbox.expires {

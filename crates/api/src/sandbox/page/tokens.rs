@@ -47,7 +47,7 @@ pub(super) async fn section(
     (path, token): (&str, &str),
 ) -> Result<Markup, ApiError> {
     let all = sandbox.backing.directory.inbox_tokens(inbox).await?;
-    let path = format!("{path}/tokens");
+    let path = format!("{path}/tokens#tokens-title");
     Ok(html! {
         h2 id="tokens-title" { "Tokens" }
         p class="note" { "A token opens the API of this inbox and nothing else, from anywhere: as "
