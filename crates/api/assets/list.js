@@ -19,7 +19,7 @@ export class List {
     const first = [...rows.querySelectorAll(".row")];
     rows.replaceChildren();
     rows.classList.add("windowed");
-    if (first.length > 0 && !rows.dataset.before) this.pages.set(0, first);
+    if (first.length > 0 && !rows.dataset.before) this.pages.set(0, this.take(first));
     this.lay();
     this.show();
     if (!this.isCounted) this.count();
@@ -30,6 +30,19 @@ export class List {
       requestAnimationFrame(() => { waits = false; this.show(); });
     }, { passive: true });
     new ResizeObserver(() => this.show()).observe(scroller);
+  }
+
+  // Rows that came, ready to be shown. One that is as it was is the same element as before, so
+  // that nothing is taken away from under a click.
+  take(rows, known = new Map()) {
+    return rows.map((row) => {
+      const markup = row.outerHTML;
+      const own = known.get(row.dataset.id);
+      if (own?.markup === markup) return own;
+      row.markup = markup;
+      this.prepare([row]);
+      return row;
+    });
   }
 
   lay() {
@@ -88,8 +101,7 @@ export class List {
     const asked = before ? { before } : { skip: page * PAGE };
     const loaded = this.fetchRows(asked).then((found) => {
       if (turn !== this.generation) return;
-      this.prepare(found.rows);
-      this.pages.set(page, found.rows);
+      this.pages.set(page, this.take(found.rows));
       this.grow(page, found.rows.length);
       this.show();
     }).finally(() => this.loading.delete(page));
@@ -142,8 +154,8 @@ export class List {
         }
         this.generation += 1;
         this.total = newest.total;
-        for (const rows of fresh.values()) this.prepare(rows);
-        this.pages = fresh;
+        const known = new Map([...this.pages.values()].flat().map((row) => [row.dataset.id, row]));
+        this.pages = new Map([...fresh].map(([page, rows]) => [page, this.take(rows, known)]));
         this.lay();
         if (shift > 0) this.scroller.scrollTop += shift * HEIGHT;
         if (this.at >= 0 && grown > 0) this.at += grown;

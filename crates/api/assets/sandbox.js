@@ -48,12 +48,12 @@ async function copy(button) {
   }
 }
 
-showTimes(document);
 document.getElementById("theme")?.addEventListener("click", toggleTheme);
 for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => copy(button));
 }
 if (main) inbox();
+showTimes(document);
 
 function inbox() {
   const name = main.dataset.inbox;
@@ -176,11 +176,10 @@ function inbox() {
 
   // Live: what happened is asked for anew, in one go while much happens.
   const source = new EventSource(`${api}/events`);
-  let wasOpen = false;
   source.addEventListener("open", () => {
     say("Live", true);
-    if (wasOpen) list.reload();
-    wasOpen = true;
+    // What came since the page was made, or since the connection broke, was told to nobody.
+    list.reload();
   });
   source.addEventListener("error", () => say("Not connected"));
   for (const kind of ["new", "gone", "changed", "reload"]) {

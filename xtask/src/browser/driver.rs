@@ -172,8 +172,12 @@ impl Browser {
 
     /// Clicks on it.
     pub(crate) fn click(&self, selector: &str) -> Result<(), Failure> {
-        let id = self.find(selector)?;
-        self.command("POST", &format!("/element/{id}/click"), Some(&json!({}))).map(drop)
+        let press = || {
+            let id = self.find(selector)?;
+            self.command("POST", &format!("/element/{id}/click"), Some(&json!({}))).map(drop)
+        };
+        // It may be made anew between the two.
+        press().or_else(|failure| if failure.0.contains("stale") { press() } else { Err(failure) })
     }
 
     /// Types into it.
