@@ -18,11 +18,12 @@ mod verdicts;
 
 use axum::{
     Router,
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use mailwright_directory::Inbox;
+use mailwright_directory::{DEFAULT_INBOX, Inbox};
 use maud::{DOCTYPE, Markup, html};
 
 pub(super) use self::inbox::link;
@@ -35,7 +36,7 @@ const PALETTE: &str = include_str!("../../assets/palette.js");
 
 pub(super) fn router() -> Router<Sandbox> {
     Router::new()
-        .route("/", get(|| async { Redirect::to("/inbox/default") }))
+        .route("/", get(home))
         .route("/inbox/{inbox}", get(inbox::page))
         .route("/inbox/{inbox}/rows", get(inbox::rows))
         .route("/inbox/{inbox}/message/{id}", get(message::pane))
@@ -60,6 +61,13 @@ pub(super) fn router() -> Router<Sandbox> {
         )
 }
 
+/// To the inbox of those who name none, where there is one.
+async fn home(State(sandbox): State<Sandbox>) -> Result<Redirect, Broken> {
+    let all = names(&sandbox).await?;
+    let has_default = all.iter().any(|inbox| inbox.name == DEFAULT_INBOX);
+    Ok(Redirect::to(if has_default { "/inbox/default" } else { "/inboxes" }))
+}
+
 fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text).into_response()
 }
@@ -78,7 +86,7 @@ impl IntoResponse for Broken {
         let body = whole(
             "Not here",
             &html! { main class="alone" { h1 { "Not here" } p { (self.0.to_string()) "." }
-            p { a href="/" { "To the inbox" } } } },
+            p { a href="/inboxes" { "To the inboxes" } } } },
         );
         (self.0.code(), body).into_response()
     }

@@ -59,10 +59,12 @@ fn results(auth: &Auth, report: &Report) -> Markup {
                 tr { th scope="row" { "DMARC" } td { (word(dmarc.word)) }
                     td { (dmarc.domain) }
                     td {
-                        "policy " (dmarc.policy.as_str()) "; SPF "
-                        @if !dmarc.spf_aligned { "not " } "aligned, DKIM "
-                        @if !dmarc.dkim_aligned { "not " } "aligned"
-                        @if !dmarc.reason.is_empty() { "; " (dmarc.reason) }
+                        @if dmarc.record.is_some() {
+                            "policy " (dmarc.policy.as_str()) "; SPF "
+                            @if !dmarc.spf_aligned { "not " } "aligned, DKIM "
+                            @if !dmarc.dkim_aligned { "not " } "aligned; "
+                        }
+                        (dmarc.reason)
                     } }
             }
             @if let Some(click) = &report.one_click {
@@ -81,8 +83,8 @@ pub(super) fn lists(report: &Report) -> Markup {
             @match &report.verdicts.lists {
                 None => { p class="note" { "None was asked." } }
                 Some(lists) => {
-                    p { (lists.len()) " lists, " (report.verdicts.listed().count())
-                        " entries." }
+                    p { "Lists asked: " (lists.len()) "; entries found: "
+                        (report.verdicts.listed().count()) "." }
                     table class="lists" { tbody { @for list in lists { (of_list(list)) } } }
                 }
             }
