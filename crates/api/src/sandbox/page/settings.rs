@@ -184,7 +184,9 @@ pub(super) async fn shown(
             section aria-labelledby="access-title" {
                 (access::section(&config, inbox, &base, told.password))
             }
-            section aria-labelledby="kept-title" { (kept(&format!("{path}#kept-title"), &settings)) }
+            section aria-labelledby="kept-title" {
+                (kept(&format!("{path}#kept-title"), &settings))
+            }
             section aria-labelledby="faults-title" {
                 h2 id="faults-title" { "Faults" }
                 p class="note" { "What programs meet that send to this inbox. The first rule "
