@@ -12,9 +12,7 @@ use std::{
 use mailwright_words::{Id, IdSource, Timestamp};
 use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
-use tokio::sync::{
-    Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot,
-};
+use tokio::sync::{Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     body::{
@@ -101,7 +99,7 @@ struct Inner {
     readers: Readers,
     writes: Arc<Semaphore>,
     budget: Arc<Semaphore>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     segment_bytes_max: u64,
     is_volatile: bool,
     /// The appender of bodies, then the writer of rows: the order in which they end.
@@ -169,7 +167,7 @@ impl Store {
             still: Arc::default(),
             writes: Arc::new(Semaphore::new(options.writes_waiting_max)),
             budget: Arc::new(Semaphore::new(options.body_memory_max)),
-            reads: Semaphore::new(options.readers_max),
+            reads: Arc::new(Semaphore::new(options.readers_max)),
             segment_bytes_max: options.segment_bytes_max,
             is_volatile: options.is_volatile,
             threads: Mutex::new(vec![segments, rows]),
@@ -267,11 +265,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let _place = self.reading().await?;
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || store.read_blocking(closure))
-            .await
-            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
+        self.off_thread(|store| store.read_blocking(closure)).await
     }
 
     /// As [`Store::read`], without leaving the caller's thread: for a few rows found by their
@@ -294,7 +288,8 @@ impl Store {
         self.0.readers.run(closure)
     }
 
-    /// Runs `work`, which reads rows and bodies, on a thread that may wait.
+    /// Runs `work`, which reads rows and bodies, on a thread that may wait. It keeps its place among
+    /// the reads until it ends, whether or not somebody still waits for what comes of it.
     ///
     /// Errors: the work's own.
     pub async fn off_thread<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -302,11 +297,14 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     {
-        let _place = self.reading().await?;
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
+        let place = Arc::clone(&self.0.reads).acquire_owned().await;
+        let (place, store) = (place.ok().ok_or(StoreError::Closed)?, self.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&store);
+            drop(place);
+            done
+        });
+        done.await.map_err(|e| StoreError::Panicked(e.to_string().into()))?
     }
 
     /// Begins to collect a body; nothing is stored until it is given to a write.
@@ -387,11 +385,6 @@ impl Store {
     /// A place among the writes that may wait.
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         Arc::clone(&self.0.writes).acquire_owned().await.ok().ok_or(StoreError::Closed)
-    }
-
-    /// A place among the reads that may run.
-    pub(crate) async fn reading(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        self.0.reads.acquire().await.ok().ok_or(StoreError::Closed)
     }
 
     /// Puts a write in that nobody waits for; its error is logged. It is left out when as many

@@ -113,11 +113,7 @@ impl Bodies<'_> {
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = self.0.clone();
-        let _place = self.0.reading().await?;
-        tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
+        self.0.off_thread(work).await
     }
 }
 

@@ -70,11 +70,7 @@ impl Store {
         messages: Vec<Id>,
         octets_max: u64,
     ) -> Result<Vec<Result<CopyReader, StoreError>>, StoreError> {
-        let _place = self.reading().await?;
-        let store = self.clone();
-        tokio::task::spawn_blocking(move || store.copies_blocking(&messages, octets_max))
-            .await
-            .map_err(|e| StoreError::Panicked(e.to_string().into()))?
+        self.off_thread(move |store| store.copies_blocking(&messages, octets_max)).await
     }
 
     /// As [`Store::copies`], on the caller's thread.

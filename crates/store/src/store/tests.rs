@@ -150,3 +150,29 @@ fn a_log_with_zeros_behind_it_is_recovered() {
     store.write_blocking(Lane::Quick, |tx| add(tx, "row more")).unwrap();
     assert_eq!(names(&again), names(&store));
 }
+
+#[tokio::test]
+async fn a_read_keeps_its_place_until_it_ends_whoever_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { readers_max: 1, ..Options::new(folder.path()) };
+    let store = Store::open(options, NOW).unwrap();
+    let (began, begins) = oneshot::channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let slow = store.clone();
+    let asked = tokio::spawn(async move {
+        let work = move |_: &Store| {
+            began.send(()).unwrap();
+            goes.recv().unwrap();
+            Ok(())
+        };
+        slow.off_thread(work).await
+    });
+    begins.await.unwrap();
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    let mut next = std::pin::pin!(store.off_thread(|_| Ok(())));
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
+    assert!(early.is_err(), "there is one place, and it is taken");
+    go.send(()).unwrap();
+    next.await.unwrap();
+}
