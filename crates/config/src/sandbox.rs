@@ -31,6 +31,11 @@ pub struct Sandbox {
     pub inboxes_max: usize,
     /// Most messages of an inbox; past them the oldest go. Default 100000.
     pub messages_max: usize,
+    /// Most octets of all inboxes together; past them the oldest messages of the largest inbox go,
+    /// so that what is caught leaves room for mail. Default 20 GiB.
+    #[serde(with = "unit::size")]
+    #[schemars(with = "String")]
+    pub octets_max: u64,
     /// How long messages are kept. Default for ever.
     #[serde(with = "unit::duration_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -66,6 +71,7 @@ impl Default for Sandbox {
             inbox_by: vec![InboxBy::User],
             inboxes_max: 1000,
             messages_max: 100_000,
+            octets_max: 20 << 30,
             kept: None,
             conversation_max: 64 << 10,
             refusals_max: 500,

@@ -8,8 +8,11 @@ mod reports;
 
 use std::{sync::Arc, time::Duration};
 
-use mailwright_store::{Lane, Store, StoreError, Tx, capture, event, index::Indexer};
-use mailwright_words::Timestamp;
+use mailwright_directory::Inbox;
+use mailwright_store::{
+    Lane, Store, StoreError, Tx, capture, capture::Kept, event, index::Indexer,
+};
+use mailwright_words::{Id, Timestamp};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::office::Office;
@@ -95,18 +98,32 @@ pub(crate) fn spawn(office: &Office, tasks: &mut JoinSet<()>, stopping: &watch::
 async fn inboxes(office: &Office) -> Result<(), StoreError> {
     let (config, now) = (office.config.now(), office.now());
     office.directory.expire_inboxes(now).await?;
-    for inbox in office.directory.inboxes().await? {
+    let all = office.directory.inboxes().await?;
+    let most = excess(&all, config.sandbox.octets_max);
+    for inbox in all {
         let (mailbox, own) = (inbox.mailbox, mailwright_intake::settings_of(&inbox));
-        let kept = config.sandbox.kept.into_iter().chain(own.kept).min();
-        let before = kept.map_or(Timestamp::new(0), |kept| now.minus(kept));
-        let most = config.sandbox.messages_max.min(own.messages_max.unwrap_or(usize::MAX));
-        if inbox.total == 0 || kept.is_none() && inbox.total <= wide(most) {
+        let age = config.sandbox.kept.into_iter().chain(own.kept).min();
+        let kept = Kept {
+            messages: config.sandbox.messages_max.min(own.messages_max.unwrap_or(usize::MAX)),
+            octets: most.filter(|(of, _)| *of == mailbox).map_or(u64::MAX, |(_, most)| most),
+            since: age.map_or(Timestamp::new(0), |age| now.minus(age)),
+        };
+        let is_small = inbox.total <= wide(kept.messages) && inbox.bytes <= kept.octets;
+        if inbox.total == 0 || age.is_none() && is_small {
             continue;
         }
-        let prune = move |tx: &mut Tx<'_>| capture::prune(tx, mailbox, (most, before), now);
+        let prune = move |tx: &mut Tx<'_>| capture::prune(tx, mailbox, kept, now);
         while office.store.write(Lane::Bulk, prune).await? > 0 {}
     }
     Ok(())
+}
+
+/// Where all inboxes have more than `most` octets: the largest of them, and how many it keeps.
+fn excess(all: &[Inbox], most: u64) -> Option<(Id, u64)> {
+    let sum = all.iter().fold(0_u64, |sum, inbox| sum.saturating_add(inbox.bytes));
+    let over = sum.checked_sub(most).filter(|over| *over > 0)?;
+    let largest = all.iter().max_by_key(|inbox| inbox.bytes)?;
+    Some((largest.mailbox, largest.bytes.saturating_sub(over)))
 }
 
 fn wide(number: usize) -> u64 {
@@ -206,4 +223,41 @@ pub(crate) fn repeat<F: Future<Output = ()> + Send + 'static>(
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(number: i64, bytes: u64) -> Inbox {
+        Inbox {
+            principal: Id::from_i64(number),
+            number: 1,
+            mailbox: Id::from_i64(number),
+            name: "x".to_owned(),
+            created: Timestamp::new(0),
+            expires: None,
+            total: 1,
+            unseen: 0,
+            bytes,
+            settings: None,
+        }
+    }
+
+    #[test]
+    fn the_largest_inbox_gives_room_to_all() {
+        let all = [inbox(1, 30), inbox(2, 50), inbox(3, 20)];
+        for (most, wanted) in [
+            (100, None),
+            (u64::MAX, None),
+            (99, Some((2, 49))),
+            (60, Some((2, 10))),
+            (10, Some((2, 0))),
+        ] {
+            let wanted = wanted.map(|(number, keeps)| (Id::from_i64(number), keeps));
+            assert_eq!(excess(&all, most), wanted, "{most}");
+        }
+        assert_eq!(excess(&[], 0), None);
+        assert!(excess(&[inbox(1, u64::MAX), inbox(2, u64::MAX)], 5).is_some());
+    }
 }

@@ -33,7 +33,9 @@ pub use self::{
         projects, rename_project, set_group,
     },
     release::{NewRelease, Release, Stored, releases, stored},
-    rows::{Entry, Scanned, entry, ids, late, list, numbered, of_origin, prune, scanned, sum_up},
+    rows::{
+        Entry, Kept, Scanned, entry, ids, late, list, numbered, of_origin, prune, scanned, sum_up,
+    },
     tag::{drop_tag, rename_tag, set_tags, tagged, tags, tags_of},
     template::{
         Template, add_template, drop_template, set_template, template, template_named, templates,

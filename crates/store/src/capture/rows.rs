@@ -164,28 +164,36 @@ pub fn sum_up(tx: &mut Tx<'_>, message: Id, summary: &str, words: &str) -> Resul
 /// Messages that one call of [`prune`] removes, at most.
 const PRUNED: usize = 500;
 
-/// Removes the oldest messages of a mailbox: those past the newest `most`, and those that came
-/// before `before`. Says how many went; call it again until none does.
+/// What a mailbox keeps at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Messages.
+    pub messages: usize,
+    /// Octets of all of them.
+    pub octets: u64,
+    /// Messages that came since then.
+    pub since: Timestamp,
+}
+
+/// Removes the oldest messages of a mailbox, as far as it has more than it keeps. Says how many
+/// went; call it again until none does.
 ///
 /// Errors: those of the database.
-pub fn prune(
-    tx: &mut Tx<'_>,
-    mailbox: Id,
-    (most, before): (usize, Timestamp),
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let total: usize = tx.query_one(
-        "SELECT total FROM mailbox WHERE id = :mailbox",
+pub fn prune(tx: &mut Tx<'_>, mailbox: Id, kept: Kept, now: Timestamp) -> Result<u64, StoreError> {
+    let (total, bytes): (usize, u64) = tx.query_one(
+        "SELECT total, bytes FROM mailbox WHERE id = :mailbox",
         params! { mailbox },
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let over = total.saturating_sub(most).min(PRUNED);
+    let over = total.saturating_sub(kept.messages).min(PRUNED);
+    let octets = bytes.saturating_sub(kept.octets);
     let uids: NumberSet = tx
         .query(
-            "SELECT uid FROM (SELECT uid, internal_date, row_number() OVER (ORDER BY uid) AS place
+            "SELECT uid FROM (SELECT uid, internal_date, row_number() OVER (ORDER BY uid) AS place,
+                     sum(size) OVER (ORDER BY uid) - size AS older
                  FROM mailbox_msg WHERE mailbox = :mailbox ORDER BY uid LIMIT :limit)
-             WHERE place <= :over OR internal_date < :before",
-            params! { mailbox, limit: PRUNED, over, before },
+             WHERE place <= :over OR internal_date < :since OR older < :octets",
+            params! { mailbox, limit: PRUNED, over, since: kept.since, octets },
             |row| row.get::<u32>(0),
         )?
         .into_iter()

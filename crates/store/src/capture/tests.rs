@@ -208,3 +208,27 @@ fn a_long_message_is_not_taken_apart_at_once() {
     assert!(Extract::of(&bytes, &Caught::default()).is_none());
     assert!(Extract::of(&bytes[1..], &Caught::default()).is_some());
 }
+
+#[tokio::test]
+async fn the_oldest_go_past_what_an_inbox_keeps() {
+    let (_folder, store, inbox) = open().await;
+    for _ in 0..6 {
+        catch(&store, &inbox).await;
+    }
+    let mailbox = inbox.mailbox;
+    let size = store.read_blocking(|tx| list(tx, mailbox, (u32::MAX, 0, 1))).unwrap()[0].size;
+    let all = Kept { messages: 9, octets: u64::MAX, since: Timestamp::new(0) };
+    for (kept, left) in [
+        (all, &[6, 5, 4, 3, 2, 1][..]),
+        (Kept { octets: 6 * size, ..all }, &[6, 5, 4, 3, 2, 1]),
+        (Kept { octets: 6 * size - 1, ..all }, &[6, 5, 4, 3, 2]),
+        (Kept { octets: 3 * size, ..all }, &[6, 5, 4]),
+        (Kept { messages: 2, ..all }, &[6, 5]),
+        (Kept { octets: 0, ..all }, &[]),
+    ] {
+        let prune = move |tx: &mut Tx<'_>| prune(tx, mailbox, kept, NOW);
+        while store.write(Lane::Bulk, prune).await.unwrap() > 0 {}
+        let found = store.read_blocking(|tx| list(tx, mailbox, (u32::MAX, 0, 9))).unwrap();
+        assert_eq!(found.iter().map(|one| one.uid).collect::<Vec<_>>(), left, "{kept:?}");
+    }
+}
