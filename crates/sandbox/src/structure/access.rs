@@ -1,8 +1,10 @@
 //! Rules about readers who do not see the page as it was drawn. Source: WCAG 2.2.
 
+use std::collections::HashMap;
+
 use super::{Hit, Level, StructureRule, rule};
 use crate::colour::{Colour, contrast};
-use crate::css::declarations;
+use crate::css::{Declaration, declarations};
 use crate::facts::Facts;
 use crate::html::{Item, OpenElements, Page, Tag};
 use crate::links::Source;
@@ -202,17 +204,22 @@ fn low_contrast(facts: &Facts<'_>) -> Option<Hit> {
     let page = facts.page.as_ref()?;
     let mut open = OpenElements::default();
     let mut found = Vec::new();
+    // Each element is read once, however much text stands in it.
+    let mut read: HashMap<usize, [Option<Said>; 2]> = HashMap::new();
     for (index, node) in page.nodes.iter().enumerate() {
         open.take(index, node);
         let Item::Text(text) = &node.item else { continue };
         if !text.chars().any(char::is_alphanumeric) || open.is_in("style") || open.is_in("script") {
             continue;
         }
-        let around: Vec<&Tag> = open.starts().rev().filter_map(|at| tag(page, at)).collect();
-        let front = around.iter().find_map(|tag| colour(tag, &["color"], "color"));
-        let ground = around
-            .iter()
-            .find_map(|tag| colour(tag, &["background-color", "background"], "bgcolor"));
+        let (mut front, mut ground) = (None, None);
+        for at in open.starts().rev() {
+            let [own_front, own_ground] = *read.entry(at).or_insert_with(|| said(page, at));
+            (front, ground) = (front.or(own_front), ground.or(own_ground));
+            if front.is_some() && ground.is_some() {
+                break;
+            }
+        }
         if let (Some(Said::Known(front)), Some(Said::Known(ground))) = (front, ground) {
             let ratio = contrast(front, ground);
             if ratio < CONTRAST_MIN {
@@ -230,16 +237,28 @@ fn tag<'p>(page: &'p Page<'_>, index: usize) -> Option<&'p Tag> {
     }
 }
 
+/// What the element of that start tag says of its colour and that of its ground.
+fn said(page: &Page<'_>, at: usize) -> [Option<Said>; 2] {
+    let Some(tag) = tag(page, at) else { return [None, None] };
+    let all = declarations(tag.value("style").unwrap_or_default());
+    let ground = ["background-color", "background"];
+    [colour((tag, &all), &["color"], "color"), colour((tag, &all), &ground, "bgcolor")]
+}
+
 /// What an element says of a colour.
+#[derive(Debug, Clone, Copy)]
 enum Said {
     Known(Colour),
     /// It sets one that is not understood, such as a picture.
     Unknown,
 }
 
-fn colour(tag: &Tag, properties: &[&str], attribute: &str) -> Option<Said> {
+fn colour(
+    (tag, all): (&Tag, &[Declaration]),
+    properties: &[&str],
+    attribute: &str,
+) -> Option<Said> {
     let known = |colour: Option<Colour>| colour.map_or(Said::Unknown, Said::Known);
-    let all = declarations(tag.value("style").unwrap_or_default());
     let set = all.iter().rfind(|one| properties.contains(&one.property.as_str()));
     if let Some(set) = set {
         return Some(known(Colour::parse(&set.value)));

@@ -192,3 +192,11 @@ fn places_and_counts_are_told() {
     let hit = &all.iter().find(|one| one.rule.name == "alt-missing").unwrap().hit;
     assert_eq!((hit.at, hit.count, hit.detail.as_str()), (Some(5), 2, "a"));
 }
+
+#[test]
+fn each_style_is_read_once_however_much_text_stands_in_it() {
+    let style = "a:b;".repeat(2_000);
+    let open = format!("<div style='{style}'>").repeat(100);
+    let html = format!("{open}<p style='color:#fff;background:#fff'>{}", "x<br>".repeat(5_000));
+    assert!(names(&self::html(&html)).contains("contrast-low"));
+}
