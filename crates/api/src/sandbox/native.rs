@@ -427,7 +427,7 @@ async fn refusals(State(sandbox): State<Sandbox>) -> Answer {
         list.retain(|refused| refusal::inbox_of(refused) == own.name);
         total = u64::try_from(list.len()).unwrap_or(u64::MAX);
     }
-    let list = list.iter().map(|refused| refusal::told(refused, true));
+    let list = list.iter().map(|refused| refusal::told(refused, usize::MAX));
     Ok(Json(json!({ "refusals": list.collect::<Vec<_>>(), "total": total })))
 }
 

@@ -34,6 +34,8 @@ use crate::sandbox::{
 const EACH: usize = 2;
 /// Deliveries of all webhooks that are under way at one time.
 pub const CALLS_MAX: usize = 32;
+/// Octets of a conversation that a webhook is told; thousands of deliveries may wait.
+const CONVERSATION_MAX: usize = 8 << 10;
 /// How often it is looked whether something is due that no news told of.
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two looks that news gave rise to.
@@ -144,7 +146,7 @@ impl Caller {
             .iter()
             .map(|one| {
                 let inbox = refusal::inbox_of(one);
-                let data = refusal::told(one, true);
+                let data = refusal::told(one, CONVERSATION_MAX);
                 (inbox.clone(), payload(hook::REFUSED, one.at, &inbox, &data))
             })
             .collect();

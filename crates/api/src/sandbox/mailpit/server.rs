@@ -9,7 +9,7 @@ use mailwright_store::capture;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Asked};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, scope::need_all};
 
 pub(super) async fn info(
     State(sandbox): State<Sandbox>,
@@ -26,10 +26,12 @@ pub(super) async fn info(
     let (folder, memory) = (sandbox.store().path().to_owned(), memory().await);
     let size = folder_size(folder.clone()).await;
     let version = env!("CARGO_PKG_VERSION");
+    // Where the server keeps its data is not for who reaches one inbox.
+    let shown = need_all().map(|()| folder.display().to_string()).unwrap_or_default();
     Ok(Json(json!({
         "Version": version,
         "LatestVersion": version,
-        "Database": folder.display().to_string(),
+        "Database": shown,
         "DatabaseSize": size,
         "Messages": inbox.total,
         "Unread": inbox.unseen,
