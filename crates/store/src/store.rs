@@ -288,8 +288,8 @@ impl Store {
         self.0.readers.run(closure)
     }
 
-    /// Runs `work`, which reads rows and bodies, on a thread that may wait. It keeps its place among
-    /// the reads until it ends, whether or not somebody still waits for what comes of it.
+    /// Runs `work`, which reads rows and bodies, on a thread that may wait. It keeps its place
+    /// among the reads until it ends, whether or not somebody still waits for what comes of it.
     ///
     /// Errors: the work's own.
     pub async fn off_thread<T, F>(&self, work: F) -> Result<T, StoreError>
