@@ -71,9 +71,14 @@ pub(crate) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if is_picture(&request) {
+    if is_picture(&request) && is_signed(&sandbox, &request) {
         request.headers_mut().remove(header::ORIGIN);
         request.headers_mut().remove(FETCH_SITE);
+    }
+    // An address that names its host counts for more than the field. Source: RFC 9112 section 3.2.2.
+    let named = request.uri().authority().and_then(|one| HeaderValue::from_str(one.as_str()).ok());
+    if let Some(host) = named {
+        request.headers_mut().insert(header::HOST, host);
     }
     let config = sandbox.backing.config.now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
@@ -113,7 +118,7 @@ pub(crate) async fn check(
 }
 
 /// Whether the document of a message asks for one of its pictures. It is a stranger to us, which
-/// browsers say; a picture is nothing that a stranger could read.
+/// browsers say; that it is no other stranger says the signature in the address.
 fn is_picture(request: &Request) -> bool {
     let is = |name: &str, wanted: &str| {
         request.headers().get(name).is_some_and(|value| value.as_bytes() == wanted.as_bytes())
@@ -132,15 +137,16 @@ fn is_open(sandbox: &Sandbox, request: &Request) -> bool {
     let path = request.uri().path();
     path == "/login"
         || path.starts_with("/assets/")
-        // It is turned away there when it is not signed.
-        || path.starts_with("/remote/")
-        || path.starts_with("/render/") && is_signed(sandbox, request)
+        || is_signed(sandbox, request)
         || sandbox.is_logged_in(request.headers())
 }
 
+/// Whether the address of a picture was given to somebody who may see it. That of one of the web is
+/// signed with what it leads to, and turned away there when it is not.
 fn is_signed(sandbox: &Sandbox, request: &Request) -> bool {
-    let signer = sandbox.signer.as_ref();
-    signer.is_some_and(|signer| signer.knows_path(request.uri(), sandbox.now()))
+    let (signer, path) = (sandbox.signer.as_ref(), request.uri().path());
+    let knows = || signer.is_some_and(|one| one.knows_path(request.uri(), sandbox.now()));
+    path.starts_with("/remote/") || path.starts_with("/render/") && knows()
 }
 
 /// Why a request is turned away.
@@ -229,6 +235,10 @@ fn names_us(piece: &str, is_pairs: bool) -> bool {
 fn judge_site(config: &Config, headers: &HeaderMap) -> Result<(), Turned> {
     let away = |why: &str| Err(Turned::Away(why.to_owned()));
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // Source: RFC 9112 section 3.2.
+    if headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return away("a request has one host");
+    }
     let host = text(header::HOST).unwrap_or_default().to_ascii_lowercase();
     if !is_known(config, name_of(&host)) {
         return away("this server is not known under that name; see sandbox.hosts");
@@ -371,6 +381,10 @@ mod tests {
         ] {
             assert_eq!(judged(host, origin, peer, &config), may, "{host} {origin:?} {peer}");
         }
+        let mut twice = HeaderMap::new();
+        twice.append(header::HOST, "localhost".parse().unwrap());
+        twice.append(header::HOST, "rebound.example".parse().unwrap());
+        assert!(judge(&config, Some("127.0.0.1".parse().unwrap()), &twice).is_err());
         let mut named = config;
         named.sandbox.hosts = vec!["Mail.Test".to_owned()];
         assert!(judged("mail.test:8025", None, "127.0.0.1", &named));

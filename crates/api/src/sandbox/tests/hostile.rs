@@ -89,3 +89,44 @@ async fn a_login_over_the_page_ends_when_its_owner_says_so() {
     assert_eq!(code(ask("GET", "/inbox/default", cookie, "").await), StatusCode::UNAUTHORIZED);
     assert_eq!(code(ask("POST", "/logout", cookie, "").await), StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn the_address_of_a_request_names_its_host() {
+    let world = world().await;
+    let (code, _) = world.ask("get", "http://localhost/api/inboxes", None).await;
+    assert_eq!(code, StatusCode::OK);
+    let (code, _) = world.ask("get", "http://rebound.example/api/inboxes", None).await;
+    assert_eq!(code, StatusCode::FORBIDDEN, "whatever its field says");
+}
+
+#[tokio::test]
+async fn pictures_of_a_preview_are_shown_to_its_reader_alone() {
+    let world = world().await;
+    let send = json!({ "From": { "Email": "a@a.example" }, "To": [{ "Email": "b@b.example" }],
+        "Subject": "x", "HTML": "<img src=cid:p>", "Attachments": [{ "Content": "iVBORw0KGgo=",
+        "Filename": "p.png", "ContentType": "image/png", "ContentID": "p" }] });
+    let sent = world.json("post", "/api/v1/send", Some(send)).await;
+    let path = format!("/render/{}", sent["ID"].as_str().unwrap());
+    let (_, bytes) = world.ask("get", &path, None).await;
+    let shown = String::from_utf8(bytes).unwrap();
+    let source = shown.split_once("src=\"").unwrap().1.split('"').next().unwrap();
+    let source = &*source.replace("&amp;", "&");
+    // As a browser asks for the pictures of a document that is a stranger to us.
+    let ask = async |address: &str, dest: &str| {
+        let mut request = Request::get(address)
+            .header("host", "localhost")
+            .header("origin", "null")
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "no-cors")
+            .header("sec-fetch-dest", dest)
+            .body(Body::empty())
+            .unwrap();
+        let peer: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        world.routes.clone().oneshot(request).await.unwrap().status()
+    };
+    assert_eq!(ask(source, "image").await, StatusCode::OK, "{source}");
+    assert_ne!(ask(source, "iframe").await, StatusCode::OK);
+    let (bare, _) = source.split_once('?').unwrap();
+    assert_eq!(ask(bare, "image").await, StatusCode::FORBIDDEN, "another site does not know it");
+}
