@@ -53,13 +53,15 @@ pub(crate) async fn wait(sandbox: Sandbox, inbox: Inbox, wait: Wait) -> Result<V
                 None if follower.is_ending() => {
                     return Err(ApiError::Unsafe("the server ends".to_owned()));
                 }
-                None if !follower.may_follow().await => {
-                    return Err(ApiError::Forbidden("the token was revoked".to_owned()));
-                }
+                None if !follower.may_follow().await => return Err(revoked()),
                 None => return Err(ApiError::NoneCame(seconds)),
             }
         }
     };
+    // It may have been revoked between the question and the look.
+    if !follower.may_follow().await {
+        return Err(revoked());
+    }
     let sizes: Vec<u64> = found.iter().map(|item| item.entry.size).collect();
     if !fit(&sizes) {
         let why = "the messages have more octets than one answer may; wait for fewer";
@@ -70,6 +72,10 @@ pub(crate) async fn wait(sandbox: Sandbox, inbox: Inbox, wait: Wait) -> Result<V
         messages.push(sandbox.whole(&inbox, item, wait.wanted.clone()).await?);
     }
     Ok(json!({ "message": messages.last(), "messages": messages }))
+}
+
+fn revoked() -> ApiError {
+    ApiError::Forbidden("the token was revoked".to_owned())
 }
 
 /// Whether messages of these sizes go into one answer. One alone always does.
