@@ -12,7 +12,7 @@ use super::{Caught, Envelope, summary};
 use crate::index::Imprint;
 
 /// Octets of a message that is taken apart before it is acknowledged: a moment's work.
-pub const EXTRACT_MAX: usize = 128 << 10;
+pub const EXTRACT_MAX: usize = 32 << 10;
 
 /// What was drawn from a message.
 #[derive(Debug)]
