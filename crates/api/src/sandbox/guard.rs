@@ -75,7 +75,7 @@ pub(crate) async fn check(
         request.headers_mut().remove(header::ORIGIN);
         request.headers_mut().remove(FETCH_SITE);
     }
-    // An address that names its host counts for more than the field. Source: RFC 9112 section 3.2.2.
+    // The address of a request counts for more than the field. Source: RFC 9112 section 3.2.2.
     let named = request.uri().authority().and_then(|one| HeaderValue::from_str(one.as_str()).ok());
     if let Some(host) = named {
         request.headers_mut().insert(header::HOST, host);
