@@ -33,7 +33,9 @@ impl<'a> Media<'a> {
         let (top, rest) = word(skip(value, b""));
         let rest = skip(rest, b"").strip_prefix(b"/")?;
         let (sub, parameters) = word(skip(rest, b""));
-        (!top.is_empty() && !sub.is_empty()).then_some(Self { top, sub, parameters })
+        // A control could be told to nobody, and then a type would be told that it is not.
+        let is_type = |text: &[u8]| !text.is_empty() && !text.iter().any(u8::is_ascii_control);
+        (is_type(top) && is_type(sub)).then_some(Self { top, sub, parameters })
     }
 
     /// Reads the value of a `Content-Disposition` field.
@@ -242,6 +244,14 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let media = Media::parse(value.as_bytes()).unwrap();
         media.parameters().map(|p| (text(p.name), text(&p.value()))).collect()
+    }
+
+    #[test]
+    fn a_type_with_a_control_in_it_is_none() {
+        for value in [&b"\0text/plain"[..], b"text/pl\x7fain", b"te\x01xt/plain"] {
+            assert_eq!(Media::parse(value), None, "{value:?}");
+        }
+        assert!(Media::parse(b"text/plain; x=\0").is_some());
     }
 
     #[test]
