@@ -115,6 +115,39 @@ def certificate(name, days, host="localhost"):
     return made, key
 
 
+def asked(own, kind="application/json", **question):
+    """What `POST /doctor` answers: the code, and the report."""
+    request = urllib.request.Request(f"http://127.0.0.1:{own.http}/doctor", data=json.dumps(question).encode(),
+                                     headers={"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def named_over_http(own):
+    """What a request names is examined as the command does it."""
+    def as_by_command(*words, **question):
+        code, report = asked(own, **question)
+        done = own.run("doctor", *words, "--json")
+        same = code == 200 and loud(report) == loud(json.loads(done.stdout))
+        check(f"{question['examine']} over HTTP tells what the command does", same, (report, done.stdout))
+
+    as_by_command("smtp", f"127.0.0.1:{own.msa}", examine="smtp", host=f"127.0.0.1:{own.msa}")
+    as_by_command("deliver", "ann@remote.example", examine="deliver", address="ann@remote.example")
+    as_by_command("domain", "remote.example", "--records-only", examine="domain", name="remote.example",
+                  records_only=True)
+    code, report = asked(own, examine="code", reply="550 5.1.1 no such user")
+    check("a reply is explained over HTTP", code == 200 and "5.1.1" in json.dumps(report), report)
+    for question in [{"examine": "smtp", "host": "no host"}, {"examine": "deliver", "address": "nobody"},
+                     {"examine": "domain", "name": "-"}, {"examine": "message", "id": "/etc/passwd"}]:
+        code, told = asked(own, **question)
+        check(f"{question['examine']} of nonsense is refused with a reason", code == 400 and "error" in told, told)
+    code, told = asked(own, kind="text/plain", examine="code", reply="550 no")
+    check("what a page of another site may send unasked is not taken", code == 415, (code, told))
+
+
 def with_certificate(name, made, key):
     """A server that shows this certificate."""
     extra = f'[tls]\nself_signed = false\n[tls.certificates."*"]\ncertificate = "{made}"\nkey = "{key}"\n'
@@ -474,6 +507,7 @@ queue_age = "1s"
     with urllib.request.urlopen(f"http://127.0.0.1:{own.http}/doctor", timeout=60) as page:
         over_http = json.load(page)
     check("the same over HTTP", loud(over_http) == loud(report), (loud(over_http), loud(report)))
+    named_over_http(own)
     done = own.run("backup", str(folder / "copy"))
     (own.data / "last-backup").write_text("1000")
     report, code = checkup()
@@ -493,6 +527,8 @@ queue_age = "1s"
     check("a message that waits is told with its attempts and the conversation",
           done.returncode == 0 and "Attempt 1" in done.stdout and "C: RCPT TO:" in done.stdout, done)
     check("with the reply and what it means", "450 4.2.0" in json.dumps(checkup()[0]))
+    code, report = asked(own, examine="message", id=str(queued["message"]))
+    check("the same over HTTP, by its id", code == 200 and "Attempt 1" in json.dumps(report), report)
     def submitted(to, subject):
         """The id that the server gives to a message."""
         done = run("send", "--server", f"127.0.0.1:{own.msa}", "--user", ANN, "--insecure", "--to", to,

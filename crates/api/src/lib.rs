@@ -12,7 +12,14 @@ mod web;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::header,
+    response::IntoResponse,
+    routing::get,
+};
+pub use examine::{Examination, Unexamined};
 pub use health::{Health, Problem};
 use mailwright_config::{Config, Live};
 pub use metric::Metrics;
@@ -26,8 +33,8 @@ pub use web::{PolicyOf, Shown, Text, serve_challenges, serve_https};
 /// A count under way.
 pub type Refreshed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// An examination under way; none when it could not be made.
-pub type Examined = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+/// An examination under way: its report as JSON.
+pub type Examined = Pin<Box<dyn Future<Output = Result<String, Unexamined>> + Send>>;
 
 /// What the pages are answered from.
 #[derive(Clone)]
@@ -42,8 +49,8 @@ pub struct Sources {
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
     /// What mail clients are told; without it they find nothing here.
     pub setup: Option<Setup>,
-    /// Examines the server, as JSON; only asked from this machine.
-    pub examine: Option<Arc<dyn Fn() -> Examined + Send + Sync>>,
+    /// Examines; only asked from this machine.
+    pub examine: Option<Arc<dyn Fn(Examination) -> Examined + Send + Sync>>,
     /// What the sandbox works on; without it there is none here.
     pub sandbox: Option<Backing>,
 }
@@ -67,10 +74,11 @@ pub async fn serve(
 fn router(sources: Sources) -> Router {
     let setup = sources.setup.clone().map(setup::router);
     let sandbox = sources.sandbox.clone().map(sandbox::router);
+    let asked_max = DefaultBodyLimit::max(examine::ASKED_MAX);
     Router::new()
         .route("/health", get(health_page))
         .route("/metrics", get(metrics_page))
-        .route("/doctor", get(examine::page))
+        .route("/doctor", get(examine::page).post(examine::asked).layer(asked_max))
         .with_state(sources)
         .merge(setup.unwrap_or_default())
         .merge(sandbox.unwrap_or_default())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use mailwright_words::metric;
+use serde_json::json;
 
 use super::*;
 
@@ -13,6 +14,12 @@ async fn page(accepting: bool, path: &str, metrics: &Metrics) -> String {
 }
 
 async fn asked(accepting: bool, path: &str, host: &str, metrics: &Metrics) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    said(accepting, &request, metrics).await
+}
+
+/// What a request in its own words is answered.
+async fn said(accepting: bool, request: &str, metrics: &Metrics) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let health = move || Health {
@@ -34,8 +41,12 @@ async fn asked(accepting: bool, path: &str, host: &str, metrics: &Metrics) -> St
         refresh: Arc::new(refresh),
         health: Arc::new(health),
         setup: None,
-        examine: Some(Arc::new(|| -> Examined {
-            Box::pin(std::future::ready(Some("{\"verdict\":\"right\"}".to_owned())))
+        examine: Some(Arc::new(|asked| -> Examined {
+            Box::pin(std::future::ready(match asked {
+                Examination::Server => Ok("{\"verdict\":\"right\"}".to_owned()),
+                Examination::Code { reply } => Ok(json!(reply).to_string()),
+                other => Err(Unexamined::Wrong(format!("{other:?}"))),
+            }))
         })),
         sandbox: None,
     };
@@ -44,7 +55,6 @@ async fn asked(accepting: bool, path: &str, host: &str, metrics: &Metrics) -> St
         stopped.await.ok();
     }));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -78,4 +88,34 @@ async fn health_and_metrics_are_told() {
     assert!(answer.ends_with("{\"verdict\":\"right\"}"), "{answer}");
     let stranger = asked(true, "/doctor", "mx.example", &metrics).await;
     assert!(stranger.starts_with("HTTP/1.1 403"), "{stranger}");
+    for (fields, body, code, told) in [
+        ("", r#"{"examine":"code","reply":"550 no"}"#, 200, "\"550 no\""),
+        ("", r#"{"examine":"server"}"#, 200, "{\"verdict\":\"right\"}"),
+        ("", r#"{"examine":"imap","host":"a.example"}"#, 400, "Imap"),
+        ("", r#"{"examine":"imap","host":"a.example","hots":"b"}"#, 422, "hots"),
+        ("", r#"{"examine":"nothing"}"#, 422, "nothing"),
+        ("", "{", 400, "error"),
+        ("Origin: http://evil.example\r\n", r#"{"examine":"server"}"#, 403, ""),
+        ("X-Forwarded-For: 192.0.2.1\r\n", r#"{"examine":"server"}"#, 403, ""),
+    ] {
+        let json = "Content-Type: application/json\r\n";
+        let answer = said(true, &post(&format!("{json}{fields}"), body), &metrics).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{body}: {answer}");
+        assert!(answer.contains(told), "{body}: {answer}");
+    }
+    // A page of another site may send this unasked, but not JSON.
+    let plain = post("Content-Type: text/plain\r\n", r#"{"examine":"server"}"#);
+    assert!(said(true, &plain, &metrics).await.starts_with("HTTP/1.1 415"));
+    let names = vec!["a@a.example"; 51];
+    let many = json!({ "examine": "smtp", "host": "a.example", "to": names }).to_string();
+    let many = post("Content-Type: application/json\r\n", &many);
+    assert!(said(true, &many, &metrics).await.starts_with("HTTP/1.1 400"));
+}
+
+fn post(fields: &str, body: &str) -> String {
+    format!(
+        "POST /doctor HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

@@ -1,5 +1,7 @@
 //! `mailwright doctor`: what this server knows of itself, for the examination.
 
+mod asked;
+
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -8,7 +10,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use mailwright_api::Examined;
+use mailwright_api::{Examination, Examined, Unexamined};
 use mailwright_config::{Config, Role};
 use mailwright_directory::DomainKind;
 use mailwright_doctor::{
@@ -47,31 +49,42 @@ pub(crate) async fn examine(office: &Office) -> Result<Report, Failure> {
     Ok(server::examine(&world, &subject).await)
 }
 
-/// What answers over HTTP: one examination at a time, kept for a minute.
-pub(crate) fn for_http(office: &Office) -> Arc<dyn Fn() -> Examined + Send + Sync> {
+/// The last examination of this server, and when it was made.
+type Last = Mutex<Option<(Duration, String)>>;
+
+/// What answers over HTTP. This server is examined once at a time, and the report kept for a
+/// minute.
+pub(crate) fn for_http(office: &Office) -> Arc<dyn Fn(Examination) -> Examined + Send + Sync> {
     let office = office.clone();
-    let last: Arc<Mutex<Option<(Duration, String)>>> = Arc::default();
-    Arc::new(move || {
+    let last: Arc<Last> = Arc::default();
+    Arc::new(move |asked| {
         let (office, last) = (office.clone(), Arc::clone(&last));
         Box::pin(async move {
-            let mut last = last.lock().await;
-            let now = office.clock.elapsed();
-            if let Some((at, report)) = &*last
-                && now.saturating_sub(*at) < FRESH
-            {
-                return Some(report.clone());
+            match asked {
+                Examination::Server => kept(&office, &last).await,
+                other => asked::examine(&office, other).await,
             }
-            let report = match examine(&office).await {
-                Ok(report) => report.json().to_string(),
-                Err(failure) => {
-                    tracing::warn!(%failure, "Server was not examined.");
-                    return None;
-                }
-            };
-            *last = Some((office.clock.elapsed(), report.clone()));
-            Some(report)
         })
     })
+}
+
+async fn kept(office: &Office, last: &Last) -> Result<String, Unexamined> {
+    let mut last = last.lock().await;
+    let now = office.clock.elapsed();
+    if let Some((at, report)) = &*last
+        && now.saturating_sub(*at) < FRESH
+    {
+        return Ok(report.clone());
+    }
+    let report = match examine(office).await {
+        Ok(report) => report.json().to_string(),
+        Err(failure) => {
+            tracing::warn!(%failure, "Server was not examined.");
+            return Err(Unexamined::Failed);
+        }
+    };
+    *last = Some((office.clock.elapsed(), report.clone()));
+    Ok(report)
 }
 
 /// Writes down that a backup is whole now.

@@ -9,7 +9,7 @@ use std::{
 
 use mailwright_config::Config;
 use mailwright_doctor::{
-    Check, Report, Section, code, compose,
+    Check, Report, Section, World, code, compose,
     host::{self, Question, Service},
     message::{self, Carrier},
     road,
@@ -118,7 +118,10 @@ fn needs_store(config: &Config) -> Result<Option<ExitCode>, Failure> {
 
 type Tried = Option<(ReversePath, Vec<Address>)>;
 
-fn envelope(from: Option<&str>, to: &[String]) -> Result<Tried, Failure> {
+/// The envelope that is tried, if one is named.
+///
+/// Errors: one of the addresses is none.
+pub(crate) fn envelope(from: Option<&str>, to: &[String]) -> Result<Tried, Failure> {
     if from.is_none() && to.is_empty() {
         return Ok(None);
     }
@@ -185,14 +188,36 @@ async fn deliver(
     config: &Config,
 ) -> Result<ExitCode, Failure> {
     let world = world::open(config, host)?;
+    let ends = ends((address, from), &world)?;
+    tell(&road(&world, config, &ends).await?, form)
+}
+
+/// Sender and recipient of a road; without a sender it is the postmaster here.
+///
+/// Errors: one of them is no address.
+pub(crate) fn ends(
+    (address, from): (&str, Option<&str>),
+    world: &World,
+) -> Result<(ReversePath, Address), Failure> {
     let to = Address::parse(address)
         .map_err(|error| Failure::of(&format!("{address:?} is no address"), &error))?;
     let own = format!("postmaster@{}", world.hostname);
     let from = from.unwrap_or(&own).trim_start_matches('<').trim_end_matches('>');
     let from = ReversePath::parse(from)
         .map_err(|error| Failure::of(&format!("{from:?} is no sender"), &error))?;
-    let report = road::examine(&world, config, &from, &to).await;
-    tell(&crate::road::decided(report, config, &world.clock, (&from, &to)).await?, form)
+    Ok((from, to))
+}
+
+/// The road, and what the queue would do.
+///
+/// Errors: the network cannot be used as configured.
+pub(crate) async fn road(
+    world: &World,
+    config: &Config,
+    (from, to): &(ReversePath, Address),
+) -> Result<Report, Failure> {
+    let report = road::examine(world, config, from, to).await;
+    crate::road::decided(report, config, &world.clock, (from, to)).await
 }
 
 /// Prints a report; gives its exit code.
