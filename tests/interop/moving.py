@@ -90,6 +90,12 @@ def rows(account, folder=None):
     return [row for row in found if folder in (None, row["folder"])]
 
 
+def listed(account):
+    """As rows, once all are rendered: a list shows the subject of a message a moment after it came."""
+    wait_for(lambda: all(row["subject"] for row in rows(account)), 30, 0.2)
+    return rows(account)
+
+
 def seen(account):
     """What can be compared of an account: bytes, folder, flags and date of each message."""
     return sorted((row["folder"], row["received"], tuple(sorted(row["flags"])), server.raw(row))
@@ -247,7 +253,7 @@ def from_dovecot():
           (out, before))
     print(f"        {new} messages in {took:.1f} s", flush=True)
     check("a folder that shows others is left out and told", "Alles" in err, err)
-    found = rows(DAN)
+    found = listed(DAN)
     folders = {row["folder"] for row in found}
     check("folders: names, levels, and the trash is the trash", folders == {
         "INBOX", "Entw\u00fcrfe", "Work/2024", "Trash"}, folders)
